@@ -7,7 +7,10 @@ Each message is one line; `hint` is the next step, and `str()` joins the two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "AuthenticationError",
@@ -103,9 +106,7 @@ class Cancelled(KdnbError):
 class CommandError(KdnbError):
     """A command of a list failed. `results` holds what the commands before it returned."""
 
-    def __init__(
-        self, message: str, hint: str = "", *, command: str = "", results: Sequence[object] = ()
-    ) -> None:
+    def __init__(self, message: str, hint: str = "", *, command: str = "", results: Sequence[object] = ()) -> None:
         super().__init__(message, hint)
         self.command = command
         self.results = list(results)
@@ -162,7 +163,9 @@ class MemoryWriteError(TargetError):
     """Memory at `address` can't be written; `written` bytes went in before the failure."""
 
     def __init__(self, address: int, size: int, written: int = 0, hint: str = "") -> None:
-        super().__init__(f"memory access error: can't write {address + written:#x} ({written} of {size} bytes written)", hint)
+        super().__init__(
+            f"memory access error: can't write {address + written:#x} ({written} of {size} bytes written)", hint
+        )
         self.address = address
         self.size = size
         self.written = written

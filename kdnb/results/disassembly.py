@@ -1,0 +1,51 @@
+"""Instructions, as `u`, `ub` and the last line of `r` show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kdnb.results.base import TableResult, plain
+
+__all__ = ["Disassembly", "Instruction"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Instruction(TableResult):
+    """One instruction. `data` is empty where memory could not be read."""
+
+    address: int
+    data: bytes
+    mnemonic: str
+    operands: str
+    """MASM text; symbols and `(address)` already in it."""
+    label: str = ""
+    """`module!name` when a symbol starts a new function here, or `module!name+0x12` at the head of a listing."""
+    annotation: str = ""
+    """Effective address and value, or `[br=1]`; only at the current instruction."""
+    target: int | None = None
+    """Address that a direct call or jump goes to."""
+    is_call: bool = False
+    is_return: bool = False
+    is_jump: bool = False
+    breakpoint: int | None = None
+    """Number of the debugger's own breakpoint at this address."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [self.to_dict()]
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Disassembly(TableResult):
+    """A run of instructions."""
+
+    instructions: tuple[Instruction, ...]
+    address_size: int
+    """Bytes of an address of the target: 4 or 8."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [plain(instruction) for instruction in self.instructions]

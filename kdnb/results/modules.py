@@ -1,0 +1,107 @@
+"""Modules and symbols, as `lm`, `x` and `ln` show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kdnb.results.base import Result, TableResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ModuleInfo", "ModuleList", "NearestSymbols", "SymbolInfo", "SymbolList"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ModuleInfo(Result):
+    """One loaded image. `end` is exclusive."""
+
+    name: str
+    """Module name as commands use it: `nt`, `disk`."""
+    start: int
+    end: int
+    image_name: str
+    image_path: str = ""
+    symbol_status: str = "deferred"
+    """`deferred`, `pdb symbols`, `private pdb symbols`, `export symbols`, `no symbols`."""
+    symbol_file: str = ""
+    timestamp: int | None = None
+    checksum: int | None = None
+    pdb_name: str = ""
+    pdb_guid: str = ""
+    pdb_age: int | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ModuleList(TableResult):
+    """Loaded modules; `verbose` is `lmv`."""
+
+    modules: tuple[ModuleInfo, ...]
+    address_size: int
+    verbose: bool = False
+    options: str = ""
+
+    def __len__(self) -> int:
+        return len(self.modules)
+
+    def __iter__(self) -> Iterator[ModuleInfo]:
+        return iter(self.modules)
+
+    def __getitem__(self, key: int | str) -> ModuleInfo:
+        if isinstance(key, int):
+            return self.modules[key]
+        for module in self.modules:
+            if module.name.lower() == key.lower():
+                return module
+        raise KeyError(key)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [module.to_dict() for module in self.modules]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SymbolInfo(Result):
+    """One symbol: `name` is `module!symbol`."""
+
+    address: int
+    name: str
+    displacement: int = 0
+    details: str = ""
+    """What stands behind the name: ` (<no parameter info>)`, ` = <no type information>`."""
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}+{self.displacement:#x}" if self.displacement else self.name
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SymbolList(TableResult):
+    """Symbols that match a pattern (`x`), in address order; `left_out` more were cut off."""
+
+    symbols: tuple[SymbolInfo, ...]
+    address_size: int
+    left_out: int = 0
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __iter__(self) -> Iterator[SymbolInfo]:
+        return iter(self.symbols)
+
+    def __getitem__(self, index: int) -> SymbolInfo:
+        return self.symbols[index]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [symbol.to_dict() for symbol in self.symbols]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NearestSymbols(Result):
+    """What lies around an address (`ln`): the symbol at or before it, and the next one."""
+
+    address: int
+    address_size: int
+    before: SymbolInfo | None = None
+    after: SymbolInfo | None = None
+    exact: tuple[SymbolInfo, ...] = ()

@@ -1,0 +1,72 @@
+"""Registers of one processor at one stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kdnb.results.base import TableResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kdnb.results.disassembly import Instruction
+
+__all__ = ["RegisterSet", "RegisterValues"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RegisterSet(TableResult):
+    """All registers of a processor, as `r` shows them. `set.rip` and `set["rip"]` give numbers."""
+
+    machine: str
+    """`amd64`, `x86`, `arm64` or `arm`."""
+    processor: int
+    values: Mapping[str, int]
+    """Register name in lower case -> value."""
+    changed: frozenset[str] = frozenset()
+    """Names whose value differs from the stop before."""
+    symbol: str = ""
+    """`module!name+0x1c` of the instruction pointer."""
+    instruction: Instruction | None = None
+    mask: int = 0
+    """Which groups to show (WinDbg's `rM` bits); 0 is the default set."""
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return object.__getattribute__(self, "values")[name.lower()]  # type: ignore[no-any-return]  # untyped attribute access
+        except KeyError:
+            raise AttributeError(f"no register {name!r} on {self.machine}") from None
+
+    def __getitem__(self, name: str) -> int:
+        return self.values[name.lower()]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.values]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            {"register": name, "value": value, "changed": name in self.changed} for name, value in self.values.items()
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"machine": self.machine, "processor": self.processor, **self.values}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RegisterValues(TableResult):
+    """A few registers by name, as `r rax, rbx` shows them."""
+
+    values: Mapping[str, int]
+    widths: Mapping[str, int]
+    """Hex digits shown for each name (1 for a flag)."""
+
+    def __getitem__(self, name: str) -> int:
+        return self.values[name.lower()]
+
+    def __int__(self) -> int:
+        (value,) = self.values.values()
+        return value
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"register": name, "value": value} for name, value in self.values.items()]

@@ -1,0 +1,63 @@
+"""Numbers, texts and facts about the target: what `?`, `.formats`, `.echo`, `vertarget` and help return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdnb.results.base import Result
+
+__all__ = ["Evaluation", "Formats", "TargetInfo", "Text"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Evaluation(Result):
+    """Value of an expression (`?`); behaves as the number in Python."""
+
+    value: int
+    """Unsigned 64-bit."""
+    address_size: int
+
+    def __int__(self) -> int:
+        return self.value
+
+    def __index__(self) -> int:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Formats(Result):
+    """A number in all the ways of `.formats`."""
+
+    value: int
+    address_size: int
+
+    def __int__(self) -> int:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Text(Result):
+    """Words with no structure: `.echo`, help, a state in a line. Empty text shows as nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TargetInfo(Result):
+    """Who the target is (`vertarget`)."""
+
+    machine: str
+    major_version: int
+    build: int
+    protocol: int
+    processor_count: int
+    free_build: bool
+    kernel_base: int
+    loaded_module_list: int
+    debugger_data: int
+    address_size: int
+    build_lab: str = ""
+    spec: str = ""
+    symbol_path: str = ""
+    target_kind: str = "NT"
+    """NT, boot debugger, EFI, hypervisor, ... (high byte of MajorVersion)."""
