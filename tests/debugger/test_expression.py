@@ -1,0 +1,255 @@
+"""The MASM expression language (command reference, 2), on an environment of a few names and bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdnb.debugger.expression import MASK, evaluate, parse_leading
+from kdnb.debugger.ranges import parse_leading_range, parse_range
+from kdnb.errors import ExpressionError, MemoryReadError, UnknownNameError, UnsupportedError
+
+KERNEL = 0xFFFFF803_59A00000
+
+
+@dataclass
+class Names:
+    """An environment with a page of memory at KERNEL and no target behind it."""
+
+    pointer_size: int = 8
+    instruction_pointer: int = KERNEL + 0x40
+    sign_extend: bool = False
+    symbols: dict[str, int] = field(default_factory=lambda: {"nt": KERNEL, "nt!fade": KERNEL + 0x10, "fade": 5})
+    asked: list[str] = field(default_factory=list)
+
+    def register(self, name: str) -> int | None:
+        return {"rsp": KERNEL + 8, "rax": 7, "eax": 0x80000001, "r8": 0x88}.get(name)
+
+    def pseudo_register(self, name: str) -> int | None:
+        return {"t0": 0x123, "ip": self.instruction_pointer, "ptrsize": self.pointer_size}.get(name)
+
+    def symbol(self, name: str) -> int | None:
+        self.asked.append(name)
+        return self.symbols.get(name.lower())
+
+    def near(self, name: str) -> list[str]:
+        return ["nt!fade"] if "fad" in name else []
+
+    def read(self, address: int, size: int) -> bytes:
+        memory = bytes(range(256))
+        offset = address - KERNEL
+        if not 0 <= offset <= len(memory) - size:
+            raise MemoryReadError(address, size)
+        return memory[offset : offset + size]
+
+    def read_physical(self, address: int, size: int) -> bytes:
+        return b"\x77" * size
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("10", 0x10),
+        ("0n10", 10),
+        ("0t17", 0o17),
+        ("0y101", 5),
+        ("10h", 0x10),
+        ("0x", 0),
+        ("fffff803`59a00000", KERNEL),
+        ("fffff80359a00000", KERNEL),
+        ("bad + cafe", 0xBAD + 0xCAFE),
+        ("1 + 2 * 3", 7),
+        ("(1 + 2) * 3", 9),
+        ("10 - 3 - 2", 0xB),
+        ("-1", MASK),
+        ("- 8 / 2", (MASK - 7) // 2),
+        ("7 mod 4", 3),
+        ("7 % 4", 3),
+        ("0xffff<<0n48 | 0x1f1<<0n39 | 0x1f1<<0n30", (0xFFFF << 48 | 0x1F1 << 39 | 0x1F1 << 30) & MASK),
+        ("1 << 2 + 1", 8),
+        ("f0 & 3c = 3c", 0),
+        ("f0 & (3c == 3c)", 0),
+        ("1 | 2 ^ 3 & 2", 1 | (2 ^ (3 & 2))),
+        ("5 and 4 or 2 xor 1", (5 & 4) | (2 ^ 1)),
+        ("-1 > 1", 1),
+        ("3 != 3", 0),
+        ("3!=4", 1),
+        ("3 <= 3", 1),
+        ("-10 >>> 4", MASK),
+        ("-10 >> 4", MASK >> 4),
+        ("not 0", 1),
+        ("not 5", 0),
+        ("hi 12345678", 0x1234),
+        ("low(12345678)", 0x5678),
+        ("by(nt+3)", 3),
+        ("wo(nt)", 0x0100),
+        ("dwo nt", 0x03020100),
+        ("qwo(nt)", 0x0706050403020100),
+        ("poi @rsp+8", 0x0F0E0D0C0B0A0908 + 8),
+        ("poi(@rsp+8)", 0x1716151413121110),
+        ("$pwo(0)", 0x7777),
+        ("@rax", 7),
+        ("rax", 7),
+        ("r8", 0x88),
+        ("@$t0", 0x123),
+        ("$t0 + 1", 0x124),
+        (".", KERNEL + 0x40),
+        (".+5", KERNEL + 0x45),
+        ("$ip", KERNEL + 0x40),
+        ("fade", 0xFADE),
+        ("!fade", 5),
+        ("nt!fade", KERNEL + 0x10),
+        ("NT!FADE+1", KERNEL + 0x11),
+        ('@!"nt!fade"', KERNEL + 0x10),
+        ("@@masm(1+1)", 2),
+        ('$scmp("a", "b")', MASK),
+        ('$sicmp("A", "a")', 0),
+        ('$spat("Echo.sys", "echo*")', 1),
+        ("$vvalid(nt, 10)", 1),
+        ("$vvalid(nt, 1000)", 0),
+    ],
+)
+def test_an_expression_has_the_value_that_the_reference_gives(text: str, value: int) -> None:
+    assert evaluate(text, Names()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("foo!Bar", "Couldn't resolve error at 'foo!Bar'"),
+        ("1 +", "Numeric expression missing from '<EOL>'"),
+        ("", "Numeric expression missing from '<EOL>'"),
+        ("1 && 2", "Numeric expression missing from '& 2'"),
+        ("(1", "Syntax error at '<EOL>'"),
+        ("1 2", "Extra character error in '2'"),
+        ("(poi(0) == 0x100) + 1", "Memory access error at '== 0x100) + 1'"),
+        ("1 / 0", "Operand error at '/ 0'"),
+        ("@foo", "Bad register error at '@foo'"),
+        ("$nosuch", "Syntax error at '$nosuch'"),
+        ("11111111111111111", "Numeric value overflow at '11111111111111111'"),
+        ("#", "Syntax error at '#'"),
+    ],
+)
+def test_a_wrong_expression_is_told_in_windbgs_words(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        evaluate(text, Names())
+    assert caught.value.message == message
+
+
+def test_an_unknown_name_comes_with_close_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean nt!fade\?") as caught:
+        evaluate("nt!fads", Names())
+    assert caught.value.near == ("nt!fade",)
+
+
+@pytest.mark.parametrize("text", ["@@c++(sizeof(int))", "@@(1)", "`nt!file.c:120`", "$fnsucc(1,2,3)"])
+def test_what_needs_types_or_source_lines_is_refused(text: str) -> None:
+    with pytest.raises(UnsupportedError):
+        evaluate(text, Names())
+
+
+def test_registers_are_found_without_asking_for_symbols() -> None:
+    names = Names()
+    evaluate("rsp + @rax", names)
+    assert names.asked == []
+
+
+def test_a_32_bit_target_widens_constants_and_registers_with_ones() -> None:
+    names = Names(pointer_size=4, sign_extend=True)
+    assert evaluate("80545000", names) == 0xFFFFFFFF_80545000
+    assert evaluate("0`80545000", names) == 0x80545000
+    assert evaluate("@eax", names) == 0xFFFFFFFF_80000001
+    assert evaluate("(@eax & 0x0`ffffffff) == 0`80000001", names) == 1
+    assert evaluate("80545000", Names()) == 0x80545000
+
+
+def test_the_radix_says_how_bare_numbers_read() -> None:
+    assert evaluate("10", Names(), radix=10) == 10
+    assert evaluate("10", Names(), radix=8) == 8
+    assert evaluate("0x10", Names(), radix=10) == 16
+
+
+def test_a_leading_expression_ends_where_no_operator_follows() -> None:
+    assert parse_leading("nt + 8 L20", Names()) == (KERNEL + 8, "L20")
+    assert parse_leading('nt 5 "k;g"', Names()) == (KERNEL, '5 "k;g"')
+
+
+@st.composite
+def trees(draw: st.DrawFn, depth: int = 4) -> tuple[str, int]:
+    """An expression as text, with the value that Python computes for it."""
+    if depth == 0 or draw(st.booleans()):
+        number = draw(st.integers(0, MASK))
+        spelled = draw(
+            st.sampled_from([f"0x{number:x}", f"0n{number}", f"0t{number:o}", f"0y{number:b}", f"0{number:x}h"])
+        )
+        return spelled, number
+    left, a = draw(trees(depth - 1))
+    right, b = draw(trees(depth - 1))
+    sign = draw(st.sampled_from(["+", "-", "*", "&", "|", "^", "<", "==", "<<", ">>", "mod"]))
+    if sign == "mod" and b == 0:
+        sign = "+"
+    value = {
+        "+": lambda: a + b,
+        "-": lambda: a - b,
+        "*": lambda: a * b,
+        "&": lambda: a & b,
+        "|": lambda: a | b,
+        "^": lambda: a ^ b,
+        "<": lambda: int(a < b),
+        "==": lambda: int(a == b),
+        "<<": lambda: a << b if b < 64 else 0,
+        ">>": lambda: a >> b if b < 64 else 0,
+        "mod": lambda: a % b,
+    }[sign]()
+    space = draw(st.sampled_from(["", " "])) if sign != "mod" else " "
+    return f"({left}{space}{sign}{space}{right})", value & MASK
+
+
+@given(trees())
+def test_random_expressions_agree_with_python(tree: tuple[str, int]) -> None:
+    text, value = tree
+    assert evaluate(text, Names()) == value
+
+
+@given(st.lists(st.tuples(st.sampled_from(["+", "-", "*", "|", "^", "&"]), st.integers(0, 40)), max_size=8))
+def test_precedence_without_parentheses_agrees_with_pythons(terms: list[tuple[str, int]]) -> None:
+    # Python orders these as MASM does: | ^ & +- * from loose to tight.
+    text = "3" + "".join(f" {sign} {number}" for sign, number in terms)
+    expected = eval(text) & MASK
+    masm = "3" + "".join(f" {sign} 0n{number}" for sign, number in terms)
+    assert evaluate(masm, Names()) == expected
+
+
+@given(st.text(max_size=40))
+def test_any_text_gives_a_number_or_one_clear_line(text: str) -> None:
+    try:
+        assert 0 <= evaluate(text, Names()) <= MASK
+    except (ExpressionError, UnsupportedError) as error:
+        message = str(error)
+        assert len(message) < 300
+
+
+class TestRanges:
+    def test_forms(self) -> None:
+        assert parse_range("nt", 4, 32, Names()).count == 32
+        assert parse_range("1000 1007", 1, 128, Names()).size == 8
+        assert parse_range("1000 L8", 4, 32, Names()).size == 32
+        assert parse_range("1000 l 8", 4, 32, Names()).count == 8
+        backwards = parse_range("80000000 L-20", 1, 1, Names())
+        assert (backwards.start, backwards.size) == (0x7FFFFFE0, 0x20)
+
+    def test_a_range_ends_before_what_follows_it(self) -> None:
+        found, rest = parse_leading_range("1000 L8 20 21", 1, None, Names())
+        assert (found.size, rest) == (8, "20 21")
+
+    def test_256_mb_is_the_limit_unless_asked_for(self) -> None:
+        with pytest.raises(ExpressionError, match="Range error"):
+            parse_range("0 L20000000", 1, 1, Names())
+        assert parse_range("0 L?20000000", 1, 1, Names()).size == 0x20000000
+
+    def test_an_end_before_the_start_is_refused(self) -> None:
+        with pytest.raises(ExpressionError, match="Range error"):
+            parse_range("1000 fff", 1, 1, Names())
