@@ -1,0 +1,145 @@
+"""PDB files: identity, names with addresses, source lines. A thin face over purepdb, whose objects stay in here.
+
+A file is parsed no further than what is asked for; every parser failure becomes a `SymbolFileError`.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from kdnb.errors import SymbolFileError
+from kdnb.symbols.table import Symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdnb.symbols.pe import CodeView
+
+__all__ = ["PdbFile", "PublicSymbol", "SourceLine"]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSymbol:
+    """A public symbol: the names that a stripped PDB keeps too."""
+
+    rva: int
+    name: str
+    is_function: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """The first address of a source line."""
+
+    rva: int
+    file: str
+    """Path as the compiler wrote it: untrusted."""
+    line: int
+
+
+@contextmanager
+def _as_symbol_file_error(name: str) -> Iterator[None]:
+    try:
+        yield
+    # purepdb raises its own PdbError (a ValueError) for damage it knows, and these for damage it doesn't.
+    except (ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error) as error:
+        raise SymbolFileError(f"{name}: not a readable PDB file ({error})") from error
+    except OSError as error:
+        raise SymbolFileError(f"{name}: {error.strerror or error}") from error
+
+
+class PdbFile:
+    """An open PDB."""
+
+    def __init__(self, data: bytes, name: str = "PDB") -> None:
+        from purepdb import PDB
+
+        self.name = name
+        with _as_symbol_file_error(name):
+            self._pdb = PDB.from_bytes(data)
+            info = self._pdb.info()
+        self.guid = UUID(bytes_le=bytes(info.guid)).hex.upper()
+        """32 uppercase hex digits, as in `CodeView.guid`."""
+        self.age = int(self._pdb.dbi.age)
+        """Age of the debug information, which the image repeats; the file's own age counts all its writers."""
+        self._file_age = int(info.age)
+
+    @classmethod
+    def open(cls, source: str | Path | bytes) -> PdbFile:
+        """A PDB from its path or its bytes; raises `SymbolFileError`."""
+        if isinstance(source, bytes):
+            return cls(source)
+        path = Path(source)
+        with _as_symbol_file_error(str(path)):
+            data = path.read_bytes()
+        return cls(data, str(path))
+
+    @property
+    def key(self) -> str:
+        """GUID and age as a symbol store names its folders."""
+        return f"{self.guid}{self.age:X}"
+
+    def belongs_to(self, codeview: CodeView) -> bool:
+        """Whether this is the PDB of the image with that record."""
+        return self.guid == codeview.guid and codeview.age in (self.age, self._file_age)
+
+    def publics(self) -> list[PublicSymbol]:
+        """Public symbols that lie in the image."""
+        with _as_symbol_file_error(self.name):
+            return [
+                PublicSymbol(rva, public.name, public.is_function)
+                for public in self._pdb.public_symbols()
+                if (rva := self._pdb.to_rva(public.segment, public.offset)) is not None
+            ]
+
+    def procedures(self) -> list[Symbol]:
+        """Procedures with their sizes; none in a stripped PDB."""
+        with _as_symbol_file_error(self.name):
+            return [
+                Symbol(rva, procedure.name, procedure.code_size, True)
+                for procedure in self._pdb.module_procs()
+                if (rva := self._pdb.to_rva(procedure.segment, procedure.offset)) is not None
+            ]
+
+    def data(self) -> list[Symbol]:
+        """Global and file-static variables; none in a stripped PDB."""
+        with _as_symbol_file_error(self.name):
+            return [
+                Symbol(rva, item.name, None, False)
+                for item in self._pdb.data_symbols()
+                if (rva := self._pdb.to_rva(item.segment, item.offset)) is not None
+            ]
+
+    def symbols(self) -> list[Symbol]:
+        """Procedures, variables and publics; a public adds nothing where the same name has that address already."""
+        found = {(symbol.rva, symbol.name): symbol for symbol in (*self.data(), *self.procedures())}
+        for public in self.publics():
+            key = (public.rva, public.name)
+            found.setdefault(key, Symbol(public.rva, public.name, None, public.is_function))
+        return list(found.values())
+
+    @cached_property
+    def _lines(self) -> list[SourceLine]:
+        with _as_symbol_file_error(self.name):
+            lines = [
+                SourceLine(line.rva, line.file, line.line)
+                for line in self._pdb.lines()  # type: ignore[no-untyped-call]  # purepdb leaves it unannotated
+                if line.rva is not None and line.is_source
+            ]
+        return sorted(lines, key=lambda line: line.rva)
+
+    def lines(self) -> list[SourceLine]:
+        """All source lines, by RVA. Read once: a large PDB takes a second."""
+        return list(self._lines)
+
+    def line_at(self, rva: int) -> SourceLine | None:
+        """The source line whose code holds `rva`, as far as the start of lines tells."""
+        index = bisect_right(self._lines, rva, key=lambda line: line.rva) - 1
+        return self._lines[index] if index >= 0 else None
