@@ -25,9 +25,7 @@ SECONDS, FRACTION = 1_700_000_000, 123_456
 def pcap(order: str, magic: int, *, record_extra: bytes = b"", link_type: int = 1) -> bytes:
     parts = [struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, link_type)]
     for payload in PAYLOADS:
-        parts.append(
-            struct.pack(order + "IIII", SECONDS, FRACTION, len(payload), len(payload)) + record_extra + payload
-        )
+        parts += [struct.pack(order + "IIII", SECONDS, FRACTION, len(payload), len(payload)), record_extra, payload]
     return b"".join(parts)
 
 
@@ -159,7 +157,7 @@ def test_truncated_gzip_keeps_what_could_be_unpacked(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(CaptureError, match="can't read .*nothing-here.*No such file"):
+    with pytest.raises(CaptureError, match=r"can't read .*nothing-here.*No such file"):
         load(tmp_path / "nothing-here", [])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +35,7 @@ def transfers(draw: st.DrawFn) -> tuple[bytes, int, list[tuple[int, int]]]:
     """A message, its first sequence number, and (start, end) of segments: a cover of it, some twice, shuffled."""
     message = draw(st.binary(min_size=1, max_size=60))
     cuts = sorted(draw(st.sets(st.integers(1, len(message)))) | {0, len(message)})
-    parts = [(start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+    parts = list(itertools.pairwise(cuts))
     spans = st.tuples(st.integers(0, len(message) - 1), st.integers(1, len(message)))
     extra = [(min(a, b - 1), b) for a, b in draw(st.lists(spans, max_size=5))]
     return message, draw(st.integers(0, 2**32 - 1)), draw(st.permutations(parts + extra))
