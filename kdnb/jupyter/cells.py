@@ -19,8 +19,11 @@ import builtins
 import io
 import re
 import tokenize
-from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator
 
 __all__ = ["CommandWords", "decide", "rewrite"]
 

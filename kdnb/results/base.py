@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Presentation", "Result", "TableResult", "present"]
+__all__ = ["Presentation", "Result", "Results", "TableResult", "present"]
 
 Presentation = dict[str, Any]
 """A mimebundle: at least `text/plain`, mostly `text/html` as well."""
@@ -72,3 +72,18 @@ class TableResult(Result):
         import pandas
 
         return pandas.DataFrame(self.rows())
+
+
+class Results(list[Any]):
+    """What a list of commands returned, in order; shows as all of them, one below the other."""
+
+    def __repr__(self) -> str:
+        return "\n".join(text for text in map(str, self) if text)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Presentation:
+        bundles = [present(value) for value in self]
+        html = [bundle["text/html"] for bundle in bundles if "text/html" in bundle]
+        bundle: Presentation = {"text/plain": repr(self)}
+        if html and len(html) == len(bundles):
+            bundle["text/html"] = "".join(html)
+        return bundle

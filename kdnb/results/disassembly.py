@@ -46,6 +46,8 @@ class Disassembly(TableResult):
     instructions: tuple[Instruction, ...]
     address_size: int
     """Bytes of an address of the target: 4 or 8."""
+    note: str = ""
+    """Why the listing ends early: `Memory access error in 'u ...'`."""
 
     def rows(self) -> list[dict[str, Any]]:
         return [plain(instruction) for instruction in self.instructions]

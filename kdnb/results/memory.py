@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kdnb.results.base import Result, TableResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["MemoryDump", "MemoryReader", "MemoryWritten", "PointerRow", "PointerTable", "StringDump", "StringRow"]
+__all__ = [
+    "MemoryBlocks",
+    "MemoryDump",
+    "MemoryReader",
+    "MemoryWritten",
+    "PointerRow",
+    "PointerTable",
+    "StringDump",
+    "StringRow",
+]
 
 
 class MemoryReader(Protocol):
@@ -124,3 +133,24 @@ class MemoryWritten(Result):
     before: bytes
     after: bytes
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MemoryBlocks(TableResult):
+    """Several short blocks of memory: hits of a search (`s`), elements of a list (`dl`)."""
+
+    blocks: tuple[MemoryDump, ...]
+    addresses_only: bool = False
+    """Show nothing but the addresses (`s -[1]`)."""
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> Iterator[MemoryDump]:
+        return iter(self.blocks)
+
+    def __getitem__(self, index: int) -> MemoryDump:
+        return self.blocks[index]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"address": block.address, "data": block.data} for block in self.blocks]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kdnb.results.base import Result
 
-__all__ = ["Evaluation", "Formats", "TargetInfo", "Text"]
+__all__ = ["BugCheck", "Evaluation", "ExceptionInfo", "Formats", "MsrValue", "PortValue", "TargetInfo", "Text"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,3 +61,49 @@ class TargetInfo(Result):
     symbol_path: str = ""
     target_kind: str = "NT"
     """NT, boot debugger, EFI, hypervisor, ... (high byte of MajorVersion)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BugCheck(Result):
+    """Code and parameters of a bug check (`.bugcheck`)."""
+
+    code: int
+    parameters: tuple[int, ...]
+    address_size: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ExceptionInfo(Result):
+    """An exception record (`.exr`)."""
+
+    address: int
+    code: int
+    flags: int
+    parameters: tuple[int, ...]
+    address_size: int
+    symbol: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MsrValue(Result):
+    """A model-specific register (`rdmsr`)."""
+
+    msr: int
+    value: int
+
+    def __int__(self) -> int:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PortValue(Result):
+    """What a port gave (`ib iw id`)."""
+
+    port: int
+    value: int
+    size: int
+
+    def __int__(self) -> int:
+        return self.value

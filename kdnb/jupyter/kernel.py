@@ -1,0 +1,48 @@
+"""The Jupyter kernel: an IPython kernel that also takes debugger commands, and whose Stop button breaks in."""
+
+from __future__ import annotations
+
+import _thread
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+
+from kdnb.jupyter.extension import attach
+from kdnb.jupyter.inspection import inspect_command
+
+__all__ = ["KdnbKernel"]
+
+
+class KdnbKernel(IPythonKernel):
+    """IPython plus `kd`. Language and highlighting stay Python's, so that notebooks open everywhere."""
+
+    implementation = "kdnb"
+    implementation_version = "0.1"
+    banner = (
+        "kdnb: a Windows kernel debugger. Commands and Python in one cell; %kd connect sim: to begin, .help for all."
+    )
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.notebook = attach(self.shell)
+
+    async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Stop: raises KeyboardInterrupt in the main thread, where every wait is made of short slices.
+
+        ipykernel's own way is a signal to the process group, which doesn't exist on Windows.
+        """
+        _thread.interrupt_main()
+        self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
+
+    def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> dict[str, Any]:
+        found = inspect_command(code, cursor_pos, self.shell.user_ns)
+        if found is not None:
+            return {"status": "ok", "found": True, "data": {"text/plain": found}, "metadata": {}}
+        reply: dict[str, Any] = super().do_inspect(code, cursor_pos, detail_level, omit_sections)
+        return reply
+
+    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        """The target is never left frozen: shutting down is `qd`."""
+        self.notebook.disconnect()
+        reply: dict[str, Any] = super().do_shutdown(restart)
+        return reply

@@ -1,0 +1,44 @@
+// Registers of one stop: groups as tabs, changed values marked. Text only, never markup from the target.
+function render({ model, el }) {
+  el.classList.add("kdnb-view", "kdnb-registers");
+  const bar = document.createElement("div");
+  bar.className = "bar";
+  const grid = document.createElement("div");
+  grid.className = "grid";
+  const foot = document.createElement("div");
+  foot.style.whiteSpace = "pre";
+  el.append(bar, grid, foot);
+
+  const groups = model.get("groups");
+  let current = Object.keys(groups)[0];
+
+  function draw() {
+    bar.replaceChildren(
+      ...Object.keys(groups).map((name) => {
+        const button = document.createElement("button");
+        button.textContent = name;
+        button.className = name === current ? "on" : "";
+        button.onclick = () => { current = name; draw(); };
+        return button;
+      }),
+    );
+    grid.replaceChildren(
+      ...(groups[current] || []).map(([name, value, changed, before]) => {
+        const cell = document.createElement("div");
+        const label = document.createElement("span");
+        label.className = "dim";
+        label.textContent = name.padStart(5) + " ";
+        label.style.whiteSpace = "pre";
+        const number = document.createElement("span");
+        number.textContent = value;
+        if (changed) number.className = "changed";
+        if (before) cell.title = before;
+        cell.append(label, number);
+        return cell;
+      }),
+    );
+    foot.textContent = model.get("foot");
+  }
+  draw();
+}
+export default { render };
