@@ -18,9 +18,7 @@ class KdnbKernel(IPythonKernel):
 
     implementation = "kdnb"
     implementation_version = "0.1"
-    banner = (
-        "kdnb: a Windows kernel debugger. Commands and Python in one cell; %kd connect sim: to begin, .help for all."
-    )
+    banner = "kdnb: a Windows kernel debugger. Commands and Python in one cell. To begin: connect sim:"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
