@@ -18,7 +18,7 @@ from kdnb.protocol.constants import MachineType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kdnb.symbols.reader import MemoryReader
+    from kdnb.results.memory import MemoryReader
     from kdnb.symbols.unwind_info import RuntimeFunction
 
 __all__ = ["ModuleLookup", "UnwoundFrame", "unwind"]

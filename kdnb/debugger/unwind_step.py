@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kdnb.results.memory import MemoryReader
     from kdnb.symbols.pe import PeImage
-    from kdnb.symbols.reader import MemoryReader
     from kdnb.symbols.unwind_info import RuntimeFunction
 
 __all__ = ["CodeModule", "ModuleLookup", "UnwindStep", "read_integer"]

@@ -12,8 +12,8 @@ from kdnb.symbols.unwind_info import UnwindInfo, UnwindOp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kdnb.results.memory import MemoryReader
     from kdnb.symbols.pe import PeImage
-    from kdnb.symbols.reader import MemoryReader
     from kdnb.symbols.unwind_info import RuntimeFunction, UnwindCode
 
 __all__ = ["unwind_leaf", "unwind_x64"]

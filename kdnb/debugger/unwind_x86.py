@@ -14,7 +14,7 @@ from kdnb.errors import MemoryReadError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kdnb.symbols.reader import MemoryReader
+    from kdnb.results.memory import MemoryReader
 
 __all__ = ["unwind_x86"]
 
