@@ -1,0 +1,43 @@
+"""Plain text in WinDbg's layouts (the command reference, 2.4-7.9)."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+# Imported for what they register with `lines`.
+from kdnb.render import (
+    text_breakpoints,
+    text_disassembly,
+    text_events,
+    text_memory,
+    text_modules,
+    text_registers,
+    text_stack,
+    text_values,
+)
+from kdnb.render.lines import lines
+
+__all__ = ["to_text"]
+
+FORMATTERS = (
+    text_breakpoints,
+    text_disassembly,
+    text_events,
+    text_memory,
+    text_modules,
+    text_registers,
+    text_stack,
+    text_values,
+)
+
+
+def to_text(value: object, limit: int | None = None) -> str:
+    """`value` as text without a line end behind it; at most `limit` lines and one that says what was left out."""
+    source = iter(lines(value))
+    if limit is None:
+        return "\n".join(source)
+    shown = list(islice(source, limit))
+    left_out = sum(1 for _ in source)
+    if left_out:
+        shown.append(f"... {left_out} more lines (of {len(shown) + left_out})")
+    return "\n".join(shown)

@@ -1,0 +1,43 @@
+"""Text of `u`, `ub`, `uf` (the command reference, 7.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.render.lines import lines, printable
+from kdnb.results.addresses import format_address
+from kdnb.results.disassembly import Disassembly, Instruction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["instruction_line"]
+
+
+def instruction_line(instruction: Instruction, address_size: int) -> str:
+    """Address, bytes padded to 16, mnemonic padded to 8, operands; a long encoding pushes the rest to the right."""
+    address = format_address(instruction.address, address_size)
+    if not instruction.data:
+        return f"{address} ??              ???"
+    operands = printable(instruction.operands)
+    text = f"{address} {instruction.data.hex():<15} {instruction.mnemonic:<7} {operands}".rstrip()
+    if not instruction.annotation:
+        return text
+    return f"{text} {instruction.annotation.strip()}"
+
+
+@lines.register(Instruction)
+def _instruction(value: Instruction) -> Iterator[str]:
+    if value.label:
+        yield f"{printable(value.label)}:"
+    yield instruction_line(value, 8)
+
+
+@lines.register(Disassembly)
+def _disassembly(value: Disassembly) -> Iterator[str]:
+    for instruction in value.instructions:
+        if instruction.label:
+            yield f"{printable(instruction.label)}:"
+        yield instruction_line(instruction, value.address_size)
+    if value.note:
+        yield f"{'^':>16} {printable(value.note)}"

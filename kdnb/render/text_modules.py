@@ -1,0 +1,99 @@
+"""Text of `lm`, `x` and `ln` (the command reference, 7.8)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kdnb.render.lines import lines, printable
+from kdnb.results.addresses import format_address
+from kdnb.results.modules import ModuleInfo, ModuleList, NearestSymbols, SymbolInfo, SymbolList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__: list[str] = []
+
+
+@lines.register(ModuleList)
+def _modules(value: ModuleList) -> Iterator[str]:
+    options, size = value.options, value.address_size
+    if "1m" in options:
+        yield from (printable(module.name) for module in value.modules)
+        return
+    width = len(format_address(0, size))
+    yield f"{'start':<{width}} {'end':<{width}}   module name"
+    for module in value.modules:
+        start = f"{format_address(module.start, size)} {format_address(module.end, size)}   "
+        if any(letter in options for letter in "nft"):
+            yield start + _named(module, options)
+        else:
+            yield start + _status(module)
+        if value.verbose:
+            yield from _details(module)
+
+
+def _status(module: ModuleInfo) -> str:
+    status = f"({module.symbol_status})"
+    text = f"{printable(module.name):<10} {status}"
+    return f"{text:<33} {printable(module.symbol_file)}" if module.symbol_file else text
+
+
+def _named(module: ModuleInfo, options: str) -> str:
+    image = module.image_path if "f" in options else module.image_name
+    text = f"{printable(module.name):<8} {printable(image)}"
+    return f"{text:<21} {_time(module.timestamp)}" if "t" in options else text
+
+
+def _time(timestamp: int | None) -> str:
+    if timestamp is None:
+        return "unavailable"
+    return f"{datetime.fromtimestamp(timestamp & 0xFFFFFFFF, UTC).ctime()} ({timestamp:08X})"
+
+
+def _details(module: ModuleInfo) -> Iterator[str]:
+    if module.symbol_status != "deferred":
+        yield f"    Loaded symbol image file: {printable(module.image_name)}"
+    yield f"    Image path: {printable(module.image_path)}"
+    yield f"    Image name: {printable(module.image_name)}"
+    yield f"    Timestamp:        {_time(module.timestamp)}"
+    checksum = "unavailable" if module.checksum is None else f"{module.checksum:08X}"
+    yield f"    CheckSum:         {checksum}"
+    yield f"    ImageSize:        {module.end - module.start:08X}"
+    if module.pdb_name:
+        age = "" if module.pdb_age is None else f"  Age: {module.pdb_age:x}"
+        yield f"    Debug data:       {printable(module.pdb_name)}  {module.pdb_guid}{age}"
+
+
+@lines.register(ModuleInfo)
+def _module(value: ModuleInfo) -> Iterator[str]:
+    return _modules(ModuleList((value,), 8 if value.end >> 32 else 4, verbose=True))
+
+
+@lines.register(SymbolList)
+def _symbols(value: SymbolList) -> Iterator[str]:
+    for symbol in value.symbols:
+        yield f"{format_address(symbol.address, value.address_size)} {printable(symbol.text + symbol.details)}"
+    if value.left_out:
+        yield f"... {value.left_out} more symbols left out; give a narrower pattern"
+
+
+@lines.register(SymbolInfo)
+def _symbol(value: SymbolInfo) -> Iterator[str]:
+    size = 8 if value.address >> 32 else 4
+    yield f"{format_address(value.address, size)} {printable(value.text + value.details)}"
+
+
+@lines.register(NearestSymbols)
+def _nearest(value: NearestSymbols) -> Iterator[str]:
+    if value.before is None:
+        yield f"No symbol is known at or before {format_address(value.address, value.address_size)}"
+        return
+    line = f"({format_address(value.before.address, value.address_size)})   {printable(value.before.text)}"
+    if value.after is not None:
+        after = format_address(value.after.address, value.address_size)
+        line += f"   |  ({after})   {printable(value.after.text)}"
+    yield line
+    if value.exact:
+        yield "Exact matches:"
+        yield from (f"    {printable(symbol.name + symbol.details)}" for symbol in value.exact)

@@ -1,0 +1,77 @@
+"""Text of the `k` commands (the command reference, 7.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.render.lines import lines, printable
+from kdnb.results.addresses import format_address
+from kdnb.results.stack import Frame, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__: list[str] = []
+
+_ARGUMENTS_WIDTH = {8: 71, 4: 26}
+"""Four words of the home space on x64, three stack words on x86."""
+
+
+@lines.register(Stack)
+def _stack(value: Stack) -> Iterator[str]:
+    options = value.columns[1:]
+    with_arguments = "b" in options or "v" in options
+    numbered = value.address_size == 8 or "n" in options
+    yield _header(value.address_size, options, with_arguments, numbered)
+    previous: Frame | None = None
+    for frame in value.frames:
+        if frame.warning:
+            yield printable(frame.warning)
+        yield _row(frame, previous, value.address_size, options, with_arguments, numbered)
+        previous = frame
+    if value.note:
+        yield printable(value.note)
+
+
+def _header(size: int, options: str, with_arguments: bool, numbered: bool) -> str:
+    start = " # " if numbered else ""
+    if "c" in options:
+        return f"{start}Call Site"
+    if "f" in options:
+        start += "  Memory  "
+    if size == 4:
+        return f"{start}ChildEBP RetAddr" + ("  Args to Child" if with_arguments else "")
+    start += "Child-SP          RetAddr               "
+    if with_arguments:
+        return f"{start}: {'Args to Child':<{_ARGUMENTS_WIDTH[8]}} : Call Site"
+    return f"{start}Call Site"
+
+
+def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arguments: bool, numbered: bool) -> str:
+    start = f"{frame.number:02x} " if numbered else ""
+    site = printable(frame.symbol)
+    if "v" in options and frame.trap_frame is not None:
+        site += f" (TrapFrame @ {format_address(frame.trap_frame, size)})"
+    if frame.source and "L" not in options:
+        site += f" [{printable(frame.source)}]"
+    if "c" in options:
+        return start + site
+    if "f" in options:
+        distance = f"{frame.child_sp - previous.child_sp:x}" if previous is not None else ""
+        start += f"{distance:>9} "
+    start += f"{format_address(frame.child_sp, size)} {format_address(frame.return_address, size)}"
+    if size == 8:
+        start += "    "
+    if not with_arguments:
+        return f"{start} {site}"
+    arguments = " ".join(format_address(argument, size) for argument in frame.arguments)
+    if size == 4:
+        return f"{start} {arguments:<{_ARGUMENTS_WIDTH[4]}} {site}"
+    return f"{start} : {arguments:<{_ARGUMENTS_WIDTH[8]}} : {site}"
+
+
+@lines.register(Frame)
+def _frame(value: Frame) -> Iterator[str]:
+    """One frame as `.frame` shows it."""
+    size = 4 if max(value.child_sp, value.return_address, value.instruction_pointer) < 1 << 32 else 8
+    yield _row(value, None, size, "", False, True)
