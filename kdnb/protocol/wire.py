@@ -62,26 +62,28 @@ class Field:
     load: Callable[[Any], Any] | None = None
     dump: Callable[[Any], Any] | None = None
     structure: type[Structure] | None = None
+    is_integer: bool = False
+    is_array: bool = False
 
 
 def u8(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 8-bit integer."""
-    return Field(construct.Int8ul, 1, "u1", wire_name, meaning, kind="u8")
+    return Field(construct.Int8ul, 1, "u1", wire_name, meaning, kind="u8", is_integer=True)
 
 
 def u16(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 16-bit integer."""
-    return Field(construct.Int16ul, 2, "<u2", wire_name, meaning, kind="u16")
+    return Field(construct.Int16ul, 2, "<u2", wire_name, meaning, kind="u16", is_integer=True)
 
 
 def u32(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 32-bit integer."""
-    return Field(construct.Int32ul, 4, "<u4", wire_name, meaning, kind="u32")
+    return Field(construct.Int32ul, 4, "<u4", wire_name, meaning, kind="u32", is_integer=True)
 
 
 def u64(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 64-bit integer."""
-    return Field(construct.Int64ul, 8, "<u8", wire_name, meaning, kind="u64")
+    return Field(construct.Int64ul, 8, "<u8", wire_name, meaning, kind="u64", is_integer=True)
 
 
 def _u128_load(data: bytes) -> int:
@@ -94,7 +96,8 @@ def _u128_dump(value: int) -> bytes:
 
 def u128(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 128-bit integer (a vector register); numpy has no such type and sees 16 bytes."""
-    return Field(construct.Bytes(16), 16, "V16", wire_name, meaning, kind="u128", load=_u128_load, dump=_u128_dump)
+    integer = Field(construct.Bytes(16), 16, "V16", wire_name, meaning, kind="u128", is_integer=True)
+    return dataclasses.replace(integer, load=_u128_load, dump=_u128_dump)
 
 
 def raw(size: int, wire_name: str, meaning: str = "") -> Field:
@@ -121,6 +124,7 @@ def array(count: int, element: Callable[[str, str], Field], wire_name: str, mean
         count=count,
         load=tuple if load is None else lambda values: tuple(map(load, values)),
         dump=None if dump is None else lambda values: [dump(value) for value in values],
+        is_array=True,
     )
 
 
@@ -152,6 +156,17 @@ class Layout:
     @functools.cached_property
     def compiled(self) -> Any:
         return self.construct.compile()
+
+    @functools.cached_property
+    def integers(self) -> dict[str, tuple[str, int | None]]:
+        """Every single integer by name -> field and, for arrays, index: element 3 of `xmm` is `xmm3`."""
+        places: dict[str, tuple[str, int | None]] = {}
+        for name, field in self.fields:
+            if field.is_integer:
+                places[name] = (name, None)
+            elif field.is_array:
+                places.update({f"{name}{index}": (name, index) for index in range(field.count or 0)})
+        return places
 
     def load(self, values: list[Any]) -> list[Any]:
         """Values of the dataclass from construct's."""
@@ -227,6 +242,11 @@ class Structure:
         except (struct.error, construct.ConstructError, OverflowError, TypeError) as error:
             raise UsageError(f"a value of {name} doesn't fit its field: {error}") from error
         return encoded
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        copy: Self = dataclasses.replace(typing.cast("Any", self), **changes)
+        return copy
 
     @classmethod
     def fields(cls) -> tuple[FieldInfo, ...]:
