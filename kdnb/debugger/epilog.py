@@ -6,8 +6,12 @@ Only these forms are legal in an epilog, so a match is certain; anything else is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kdnb.symbols.unwind_info import GENERAL_REGISTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["MAX_EPILOG", "Epilog", "decode_epilog"]
 
@@ -27,12 +31,12 @@ class Epilog:
 
 
 def decode_epilog(
-    code: bytes, address: int, function: tuple[int, int], frame_register: str = "", *, adjusted: bool = False
+    code: bytes, address: int, leaves: Callable[[int], bool], frame_register: str = "", *, adjusted: bool = False
 ) -> Epilog | None:
     """The epilog whose next instruction is at the start of `code`, or None in a function's body.
 
-    `function` is the (begin, end) range that a tail jump must leave. With `adjusted` (version 2 epilogs) the stack
-    pointer has its final place already.
+    `leaves` says whether a jump to an address goes out of the function, as a tail jump must. With `adjusted`
+    (version 2 epilogs) the stack pointer has its final place already.
     """
     base, adjust, at = ("rsp", 0, 0) if adjusted else _decode_adjustment(code, frame_register)
     pops: list[str] = []
@@ -43,7 +47,7 @@ def decode_epilog(
             break
         pops.append(GENERAL_REGISTERS[(opcode[0] & 7) + (8 if prefixed and code[at] & 1 else 0)])
         at += 1 + prefixed
-    return Epilog(adjust, base, tuple(pops)) if _leaves(code, at, address, function) else None
+    return Epilog(adjust, base, tuple(pops)) if _ends_function(code, at, address, leaves) else None
 
 
 def _decode_adjustment(code: bytes, frame_register: str) -> tuple[str, int, int]:
@@ -66,24 +70,20 @@ def _decode_adjustment(code: bytes, frame_register: str) -> tuple[str, int, int]
     return frame_register, _signed(code[at : at + size]), at + size
 
 
-def _leaves(code: bytes, at: int, address: int, function: tuple[int, int]) -> bool:
+def _ends_function(code: bytes, at: int, address: int, leaves: Callable[[int], bool]) -> bool:
     """Whether the instruction at `at` ends a function: a return, or a jump out of it."""
     rest = code[at : at + 7]
     if rest[:1] in (b"\xc3", b"\xc2") or rest[:2] == b"\xf3\xc3":
         return True
-    begin, end = function
     if rest[:1] == b"\xeb" and len(rest) >= 2:
-        target = address + at + 2 + _signed(rest[1:2])
-    elif rest[:1] == b"\xe9" and len(rest) >= 5:
-        target = address + at + 5 + _signed(rest[1:5])
-    else:
-        # `jmp [rip+x]`, with or without REX.W, and `jmp reg` or `jmp [mem]` with REX.W: the linker's and the
-        # compiler's forms of an indirect tail call. An indirect jump inside a function has no REX.W.
-        if rest[:2] == b"\xff\x25" or rest[:3] == b"\x48\xff\x25":
-            return True
-        return len(rest) >= 3 and rest[0] & 0xF8 == 0x48 and rest[1] == 0xFF and rest[2] >> 3 & 7 == 4
-    # A jump to the function's own start is a tail call of itself.
-    return not begin < target < end
+        return leaves(address + at + 2 + _signed(rest[1:2]))
+    if rest[:1] == b"\xe9" and len(rest) >= 5:
+        return leaves(address + at + 5 + _signed(rest[1:5]))
+    # `jmp [rip+x]`, with or without REX.W, and `jmp reg` or `jmp [mem]` with REX.W: the linker's and the
+    # compiler's forms of an indirect tail call. An indirect jump inside a function has no REX.W.
+    if rest[:2] == b"\xff\x25" or rest[:3] == b"\x48\xff\x25":
+        return True
+    return len(rest) >= 3 and rest[0] & 0xF8 == 0x48 and rest[1] == 0xFF and rest[2] >> 3 & 7 == 4
 
 
 def _signed(data: bytes) -> int:

@@ -68,8 +68,34 @@ def _find_epilog(
         code = memory.read(base + rva, MAX_EPILOG)
     except MemoryReadError as error:
         code = error.partial
-    bounds = (base + function.begin, base + function.end)
-    return decode_epilog(code, base + rva, bounds, info.frame_register, adjusted=info.version == 2)
+
+    def leaves(target: int) -> bool:
+        return _leaves(image, function, target - base)
+
+    return decode_epilog(code, base + rva, leaves, info.frame_register, adjusted=info.version == 2)
+
+
+def _leaves(image: PeImage, function: RuntimeFunction, target: int) -> bool:
+    """Whether a jump from `function` to the RVA `target` is a tail call, rather than a way to another part of it.
+
+    A jump to the function's own first instruction is a tail call of itself.
+    """
+    other = image.function_table.lookup(target)
+    if other is None:
+        return True
+    primary = _primary(image, function)
+    return target == primary.begin or _primary(image, other) != primary
+
+
+def _primary(image: PeImage, function: RuntimeFunction) -> RuntimeFunction:
+    """The entry at the end of the chain: it stands for the whole function."""
+    for _ in range(_MAX_CHAIN):
+        function = image.function_table.resolve(function)
+        chained = image.unwind_info(function.unwind).chained
+        if chained is None:
+            return function
+        function = chained
+    raise SymbolFileError("unwind records chained without end")
 
 
 class _Frame:
