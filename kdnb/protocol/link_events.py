@@ -1,0 +1,139 @@
+"""What a link reports: events (past tense, something happened) and the settings and counters that go with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "HOST_SETTINGS",
+    "TARGET_SETTINGS",
+    "BreakInReceived",
+    "LinkEvent",
+    "LinkFailed",
+    "LinkSettings",
+    "LinkStatistics",
+    "LinkSynchronised",
+    "PacketReceived",
+    "PacketSent",
+    "PeerReset",
+    "PeerRestarted",
+    "ResendRequested",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PacketReceived:
+    """A payload arrived: once, in order, undamaged as far as the checksum can tell."""
+
+    packet_type: int
+    payload: bytes
+    packet_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PacketSent:
+    """The peer has the packet that was sent with this id."""
+
+    packet_id: int
+    packet_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReset:
+    """A RESET was exchanged; on a serial line both numberings begin anew.
+
+    `in_flight`: a packet of ours was in flight and is being repeated by the link. A target with nothing in flight
+    repeats its announcement itself.
+    """
+
+    in_flight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRestarted:
+    """Host: the target has begun anew (SYNC id, or a new KDNET session). Whatever was known of it is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResendRequested:
+    """Target: the host asks for the last packet again, but it had been acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakInReceived:
+    """Target: the break-in byte came while nothing was in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSynchronised:
+    """Host: after `reset()` or a failure the target is heard again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFailed:
+    """The link gave up. Packets that were in flight or queued are dropped; whether the first one arrived is unknown."""
+
+    reason: str
+
+
+LinkEvent = (
+    PacketReceived
+    | PacketSent
+    | PeerReset
+    | PeerRestarted
+    | ResendRequested
+    | BreakInReceived
+    | LinkSynchronised
+    | LinkFailed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """Times in seconds, counts per packet. Real values differ among stacks (protocol reference 1.7 and 12 no. 2)."""
+
+    ack_timeout: float = 1.0
+    """Wait for an ACK before sending again. Targets wait about 1 s per byte (Singularity, ReactOS)."""
+    retries: int = 10
+    """Repeats after silence before giving up. The reference suggests 10 for a host (1.7)."""
+    first_contact_retries: int = 10
+    """The same before the first ACK ever."""
+    resend_limit: int = 100
+    """Repeats on RESEND before giving up. Ours: real stacks have none, but a link must end or say that it failed."""
+    quiet_time: float = 1.0
+    """Silence inside half a packet before it is given up and asked for again. The reference suggests 1-2 s (1.6)."""
+    break_in_wait: float = 0.1
+    """Target: silence after 0x62 that makes it a break-in (1.6). Real targets wait their byte time; ours is quicker."""
+    reset_interval: float = 1.0
+    """Between two RESETs while the target is silent: WinDbg on a pipe sends one about every second (1.7)."""
+    resets: int = 20
+    """RESETs before giving up; 0 is without end, as WinDbg's own option `resets` has it."""
+    repeated_ids: bool = False
+    """Take a packet under an id seen before if its content differs from the last one taken. The UEFI engine windbg.efi
+    sends two different packets in a row with one id; on other targets this would only weaken the check."""
+
+
+HOST_SETTINGS = LinkSettings()
+TARGET_SETTINGS = LinkSettings(retries=20, first_contact_retries=5)
+"""Retry counts of ReactOS and Singularity (1.7)."""
+
+
+@dataclass(slots=True)
+class LinkStatistics:
+    """Counters since the link was made."""
+
+    sent: int = 0
+    """Data packets, each counted once."""
+    retransmitted: int = 0
+    received: int = 0
+    """Data packets taken."""
+    duplicates: int = 0
+    unwanted: int = 0
+    damaged: int = 0
+    resends_asked: int = 0
+    resets: int = 0
+    failures: int = 0
+    junk: int = 0
+    """Bytes outside packets."""
+    rejected: int = 0
+    """KDNET: datagrams that didn't authenticate, were replayed, or were none of KDNET's."""

@@ -1,0 +1,182 @@
+"""The pump: joins one transport to one link. The only place where the protocol meets a thread and a clock.
+
+One thread reads. Whoever sends writes at once from its own thread, under the same lock, so a request costs no thread
+switch on its way out; what comes in is decoded and acknowledged by the reading thread and handed over by a queue.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from kdnb.errors import KdnbError, TransportClosed
+from kdnb.protocol.constants import Direction
+from kdnb.protocol.packet_ids import Role
+
+if TYPE_CHECKING:
+    from kdnb.protocol.link import Link, LinkEvent, LinkStatistics
+    from kdnb.transport.base import Transport
+
+__all__ = ["Observer", "Pump"]
+
+Observer = Callable[[Direction, bytes, int], None]
+
+READ_WAIT = 0.5
+"""The longest single wait of the reading thread, in seconds. Shorter than the link's first timeout after a send, so a
+sender need not wake the thread to have its timer noticed."""
+JOIN_TIMEOUT = 5.0
+
+
+class Pump:
+    """Runs a link over a transport.
+
+    `observer(direction, data, time_ns)` gets every chunk that went over the wire, in order, with wall time in
+    nanoseconds since 1970; on KDNET whole datagrams. It is called with the pump's lock held: it must not call back.
+    """
+
+    def __init__(self, transport: Transport, link: Link, observer: Observer | None = None) -> None:
+        self._transport = transport
+        self._link = link
+        self._observer = observer
+        outward = link.role is Role.HOST
+        self._written = Direction.TO_TARGET if outward else Direction.TO_HOST
+        self._read = Direction.TO_HOST if outward else Direction.TO_TARGET
+        self._lock = threading.Lock()
+        self._events: SimpleQueue[LinkEvent | None] = SimpleQueue()
+        self._error: KdnbError | None = None
+        self._closing = False
+        self._reader_returns = 0.0  # when the reading thread will look at the clock again
+        self._thread = threading.Thread(target=self._run, name="kdnb pump", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def __enter__(self) -> Pump:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send(self, packet_type: int, payload: bytes, *, give_up: bool = True) -> None:
+        """Send a packet or queue it behind the one in flight. Raises LinkError or TransportClosed."""
+        with self._lock:
+            self._raise_if_over()
+            self._link.send(packet_type, payload, time.monotonic(), give_up=give_up)
+            self._flush()
+
+    def send_break_in(self) -> None:
+        with self._lock:
+            self._raise_if_over()
+            self._link.send_break_in()
+            self._flush()
+
+    def reset(self) -> None:
+        """Resynchronise (host only)."""
+        with self._lock:
+            self._raise_if_over()
+            self._link.reset(time.monotonic())
+            self._flush()
+
+    def next_event(self, timeout: float) -> LinkEvent | None:
+        """The next event of the link; None at the timeout or after `wake`.
+
+        When the line is gone, what arrived before comes out first; then this raises TransportClosed.
+        """
+        try:
+            event = self._events.get(timeout=max(timeout, 0.0))
+        except Empty:
+            event = None
+        if event is None and self._error is not None and self._events.empty():
+            raise self._error
+        return event
+
+    def wake(self) -> None:
+        """Make a waiting `next_event` return None; from any thread."""
+        self._events.put(None)
+
+    @property
+    def statistics(self) -> LinkStatistics:
+        """A copy of the link's counters."""
+        with self._lock:
+            return replace(self._link.statistics)
+
+    @property
+    def is_open(self) -> bool:
+        return self._error is None
+
+    def close(self) -> None:
+        """End the thread and close the transport; harmless when done already."""
+        with self._lock:
+            self._closing = True
+            self._error = self._error or TransportClosed("the connection was closed here")
+        self._transport.wake()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(JOIN_TIMEOUT)
+        self._transport.close()
+        self.wake()
+
+    # --- the thread -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                data = self._transport.read(self._wait())
+                with self._lock:
+                    self._take(data)
+        except KdnbError as error:
+            self._end(error)
+        except Exception as error:
+            # An observer or a driver failed in a way nobody foresaw: the waiter must hear of it, not the thread.
+            self._end(TransportClosed(f"the connection failed: {type(error).__name__}: {error}"))
+
+    def _wait(self) -> float:
+        with self._lock:
+            now = time.monotonic()
+            due = self._link.next_timeout()
+            wait = READ_WAIT if due is None else min(max(due - now, 0.0), READ_WAIT)
+            self._reader_returns = now + wait
+            return wait
+
+    def _take(self, data: bytes) -> None:
+        now = time.monotonic()
+        if data:
+            self._observe(self._read, data)
+            self._link.receive_data(data, now)
+        self._link.handle_timeout(now)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what the link wants written, then hand its events over. The lock is held."""
+        try:
+            if self._transport.datagrams:
+                for datagram in self._link.datagrams_to_send():
+                    self._write(datagram)
+            elif output := self._link.data_to_send():
+                self._write(output)
+        finally:
+            while (event := self._link.next_event()) is not None:
+                self._events.put(event)
+        due = self._link.next_timeout()
+        if due is not None and due < self._reader_returns:
+            self._transport.wake()
+
+    def _write(self, data: bytes) -> None:
+        self._observe(self._written, data)
+        self._transport.write(data)
+
+    def _observe(self, direction: Direction, data: bytes) -> None:
+        if self._observer is not None:
+            self._observer(direction, data, time.time_ns())
+
+    def _raise_if_over(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _end(self, error: KdnbError) -> None:
+        self._error = self._error or error
+        self.wake()

@@ -1,0 +1,143 @@
+"""Connection strings: reading them, and opening the byte stream that they name.
+
+Backends are named here and imported on use, so that a missing driver or a system without Unix sockets doesn't break
+`import kdnb`. `sim:`, `replay:`, `dump:` and `snapshot:` are no byte streams: `kdnb.api` opens them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from kdnb.errors import ConnectionStringError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kdnb.transport.base import Listener, Transport
+
+__all__ = ["Spec", "listen", "open_transport", "parse_spec"]
+
+EXAMPLES: dict[str, str] = {
+    "sim": "sim:",
+    "com": "com:port=/dev/ttyS0,baud=115200",
+    "net": "net:port=50000,key=1.2.3.4",
+    "tcp": "tcp:127.0.0.1:5555",
+    "unix": "unix:/tmp/kd.sock",
+    "replay": "replay:FILE",
+    "dump": "dump:FILE",
+    "snapshot": "snapshot:FILE",
+}
+
+# Scheme -> module; each has connect(spec), and listen(spec) where it can.
+_BACKENDS = {
+    "tcp": "kdnb.transport.tcp",
+    "unix": "kdnb.transport.unix",
+    "com": "kdnb.transport.serial_port",
+    "pipe": "kdnb.transport.pipe",
+    "net": "kdnb.transport.udp",
+}
+
+_KNOWN_OPTIONS = {
+    "com": frozenset({"pipe", "port", "baud", "resets", "reconnect"}),
+    "net": frozenset({"port", "key", "target"}),
+}
+_SECRET = frozenset({"key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A connection string, taken apart. Keys are kept out of its repr."""
+
+    scheme: str
+    argument: str = ""
+    """What follows the colon where that is one thing: an address or a path."""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """`name=value` parts, names in lower case; a bare word has the value ""."""
+
+    def __str__(self) -> str:
+        shown = [self.argument] if self.argument else []
+        for name, value in self.options.items():
+            shown.append(f"{name}={'...' if name in _SECRET else value}" if value else name)
+        return f"{self.scheme}:{','.join(shown)}"
+
+    def number(self, name: str, default: int, limit: int) -> int:
+        """A decimal option from 0 to `limit`."""
+        text = self.options.get(name)
+        if text is None:
+            return default
+        if not text.isdecimal() or int(text) > limit:
+            raise ConnectionStringError(f"{self.scheme}: {name}={text} is no number from 0 to {limit}")
+        return int(text)
+
+
+def parse_spec(text: str) -> Spec:
+    """Read a connection string. Raises ConnectionStringError; touches nothing."""
+    scheme, separator, rest = text.strip().partition(":")
+    scheme = scheme.lower()
+    if not separator or scheme not in EXAMPLES:
+        hint = f"use one of {', '.join(EXAMPLES.values())}"
+        raise ConnectionStringError(f"{text.strip()!r} is no connection string", hint)
+    if scheme in {"tcp", "unix", "dump", "snapshot"}:
+        return Spec(scheme, rest.strip())
+    if scheme == "replay":
+        # A path may hold commas; only a last part that is an option counts as one.
+        path, comma, key = rest.rpartition(",key=")
+        return Spec(scheme, path, {"key": key}) if comma else Spec(scheme, rest)
+    spec = Spec(scheme, "", _options(scheme, rest))
+    _check(spec)
+    return spec
+
+
+def open_transport(spec: str) -> Transport:
+    """Open the byte stream that a connection string names, as a client.
+
+    Raises ConnectionStringError where the string names no byte stream, ConnectError where it can't be opened.
+    """
+    parsed = parse_spec(spec)
+    return cast("Transport", _backend(parsed).connect(parsed))  # type: ignore[attr-defined]  # by name, see _BACKENDS
+
+
+def listen(spec: str) -> Listener:
+    """Wait for clients at the place that a connection string names (`tcp:127.0.0.1:0` takes a free port)."""
+    parsed = parse_spec(spec)
+    backend = _backend(parsed)
+    if not hasattr(backend, "listen"):
+        raise ConnectionStringError(f"can't listen on {parsed.scheme}:", "listen on tcp:127.0.0.1:0 or unix:PATH")
+    return cast("Listener", backend.listen(parsed))
+
+
+def _backend(spec: Spec) -> object:
+    name = "pipe" if spec.scheme == "com" and "pipe" in spec.options else spec.scheme
+    if name not in _BACKENDS:
+        raise ConnectionStringError(
+            f"{spec.scheme}: is no byte stream", "open it with kdnb.connect (sim:, replay:, dump:, snapshot:)"
+        )
+    return import_module(_BACKENDS[name])
+
+
+def _options(scheme: str, text: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = part.partition("=")
+        name = name.strip().lower()
+        if name in options:
+            raise ConnectionStringError(f"{scheme}: {name} is given twice")
+        options[name] = value.strip()
+    return options
+
+
+def _check(spec: Spec) -> None:
+    known = _KNOWN_OPTIONS.get(spec.scheme)
+    if known is None:
+        return
+    unknown = sorted(set(spec.options) - known)
+    if unknown:
+        raise ConnectionStringError(
+            f"{spec.scheme}: doesn't know the option {unknown[0]!r}", f"it knows {', '.join(sorted(known))}"
+        )
+    required = ("port", "key") if spec.scheme == "net" else ("port",)
+    for name in required:
+        if not spec.options.get(name):
+            raise ConnectionStringError(f"{spec.scheme}: needs {name}=", f"e.g. {EXAMPLES[spec.scheme]}")
