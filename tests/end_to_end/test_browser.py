@@ -37,9 +37,11 @@ def screenshot(page: Any, name: str, tmp_path: Path) -> None:
 
 def test_the_quickstart_runs_and_draws_its_widgets(page: Any, tmp_path: Path) -> None:
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    cells = page.locator(".jp-CodeCell").count()
     page.wait_for_function(
-        "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].filter(p => /\\[\\d+\\]/.test(p.textContent)).length"
-        " === document.querySelectorAll('.jp-CodeCell').length"
+        "count => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+        ".filter(prompt => /\\[\\d+\\]/.test(prompt.textContent)).length === count",
+        arg=cells,
     )
     page.wait_for_selector(".kdnb-registers .grid")
     page.wait_for_selector(".kdnb-memory pre")
