@@ -1,0 +1,167 @@
+"""The simulated machine as a server: one KD client after another, over any byte transport.
+
+One loop on one thread owns the machine, the stub and the line. It waits in the transport's read, so that
+input wakes it at once and an idle guest costs next to nothing; a busy guest runs between polls of the line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdnb.errors import TransportClosed
+from kdnb.protocol.link import Link, Role
+from kdnb.simulator.guest_symbols import write_symbols
+from kdnb.simulator.machine import Machine
+from kdnb.simulator.stub import Stub
+from kdnb.transport.registry import listen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kdnb.transport.base import Transport
+    from kdnb.transport.faults import FaultRules
+    from kdnb.transport.registry import Listener
+
+__all__ = ["Server", "run_simulator"]
+
+TICK = 0.010
+"""Seconds that an idle guest waits between clock ticks; a running target polls its line once per tick."""
+
+PATIENCE = 0.5
+"""Longest wait at a stop, in seconds: then the loop looks whether it is to end."""
+
+
+class Server:
+    """Serves one machine. `close()` may be called from any thread or signal handler."""
+
+    def __init__(self, machine: Machine, listener: Listener, *, faults: FaultRules | None = None) -> None:
+        self._stub = Stub(machine)
+        self._listener = listener
+        self._faults = faults
+        self._transport: Transport | None = None
+        self._closing = False
+
+    def run(self) -> None:
+        """Until `close()` or the guest's own shutdown."""
+        while not self._done:
+            transport = self._listener.accept(self._wait())
+            if transport is None:
+                self._stub.step(time.monotonic())
+            else:
+                self._serve(transport)
+
+    def close(self) -> None:
+        """Make `run` return soon."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.wake()
+
+    @property
+    def _done(self) -> bool:
+        return self._closing or self._stub.shut_down
+
+    def _serve(self, transport: Transport) -> None:
+        if self._faults is not None:
+            transport = self._faulty(transport, self._faults)
+        self._transport = transport
+        self._stub.attach(Link(Role.TARGET))
+        try:
+            while not self._done:
+                self._turn(transport)
+        except TransportClosed:
+            pass
+        finally:
+            self._transport = None
+            self._stub.detach()
+            transport.close()
+
+    def _turn(self, transport: Transport) -> None:
+        """Read what is there, let time pass, let the machine run, say what is to be said."""
+        stub = self._stub
+        data = transport.read(self._wait())
+        now = time.monotonic()
+        if data:
+            stub.receive_data(data, now)
+        due = stub.next_timeout()
+        if due is not None and due <= now:
+            stub.handle_timeout(now)
+        stub.step(now)
+        if answer := stub.data_to_send():
+            transport.write(answer)
+
+    def _wait(self) -> float:
+        """Seconds until there is something to do without input."""
+        if self._stub.wants_to_run:
+            return 0.0
+        if self._stub.is_running:
+            return TICK
+        due = self._stub.next_timeout()
+        return PATIENCE if due is None else min(PATIENCE, max(0.0, due - time.monotonic()))
+
+    @staticmethod
+    def _faulty(transport: Transport, rules: FaultRules) -> Transport:
+        from kdnb.transport.faults import FaultyTransport
+
+        return FaultyTransport(transport, rules)
+
+
+def run_simulator(
+    spec: str,
+    *,
+    scenario: str = "idle",
+    symbols: Path | str | None = None,
+    faults: str | None = None,
+    until_stdin_closes: bool = False,
+    write: Callable[[str], None],
+) -> int:
+    """What `kdnb simulate` does: serve at `spec` until SIGINT, SIGTERM or, if asked, the end of standard input.
+
+    `write` gets the one line that says where the machine listens; with port 0 it names the real port.
+    """
+    from kdnb.transport.faults import FaultRules
+
+    rules = FaultRules.parse(faults) if faults else None
+    machine = Machine(scenario)
+    if symbols is not None:
+        write_symbols(Path(symbols))
+    machine.boot()
+    with contextlib.closing(listen(spec)) as listener:
+        server = Server(machine, listener, faults=rules)
+        with _closed_by_signals(server.close):
+            if until_stdin_closes:
+                _watch_standard_input(server.close)
+            write(f"listening on {listener.address} scenario={scenario}")
+            server.run()
+    return 0
+
+
+@contextlib.contextmanager
+def _closed_by_signals(close: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM call `close`; off the main thread, where Python allows no handlers, nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: close()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _watch_standard_input(close: Callable[[], None]) -> None:
+    """Call `close` when the parent is gone. A thread, since Windows can't wait for a pipe and a socket at once."""
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        close()
+
+    threading.Thread(target=wait, name="parent watch", daemon=True).start()
