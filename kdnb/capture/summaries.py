@@ -1,0 +1,42 @@
+"""One line of text for each packet: what the `summary` column says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.protocol import codec
+from kdnb.protocol.constants import Direction, PacketType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kdnb.capture.decode import PacketRecord
+    from kdnb.protocol.constants import MachineType
+
+__all__ = ["summary_lines"]
+
+
+def summary_lines(records: Sequence[PacketRecord], machine: MachineType) -> list[str]:
+    """A line for each record; damaged packets say just that."""
+    return [_line(record, machine) for record in records]
+
+
+def _line(record: PacketRecord, machine: MachineType) -> str:
+    if record.leader == "breakin":
+        return "break in"
+    if record.transport == "kdnet-control":
+        return "poke" if record.direction is Direction.TO_HOST else "handshake response"
+    if record.packet_type is None:
+        return f"{len(record.payload)} bytes that don't authenticate"
+    if not record.valid:
+        return f"damaged packet, {len(record.payload)} bytes"
+    if record.leader == "data":
+        return codec.summary(
+            codec.decode(record.packet_type, record.payload, record.direction, machine), record.direction
+        )
+    if record.packet_type == PacketType.UNUSED:
+        return "data channel open"
+    try:
+        return f"{PacketType(record.packet_type).name} {record.packet_id:08x}"
+    except ValueError:
+        return f"packet of type {record.packet_type}"
