@@ -7,19 +7,9 @@ on packet type, API, direction and machine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from kdnb.protocol.constants import (
-    Api,
-    ControlRequestApi,
-    DebugIoApi,
-    Direction,
-    FileIoApi,
-    MachineType,
-    NewState,
-    PacketType,
-    TraceIoApi,
-)
+from kdnb.protocol.api_names import API_NAMES, api_name, api_number, packet_type_of
+from kdnb.protocol.constants import Direction, MachineType, PacketType
+from kdnb.protocol.inspector import field_map
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPrompt, DebugPromptReply, decode_debug_io
 from kdnb.protocol.messages.file_io import FileIo, decode_file_io
 from kdnb.protocol.messages.manipulate import Manipulate, decode_manipulate
@@ -27,11 +17,10 @@ from kdnb.protocol.messages.message import Message, RawMessage
 from kdnb.protocol.messages.state_change import StateChange64, decode_state_change64
 from kdnb.protocol.messages.state_change32 import StateChange32, decode_state_change32
 from kdnb.protocol.messages.trace_io import ControlRequest, TraceIo, decode_control_request, decode_trace_io
-
-if TYPE_CHECKING:
-    from enum import IntEnum
+from kdnb.protocol.summary import summary
 
 __all__ = [
+    "API_NAMES",
     "ControlRequest",
     "DebugPrint",
     "DebugPrompt",
@@ -47,7 +36,9 @@ __all__ = [
     "api_number",
     "decode",
     "encode",
+    "field_map",
     "packet_type_of",
+    "summary",
 ]
 
 
@@ -79,41 +70,3 @@ def decode(
 def encode(message: Message) -> bytes:
     """The payload of a message, without packet header."""
     return message.encode()
-
-
-def packet_type_of(message: Message) -> int:
-    """PacketType of the packet that carries the message."""
-    return message.packet_type if isinstance(message, RawMessage) else message.PACKET_TYPE
-
-
-API_ENUMS: dict[int, type[IntEnum]] = {
-    PacketType.STATE_MANIPULATE: Api,
-    PacketType.STATE_CHANGE64: NewState,
-    PacketType.STATE_CHANGE32: NewState,
-    PacketType.DEBUG_IO: DebugIoApi,
-    PacketType.FILE_IO: FileIoApi,
-    PacketType.TRACE_IO: TraceIoApi,
-    PacketType.CONTROL_REQUEST: ControlRequestApi,
-}
-
-API_NAMES: dict[tuple[int, int], str] = {
-    (packet_type, api.value): api.name for packet_type, enum in API_ENUMS.items() for api in enum
-}
-
-
-def api_number(message: Message) -> int | None:
-    """ApiNumber or NewState (without its partition bit); None when the payload has less than four bytes."""
-    if isinstance(message, StateChange64 | StateChange32):
-        return message.state
-    if isinstance(
-        message,
-        Manipulate | DebugPrint | DebugPrompt | DebugPromptReply | FileIo | TraceIo | ControlRequest | RawMessage,
-    ):
-        return message.api
-    return None
-
-
-def api_name(message: Message) -> str | None:
-    """Name of the API, as in the `api` column of the packet frame; None when unknown."""
-    number = api_number(message)
-    return None if number is None else API_NAMES.get((packet_type_of(message), number))

@@ -31,6 +31,7 @@ __all__ = [
     "Status",
     "TraceIoApi",
     "VersionFlags",
+    "name_of",
 ]
 
 # Framing, section 1.
@@ -62,6 +63,11 @@ NO_SYMBOL_RANGE = 1  # CurrentSymbolStart of Continue2: leave the range unchange
 REBOOT_BASE = 0xFFFFFFFF_FFFFFFFF  # BaseOfDll of the reboot notice (2.3)
 HIBERNATE_BASE = 0xFFFFFFFF_FFFFFFFE
 SYSTEM_PROCESS_ID = 0xFFFFFFFF_FFFFFFFF
+
+
+def name_of(numbers: type[IntEnum], number: int) -> str | None:
+    """Name of a number in an enumeration; None when it isn't there."""
+    return numbers(number).name if number in numbers._value2member_map_ else None
 
 
 class Direction(StrEnum):

@@ -133,7 +133,8 @@ class AMD64SpecialRegisters(Structure):
             raise DecodeError(f"{cls.__name__} needs at least {OLDEST_SIZE} bytes, {len(given)} are left")
         layout = cls.layout()
         values = layout.load(layout.compiled.parse(given.ljust(cls.SIZE, b"\0")))
-        return cls(*values, min(len(given), cls.SIZE), given[cls.SIZE :])
+        values += [min(len(given), cls.SIZE), given[cls.SIZE :]]
+        return cls(*values)
 
     def encode(self) -> bytes:
         """As many bytes as the record had when it was decoded."""
