@@ -70,6 +70,9 @@ class Decoder(Protocol):
     def rejected(self) -> int:
         """KDNET datagrams that no known key opens."""
 
+    def junk_bytes(self, direction: Direction) -> bytes:
+        """The junk of one direction itself, in order (of each run what the framer keeps)."""
+
     def feed(self, chunk: Chunk) -> list[PacketRecord]: ...
     def finish(self) -> list[PacketRecord]: ...
 
@@ -97,6 +100,10 @@ class SerialConversation:
     def feed(self, chunk: Chunk) -> list[PacketRecord]:
         return self._sides[chunk.direction].feed(chunk)
 
+    def junk_bytes(self, direction: Direction) -> bytes:
+        side = self._sides[direction]
+        return b"".join(side.junk_parts)
+
     def finish(self) -> list[PacketRecord]:
         """Nothing more comes: what is left is junk or a truncated packet."""
         return [record for side in self._sides.values() for record in side.finish()]
@@ -107,6 +114,7 @@ class _Side:
 
     def __init__(self, direction: Direction, conversation: int) -> None:
         self.gaps = 0
+        self.junk_parts: list[bytes] = []
         self._direction = direction
         self._conversation = conversation
         self._framer = self._new_framer()
@@ -141,9 +149,14 @@ class _Side:
         return records
 
     def finish(self) -> list[PacketRecord]:
-        return [self._record(framed) for framed in self._framer.finish()]
+        records = [self._record(framed) for framed in self._framer.finish()]
+        if self._framer.tail:
+            self.junk_parts.append(self._framer.tail)
+        return records
 
     def _record(self, framed: Framed) -> PacketRecord:
+        if framed.junk:
+            self.junk_parts.append(framed.junk)
         offset = self._base + framed.offset
         chunks = self._chunks
         while len(chunks) > 1 and chunks[1].offset <= offset:

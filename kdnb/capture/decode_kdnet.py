@@ -51,5 +51,8 @@ class KdnetConversation:
             valid, False, 0, payload, chunk.tag, self._conversation,
         )  # fmt: skip
 
+    def junk_bytes(self, direction: Direction) -> bytes:
+        return b""
+
     def finish(self) -> list[PacketRecord]:
         return []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.capture.fields import PayloadFields, find_machine, read_fields
 from kdnb.capture.frames import NO_TAGS, packet_type_name, to_frame
-from kdnb.capture.summaries import summary_lines
+from kdnb.capture.packet_lines import packet_lines
 from kdnb.protocol import codec
 from kdnb.protocol.constants import Direction, MachineType
 
@@ -93,6 +93,10 @@ class Recording:
         """Bytes that belong to no packet: boot text, noise, what damage left over."""
         return sum(conversation.decoder.junk for conversation in self.conversations)
 
+    def junk_bytes(self, direction: Direction) -> bytes:
+        """The junk of one direction itself: what a target printed before its debugger came up, for instance."""
+        return b"".join(conversation.decoder.junk_bytes(direction) for conversation in self.conversations)
+
     @property
     def gaps(self) -> int:
         """Holes in the byte streams."""
@@ -102,7 +106,7 @@ class Recording:
         """The packet frame; with `summary` one more column of one line of text for each packet."""
         self.decode()
         machine = self.machine or MachineType.AMD64
-        lines = summary_lines(self._records, machine) if summary else None
+        lines = packet_lines(self._records, machine) if summary else None
         return to_frame(self._records, self.tags, lines, self.fields)
 
     def messages(self) -> Iterator[tuple[int, codec.Message]]:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from kdnb.capture.decode import PacketRecord
     from kdnb.protocol.constants import MachineType
 
-__all__ = ["summary_lines"]
+__all__ = ["packet_lines"]
 
 
-def summary_lines(records: Sequence[PacketRecord], machine: MachineType) -> list[str]:
+def packet_lines(records: Sequence[PacketRecord], machine: MachineType) -> list[str]:
     """A line for each record; damaged packets say just that."""
     return [_line(record, machine) for record in records]
 
