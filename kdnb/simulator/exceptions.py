@@ -1,0 +1,93 @@
+"""What unicorn keeps about a fault but doesn't tell: the error code, and the fault it believes to be in delivery.
+
+Faults are delivered by this package, so unicorn never learns that one is over and would turn the next into a double
+fault. Both values lie in a saved context, at offsets that depend on unicorn's build: they are found once, by
+provoking two faults on a scratch processor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from kdnb.errors import UnsupportedError
+from kdnb.simulator.memory import PAGE, PageTables, PhysicalMemory
+
+__all__ = ["VECTORS_WITH_ERROR_CODE", "new_unicorn", "take_error_code"]
+
+VECTORS_WITH_ERROR_CODE = frozenset({8, 10, 11, 12, 13, 14, 17})
+
+_PAGE_FAULT = 14
+_NONE = b"\xff\xff\xff\xff"
+_STORE = b"\x48\xa3" + bytes(8)  # mov [0], rax
+
+
+@dataclass(frozen=True, slots=True)
+class _Offsets:
+    in_delivery: int
+    error_code: int
+
+
+def new_unicorn(memory: PhysicalMemory, root: int) -> Any:
+    """A processor in long mode with paging on, looking at `memory` through the tables at `root`."""
+    import unicorn
+    from unicorn import x86_const as x86
+
+    uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+    uc.mem_map_ptr(0, memory.size, unicorn.UC_PROT_ALL, memory.host_address)
+    uc.msr_write(0xC0000080, 0xD01)  # EFER: syscall, long mode enabled and active, no-execute
+    uc.reg_write(x86.UC_X86_REG_CR3, root)
+    uc.reg_write(x86.UC_X86_REG_CR4, 0x6A0)  # PAE, PGE, SSE
+    uc.reg_write(x86.UC_X86_REG_CR0, 0x80010033)
+    return uc
+
+
+def take_error_code(uc: Any) -> int:
+    """The error code of the fault just reported; unicorn's note that it is in delivery is wiped."""
+    offsets = _offsets()
+    context = uc.context_save()
+    code = int(struct.unpack("<I", _context_bytes(context)[offsets.error_code : offsets.error_code + 4])[0])
+    ctypes.memmove(_context_address(context) + offsets.in_delivery, _NONE, 4)
+    uc.context_restore(context)
+    return code
+
+
+@cache
+def _offsets() -> _Offsets:
+    memory = PhysicalMemory(0x10000)
+    tables = PageTables(memory, 0x1000, 0x2000)
+    tables.map(PAGE, 0x8000, PAGE, executable=True)
+    memory.write(0x8000, b"\x90" + _STORE)
+    uc = new_unicorn(memory, tables.root)
+    vectors: list[int] = []
+    uc.hook_add(_hook_interrupt(), lambda _uc, vector, _data: (vectors.append(vector), uc.emu_stop()))
+    before = _context_bytes(uc.context_save())
+    uc.emu_start(PAGE, 0x7FFF)
+    after = _context_bytes(uc.context_save())
+    words = range(0, len(before) - 3, 4)
+    delivery = [i for i in words if (before[i : i + 4], after[i : i + 4]) == (_NONE, _word(_PAGE_FAULT))]
+    codes = [i for i in words if (before[i : i + 4], after[i : i + 4]) == (_word(0), _word(2))]
+    if vectors != [_PAGE_FAULT] or len(delivery) != 1 or len(codes) != 1:
+        raise UnsupportedError("this build of unicorn keeps its faults in a way kdnb doesn't know", "install unicorn 2.1.4")
+    return _Offsets(delivery[0], codes[0])
+
+
+def _hook_interrupt() -> int:
+    import unicorn
+
+    return int(unicorn.UC_HOOK_INTR)
+
+
+def _word(value: int) -> bytes:
+    return struct.pack("<I", value)
+
+
+def _context_address(context: Any) -> int:
+    return int(ctypes.cast(context.context, ctypes.c_void_p).value or 0)
+
+
+def _context_bytes(context: Any) -> bytes:
+    return ctypes.string_at(_context_address(context), context.size)

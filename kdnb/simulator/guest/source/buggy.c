@@ -1,0 +1,83 @@
+// buggy.sys: a driver for lessons. Its thread sums a linked list of work items under a spin lock. In the scenario
+// "bugcheck" an item is freed and overwritten while it is still linked, and the walk runs into the leftover.
+#include "nt.h"
+
+typedef struct _WORK_ITEM {
+    struct _WORK_ITEM *Next;
+    ULONG Size;
+    ULONG Number;
+    UCHAR Payload[32];
+} WORK_ITEM;
+
+typedef struct _BUGGY_EXTENSION {
+    volatile ULONG64 Lock;
+    WORK_ITEM *First;
+    ULONG Count;
+    ULONG Rounds;
+    ULONG64 Total;
+} BUGGY_EXTENSION;
+
+DEVICE_OBJECT *BuggyDevice;
+
+NOINLINE WORK_ITEM *BuggyAllocateItem(BUGGY_EXTENSION *Extension, ULONG Number)
+{
+    WORK_ITEM *Item = ExAllocatePoolWithTag(0, sizeof(*Item), 'gguB');
+    Item->Number = Number;
+    Item->Size = 16 * Number;
+    Item->Next = Extension->First;
+    Extension->First = Item;
+    Extension->Count++;
+    return Item;
+}
+
+// The bug: the item goes back to the pool but stays in the list.
+NOINLINE VOID BuggyReleaseItem(BUGGY_EXTENSION *Extension, WORK_ITEM *Item)
+{
+    ExFreePoolWithTag(Item, 'gguB');
+    ULONG64 *Reused = ExAllocatePoolWithTag(0, sizeof(*Item), 'oNoN');
+    Reused[0] = 0xFFFFB00BDEAD0000;
+}
+
+NOINLINE ULONG64 BuggySumList(WORK_ITEM *Item)
+{
+    ULONG64 Total = 0;
+    for (; Item; Item = Item->Next)
+        Total += Item->Size;
+    return Total;
+}
+
+NOINLINE VOID BuggyProcessList(BUGGY_EXTENSION *Extension)
+{
+    KIRQL Irql = KeAcquireSpinLockRaiseToDpc(&Extension->Lock);
+    Extension->Total = BuggySumList(Extension->First);
+    Extension->Rounds++;
+    KeReleaseSpinLock(&Extension->Lock, Irql);
+}
+
+NOINLINE VOID BuggyWorker(PVOID Context)
+{
+    BUGGY_EXTENSION *Extension = Context;
+    for (ULONG Number = 1; Number <= 4; Number++)
+        BuggyAllocateItem(Extension, Number);
+    for (;;) {
+        LONG64 Interval = -156250 * 4;
+        BuggyProcessList(Extension);
+        KeDelayExecutionThread(0, FALSE, &Interval);
+        if (ExScenario() == 3 && Extension->Rounds == 5) {
+            DbgPrint("buggy: releasing item %d\n", Extension->First->Next->Number);
+            BuggyReleaseItem(Extension, Extension->First->Next);
+        }
+    }
+}
+
+NTSTATUS DriverEntry(DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath)
+{
+    UNICODE_STRING Name;
+    HANDLE Thread;
+    RtlInitUnicodeString(&Name, L"\\Device\\Buggy");
+    NTSTATUS Status = IoCreateDevice(DriverObject, sizeof(BUGGY_EXTENSION), &Name, 0x22, 0, FALSE, &BuggyDevice);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    DbgPrint("buggy: DriverEntry, device %p\n", BuggyDevice);
+    return PsCreateSystemThread(&Thread, 0x1FFFFF, NULL, NULL, NULL, BuggyWorker, BuggyDevice->DeviceExtension);
+}

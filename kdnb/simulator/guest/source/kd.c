@@ -1,0 +1,243 @@
+// What a kernel debugger meets: the data block, prints, symbol notifications, break-in, exception reports.
+#include "nt.h"
+
+typedef struct _DBGKD_GET_VERSION64 {
+    USHORT MajorVersion, MinorVersion;
+    UCHAR ProtocolVersion, KdSecondaryVersion;
+    USHORT Flags, MachineType;
+    UCHAR MaxPacketType, MaxStateChange, MaxManipulate, Simulation;
+    USHORT Unused;
+    ULONG64 KernBase, PsLoadedModuleList, DebuggerDataList;
+} DBGKD_GET_VERSION64;
+_Static_assert(sizeof(DBGKD_GET_VERSION64) == 40, "DBGKD_GET_VERSION64");
+
+#define KDBG_SIZE 0x380
+
+// The KDDEBUGGER_DATA64 block by offset: most of its 150 fields have no meaning in this kernel and stay zero.
+typedef struct _KDDEBUGGER_DATA64 {
+    LIST_ENTRY List;
+    ULONG OwnerTag, Size;
+    ULONG64 KernBase;
+    UCHAR Fields[KDBG_SIZE - 0x20];
+} KDDEBUGGER_DATA64;
+
+typedef struct _KD_SYMBOLS_INFO {
+    PVOID BaseOfDll;
+    ULONG_PTR ProcessId;
+    ULONG CheckSum;
+    ULONG SizeOfImage;
+} KD_SYMBOLS_INFO;
+
+#define FLG_STOP_ON_EXCEPTION 1
+#define BREAKPOINT_PRINT 1
+#define BREAKPOINT_LOAD_SYMBOLS 3
+#define BREAKPOINT_REPORT_EXCEPTION 0x100 // of this board, no service of Windows
+#define DBG_STATUS_CONTROL_C 1
+#define DPFLTR_ERROR_LEVEL 0
+
+extern UCHAR __ImageBase[];
+EXPORT BOOLEAN KdDebuggerEnabled = TRUE;
+EXPORT BOOLEAN KdDebuggerNotPresent = FALSE;
+EXPORT ULONG NtGlobalFlag = 0;
+EXPORT ULONG NtBuildNumber = 0xF0000000 | 19041;
+EXPORT CHAR NtBuildLab[] = "19041.1.amd64fre.kdnb_guest.201120-1200";
+EXPORT ULONG Kd_DEFAULT_Mask = 0;
+EXPORT ULONG Kd_WIN2000_Mask = 1;
+ULONG Kd_IHVDRIVER_Mask = 0;
+KDDEBUGGER_DATA64 KdDebuggerDataBlock;
+LIST_ENTRY KdpDebuggerDataListHead;
+EXPORT DBGKD_GET_VERSION64 KdVersionBlock;
+CHAR KdPrintDefaultCircularBuffer[0x1000];
+CHAR *KdPrintCircularBuffer = KdPrintDefaultCircularBuffer;
+CHAR *KdPrintWritePointer = KdPrintDefaultCircularBuffer;
+ULONG KdPrintBufferSize = sizeof(KdPrintDefaultCircularBuffer);
+ULONG KdPrintRolloverCount;
+volatile ULONG64 KdpPrintSpinLock;
+
+extern UCHAR ExpSystemResourcesList[], MmHighestUserAddress[], MmSystemRangeStart[], MmUserProbeAddress[], MmNumberOfPhysicalPages[];
+extern UCHAR MmLowestPhysicalPage[], MmHighestPhysicalPage[], MmNonPagedPoolStart[], MmNonPagedPoolEnd[], KeTimeIncrement[], PspCidTable[];
+
+static VOID KdpPut64(ULONG Offset, ULONG64 Value) { *(ULONG64 *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
+static VOID KdpPut32(ULONG Offset, ULONG Value) { *(ULONG *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
+static VOID KdpPut16(ULONG Offset, USHORT Value) { *(USHORT *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
+#define ADDRESS(offset, symbol) KdpPut64(offset, (ULONG64)&(symbol))
+
+static VOID KdpInitializeDataBlock(void)
+{
+    KdpPut64(0x18, (ULONG64)__ImageBase);
+    KdpPut64(0x20, (ULONG64)DbgBreakPointWithStatus);
+    ADDRESS(0x48, PsLoadedModuleList);
+    ADDRESS(0x50, PsActiveProcessHead);
+    ADDRESS(0x58, PspCidTable);
+    ADDRESS(0x60, ExpSystemResourcesList);
+    ADDRESS(0x78, KeTimeIncrement);
+    ADDRESS(0x88, KiBugCheckData);
+    ADDRESS(0xE8, MmLowestPhysicalPage);
+    ADDRESS(0xF0, MmHighestPhysicalPage);
+    ADDRESS(0xF8, MmNumberOfPhysicalPages);
+    ADDRESS(0x110, MmNonPagedPoolStart);
+    ADDRESS(0x118, MmNonPagedPoolEnd);
+    KdpPut64(0x138, 0x1000);
+    ADDRESS(0x1C8, MmHighestUserAddress);
+    ADDRESS(0x1D0, MmSystemRangeStart);
+    ADDRESS(0x1D8, MmUserProbeAddress);
+    KdpPut64(0x1E0, (ULONG64)KdPrintDefaultCircularBuffer);
+    KdpPut64(0x1E8, (ULONG64)KdPrintDefaultCircularBuffer + sizeof(KdPrintDefaultCircularBuffer));
+    ADDRESS(0x1F0, KdPrintWritePointer);
+    ADDRESS(0x1F8, KdPrintRolloverCount);
+    ADDRESS(0x208, NtBuildLab);
+    ADDRESS(0x218, KiProcessorBlock);
+    KdpPut16(0x29A, OFFSET(KTHREAD, Teb));
+    KdpPut16(0x29C, OFFSET(KTHREAD, KernelStack));
+    KdpPut16(0x29E, OFFSET(KTHREAD, InitialStack));
+    KdpPut16(0x2A0, OFFSET(KTHREAD, ApcState) + OFFSET(KAPC_STATE, Process));
+    KdpPut16(0x2A2, OFFSET(KTHREAD, State));
+    KdpPut16(0x2A8, sizeof(EPROCESS));
+    KdpPut16(0x2AA, OFFSET(EPROCESS, Peb));
+    KdpPut16(0x2AC, OFFSET(EPROCESS, InheritedFromUniqueProcessId));
+    KdpPut16(0x2AE, OFFSET(KPROCESS, DirectoryTableBase));
+    KdpPut16(0x2B0, sizeof(KPRCB));
+    KdpPut16(0x2B2, OFFSET(KPRCB, DpcRoutineActive));
+    KdpPut16(0x2B4, OFFSET(KPRCB, CurrentThread));
+    KdpPut16(0x2B6, OFFSET(KPRCB, MHz));
+    KdpPut16(0x2B8, OFFSET(KPRCB, CpuType));
+    KdpPut16(0x2BA, OFFSET(KPRCB, VendorString));
+    KdpPut16(0x2BC, OFFSET(KPRCB, ProcessorState) + OFFSET(KPROCESSOR_STATE, ContextFrame));
+    KdpPut16(0x2BE, OFFSET(KPRCB, Number));
+    KdpPut16(0x2C0, sizeof(ETHREAD));
+    ADDRESS(0x2C8, KdPrintCircularBuffer);
+    ADDRESS(0x2D0, KdPrintBufferSize);
+    ADDRESS(0x2D8, KeLoaderBlock);
+    KdpPut16(0x2E0, sizeof(KPCR));
+    KdpPut16(0x2E2, OFFSET(KPCR, Self));
+    KdpPut16(0x2E4, OFFSET(KPCR, CurrentPrcb));
+    KdpPut16(0x2E6, OFFSET(KPCR, Prcb));
+    KdpPut16(0x2F2, OFFSET(KPRCB, ProcessorState));
+    KdpPut16(0x2F4, 0x10);
+    KdpPut16(0x2F6, 0x18);
+    KdpPut16(0x2FA, 0x33);
+    KdpPut16(0x2FC, 0x2B);
+    KdpPut16(0x2FE, 0x53);
+    KdpPut16(0x302, 0x40);
+    KdpPut16(0x304, 0x23);
+    KdpPut16(0x338, OFFSET(KPRCB, Context));
+    KdpPut32(0x340, OFFSET(KTHREAD, StackLimit));
+    KdpPut32(0x344, OFFSET(KTHREAD, StackBase));
+    KdpPut32(0x348, OFFSET(KTHREAD, WaitListEntry));
+    KdpPut32(0x34C, OFFSET(ETHREAD, IrpList));
+    KdpPut16(0x350, OFFSET(KPRCB, IdleThread));
+    KdpPut16(0x352, OFFSET(KPRCB, NormalDpcState));
+    KdpPut16(0x354, OFFSET(KPRCB, DpcStack));
+    KdpPut16(0x356, OFFSET(KPRCB, IsrStack));
+    KdpPut16(0x35C, OFFSET(KTHREAD, WaitReason));
+    InitializeListHead(&KdpDebuggerDataListHead);
+    KdDebuggerDataBlock.OwnerTag = 0x4742444B; // KDBG
+    KdDebuggerDataBlock.Size = KDBG_SIZE;
+    InsertTailList(&KdpDebuggerDataListHead, &KdDebuggerDataBlock.List);
+}
+
+VOID KdInitSystem(ULONG Phase)
+{
+    if (Phase != 0)
+        return;
+    KdVersionBlock.MajorVersion = 0xF;
+    KdVersionBlock.MinorVersion = NtBuildNumber & 0xFFFF;
+    KdVersionBlock.ProtocolVersion = 6;
+    KdVersionBlock.KdSecondaryVersion = 2;
+    KdVersionBlock.Flags = 1 | 2 | 4; // MP, DATA, PTR64
+    KdVersionBlock.MachineType = 0x8664;
+    KdVersionBlock.MaxPacketType = 0xC;
+    KdVersionBlock.MaxStateChange = 3;
+    KdVersionBlock.MaxManipulate = 0x33;
+    KdVersionBlock.KernBase = (ULONG64)__ImageBase;
+    KdVersionBlock.PsLoadedModuleList = (ULONG64)&PsLoadedModuleList;
+    KdVersionBlock.DebuggerDataList = (ULONG64)&KdpDebuggerDataListHead;
+    KdpInitializeDataBlock();
+}
+
+VOID KdInitializePcr(KPCR *Pcr) { Pcr->KdVersionBlock = &KdVersionBlock; }
+
+// ---- prints ---------------------------------------------------------------------------------------------
+
+static VOID KdLogDbgPrint(const STRING *Output)
+{
+    for (ULONG i = 0; i < Output->Length; i++) {
+        *KdPrintWritePointer++ = Output->Buffer[i];
+        if (KdPrintWritePointer == KdPrintCircularBuffer + KdPrintBufferSize) {
+            KdPrintWritePointer = KdPrintCircularBuffer;
+            KdPrintRolloverCount++;
+        }
+    }
+}
+
+NOINLINE NTSTATUS DebugPrint(STRING *Output, ULONG ComponentId, ULONG Level)
+{
+    return DebugService(BREAKPOINT_PRINT, Output->Buffer, (PVOID)(ULONG_PTR)Output->Length, (PVOID)(ULONG_PTR)ComponentId, (PVOID)(ULONG_PTR)Level);
+}
+
+ULONG vDbgPrintExWithPrefixInternal(const CHAR *Prefix, ULONG ComponentId, ULONG Level, const CHAR *Format, __builtin_va_list Arguments)
+{
+    CHAR Buffer[512];
+    STRING Output;
+    ULONG Length = RtlStringPrint(Buffer, sizeof(Buffer), "%s", Prefix);
+    Length += RtlStringVPrint(Buffer + Length, sizeof(Buffer) - Length, Format, Arguments);
+    Output.Buffer = Buffer;
+    Output.Length = Output.MaximumLength = (USHORT)Length;
+    KdLogDbgPrint(&Output);
+    NTSTATUS Status = DebugPrint(&Output, ComponentId, Level);
+    if (Status == STATUS_BREAKPOINT) {
+        DbgBreakPointWithStatus(DBG_STATUS_CONTROL_C);
+        Status = STATUS_SUCCESS;
+    }
+    return Status;
+}
+
+EXPORT ULONG DbgPrint(const CHAR *Format, ...)
+{
+    __builtin_va_list Arguments;
+    __builtin_va_start(Arguments, Format);
+    ULONG Status = vDbgPrintExWithPrefixInternal("", 101, DPFLTR_ERROR_LEVEL, Format, Arguments);
+    __builtin_va_end(Arguments);
+    return Status;
+}
+
+EXPORT ULONG DbgPrintEx(ULONG ComponentId, ULONG Level, const CHAR *Format, ...)
+{
+    __builtin_va_list Arguments;
+    __builtin_va_start(Arguments, Format);
+    ULONG Status = vDbgPrintExWithPrefixInternal("", ComponentId, Level, Format, Arguments);
+    __builtin_va_end(Arguments);
+    return Status;
+}
+
+EXPORT ULONG DbgPrompt(const CHAR *Prompt, CHAR *Response, ULONG Length)
+{
+    ULONG Size = 0;
+    while (Prompt[Size])
+        Size++;
+    return DebugService(2, (PVOID)Prompt, (PVOID)(ULONG_PTR)Size, Response, (PVOID)(ULONG_PTR)Length);
+}
+
+VOID DbgLoadImageSymbols(STRING *FileName, PVOID Base, ULONG_PTR ProcessId)
+{
+    const UCHAR *Headers = (UCHAR *)Base + *(ULONG *)((UCHAR *)Base + 0x3C);
+    KD_SYMBOLS_INFO Information = {Base, ProcessId, *(ULONG *)(Headers + 0x58), *(ULONG *)(Headers + 0x50)};
+    DebugService(BREAKPOINT_LOAD_SYMBOLS, FileName, &Information, NULL, NULL);
+}
+
+// ---- break-in and exceptions --------------------------------------------------------------------------------
+
+BOOLEAN KdPollBreakIn(void) { return KdDebuggerEnabled && KiIn8(PORT_DEBUG_BREAK) != 0; }
+
+NOINLINE VOID KdCheckForDebugBreak(void)
+{
+    if (KdPollBreakIn())
+        DbgBreakPointWithStatus(DBG_STATUS_CONTROL_C);
+}
+
+// Tells the debugger about an exception that nobody handled; TRUE when it says "handled".
+// On Windows this is a call into the transport; here the board itself is the debugger's end, reached by one more service.
+NOINLINE BOOLEAN KdTrap(KTRAP_FRAME *TrapFrame, KEXCEPTION_FRAME *ExceptionFrame, EXCEPTION_RECORD *Record)
+{
+    return KdDebuggerEnabled && DebugService(BREAKPOINT_REPORT_EXCEPTION, Record, TrapFrame, ExceptionFrame, NULL) == 1;
+}

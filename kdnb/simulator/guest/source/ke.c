@@ -1,0 +1,463 @@
+// Start-up of the processors, scheduling, the clock, exceptions and the bug check.
+#include "nt.h"
+
+#define TICKS_PER_QUANTUM 2
+#define CLOCK_VECTOR 0xD1
+#define TIME_INCREMENT 156250 // 100 ns units per tick: 64 ticks per second of the machine's own time
+
+typedef struct _KIDTENTRY64 {
+    USHORT OffsetLow, Selector;
+    UCHAR IstIndex, Type;
+    USHORT OffsetMiddle;
+    ULONG OffsetHigh, Reserved;
+} KIDTENTRY64;
+
+typedef struct __attribute__((packed)) _KTSS64 {
+    ULONG Reserved0;
+    ULONG64 Rsp0, Rsp1, Rsp2;
+    ULONG64 Ist[8];
+    ULONG64 Reserved1;
+    USHORT Reserved2, IoMapBase;
+} KTSS64;
+
+typedef struct __attribute__((packed)) _KPSEUDO_DESCRIPTOR {
+    USHORT Limit;
+    PVOID Base;
+} KPSEUDO_DESCRIPTOR;
+
+typedef struct _KSYSTEM_TIME {
+    ULONG LowPart;
+    LONG High1Time, High2Time;
+} KSYSTEM_TIME;
+
+typedef struct _KSERVICE_TABLE_DESCRIPTOR {
+    PVOID *Base;
+    ULONG *Count;
+    ULONG Limit;
+    UCHAR *Number;
+} KSERVICE_TABLE_DESCRIPTOR;
+
+#define USER_SHARED ((UCHAR *)0xFFFFF78000000000)
+
+LOADER_PARAMETER_BLOCK *KeLoaderBlock;
+KPRCB *KiProcessorBlock[32];
+EXPORT ULONG64 KiBugCheckData[5];
+EXPORT volatile ULONG KeNumberProcessors;
+EXPORT volatile ULONG64 KeTickCount;
+ULONG KeTimeIncrement = TIME_INCREMENT;
+volatile LONG KeBugCheckCount;
+volatile BOOLEAN KiStartProcessors;
+KPCR KiPcrs[MAXIMUM_PROCESSORS] __attribute__((aligned(4096)));
+KIDTENTRY64 KiIdt[256] __attribute__((aligned(4096)));
+ULONG64 KiGdt[MAXIMUM_PROCESSORS][16] __attribute__((aligned(64)));
+KTSS64 KiTss[MAXIMUM_PROCESSORS] __attribute__((aligned(128)));
+UCHAR KiIstStacks[MAXIMUM_PROCESSORS][2][0x2000] __attribute__((aligned(4096)));
+
+PVOID KiServiceTable[] = {NtCreateFile, NtOpenFile, NtReadFile, NtWriteFile, NtClose, NtDelayExecution};
+EXPORT KSERVICE_TABLE_DESCRIPTOR KeServiceDescriptorTable[1] = {{KiServiceTable, NULL, 6, NULL}};
+_Static_assert(OFFSET(KSERVICE_TABLE_DESCRIPTOR, Limit) == 0x10, "known to trap.S");
+
+// ---- processors -----------------------------------------------------------------------------------------
+
+static VOID KiSetGate(ULONG Vector, VOID (*Handler)(void), ULONG Ist, ULONG Privilege)
+{
+    ULONG64 Address = (ULONG64)Handler;
+    KIDTENTRY64 *Gate = &KiIdt[Vector];
+    Gate->OffsetLow = (USHORT)Address;
+    Gate->OffsetMiddle = (USHORT)(Address >> 16);
+    Gate->OffsetHigh = (ULONG)(Address >> 32);
+    Gate->Selector = 0x10;
+    Gate->IstIndex = (UCHAR)Ist;
+    Gate->Type = (UCHAR)(0x8E | Privilege << 5);
+    Gate->Reserved = 0;
+}
+
+static VOID KiInitializeIdt(void)
+{
+    for (ULONG Vector = 0; Vector < 256; Vector++)
+        KiSetGate(Vector, KiUnexpectedInterrupt, 0, 0);
+    KiSetGate(0, KiDivideErrorFault, 0, 0);
+    KiSetGate(1, KiDebugTrapOrFault, 0, 0);
+    KiSetGate(2, KiNmiInterrupt, 2, 0);
+    KiSetGate(3, KiBreakpointTrap, 0, 3);
+    KiSetGate(4, KiOverflowTrap, 0, 3);
+    KiSetGate(5, KiBoundFault, 0, 0);
+    KiSetGate(6, KiInvalidOpcodeFault, 0, 0);
+    KiSetGate(7, KiNpxNotAvailableFault, 0, 0);
+    KiSetGate(8, KiDoubleFaultAbort, 1, 0);
+    KiSetGate(10, KiInvalidTssFault, 0, 0);
+    KiSetGate(11, KiSegmentNotPresentFault, 0, 0);
+    KiSetGate(12, KiStackFault, 0, 0);
+    KiSetGate(13, KiGeneralProtectionFault, 0, 0);
+    KiSetGate(14, KiPageFault, 0, 0);
+    KiSetGate(16, KiFloatingErrorFault, 0, 0);
+    KiSetGate(17, KiAlignmentFault, 0, 0);
+    KiSetGate(0x2C, KiRaiseAssertion, 0, 3);
+    KiSetGate(0x2D, KiDebugServiceTrap, 0, 3);
+    KiSetGate(CLOCK_VECTOR, KiClockInterrupt, 0, 0);
+}
+
+static VOID KiInitializeBootStructures(ULONG Number)
+{
+    ULONG64 *Gdt = KiGdt[Number];
+    KTSS64 *Tss = &KiTss[Number];
+    ULONG64 Base = (ULONG64)Tss;
+    Gdt[2] = 0x00209B0000000000; // 10: kernel code
+    Gdt[3] = 0x00CF93000000FFFF; // 18: kernel data
+    Gdt[4] = 0x00CFFB000000FFFF; // 20: 32-bit user code
+    Gdt[5] = 0x00CFF3000000FFFF; // 28: user data
+    Gdt[6] = 0x0020FB0000000000; // 30: user code
+    Gdt[8] = (sizeof(KTSS64) - 1) | (Base & 0xFFFFFF) << 16 | 0x89ULL << 40 | (Base >> 24 & 0xFF) << 56; // 40: TSS
+    Gdt[9] = Base >> 32;
+    Gdt[10] = 0x0040F30000003C00; // 50: 32-bit TEB
+    Tss->Ist[1] = (ULONG64)&KiIstStacks[Number][0][0x2000]; // Ist[0] is no stack
+    Tss->Ist[2] = (ULONG64)&KiIstStacks[Number][1][0x2000];
+    Tss->IoMapBase = sizeof(KTSS64);
+    KPSEUDO_DESCRIPTOR GdtRegister = {sizeof(KiGdt[0]) - 1, Gdt}, IdtRegister = {sizeof(KiIdt) - 1, KiIdt};
+    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" ::"m"(GdtRegister), "m"(IdtRegister), "r"(0x40));
+    __asm__ volatile("movw %w0, %%ds; movw %w0, %%es; movw %w1, %%fs; movw %w0, %%gs" ::"r"(0x2B), "r"(0x53));
+}
+
+VOID KiInitializeProcessor(ULONG Number)
+{
+    KPCR *Pcr = &KiPcrs[Number];
+    KPRCB *Prcb = &Pcr->Prcb;
+    KiInitializeBootStructures(Number);
+    KiWriteMsr(0xC0000101, (ULONG64)Pcr);
+    KiWriteMsr(0xC0000102, 0);
+    KiWriteMsr(0xC0000081, 0x0023001000000000);
+    KiWriteMsr(0xC0000082, (ULONG64)KiSystemCall64);
+    KiWriteMsr(0xC0000084, 0x4700);
+    Pcr->Self = Pcr;
+    Pcr->Used_Self = Pcr;
+    Pcr->CurrentPrcb = Prcb;
+    Pcr->IdtBase = KiIdt;
+    Pcr->GdtBase = KiGdt[Number];
+    Pcr->TssBase = &KiTss[Number];
+    Pcr->MajorVersion = Pcr->MinorVersion = 1;
+    Pcr->Irql = HIGH_LEVEL;
+    KdInitializePcr(Pcr);
+    Prcb->MajorVersion = Prcb->MinorVersion = 1;
+    Prcb->MxCsr = 0x1F80;
+    Prcb->Number = Number;
+    Prcb->LegacyNumber = (UCHAR)Number;
+    Prcb->CpuType = 6;
+    Prcb->CpuID = 1;
+    Prcb->CpuStep = 0x9E0A;
+    Prcb->MHz = 2400;
+    Prcb->Context = Prcb->ProcessorState.ContextFrame;
+    Prcb->DpcStack = &KiIstStacks[Number][1][0x2000];
+    memcpy(Prcb->VendorString, "GenuineIntel", 13);
+    InitializeListHead(&Prcb->WaitListHead);
+    InitializeListHead(&Prcb->DispatcherReadyListHead);
+    KiProcessorBlock[Number] = Prcb;
+}
+
+static VOID KiInitializeSharedData(void)
+{
+    static const WCHAR Root[] = L"C:\\Windows";
+    memcpy(USER_SHARED + 0x30, Root, sizeof(Root));
+    *(ULONG *)(USER_SHARED + 0x260) = NtBuildNumber & 0xFFFF;
+    *(ULONG *)(USER_SHARED + 0x264) = 1; // NtProductWinNt
+    *(USHORT *)(USER_SHARED + 0x26A) = 9;
+    *(ULONG *)(USER_SHARED + 0x26C) = 10;
+    *(USHORT *)(USER_SHARED + 0x2C) = *(USHORT *)(USER_SHARED + 0x2E) = 0x8664;
+    *(UCHAR *)(USER_SHARED + 0x2D4) = 3; // kernel debugger enabled and present
+    *(ULONG *)(USER_SHARED + 0x3C0) = KeLoaderBlock->NumberProcessors;
+}
+
+VOID KiInitializeKernel(LOADER_PARAMETER_BLOCK *LoaderBlock, ULONG Number)
+{
+    if (Number == 0) {
+        KeLoaderBlock = LoaderBlock;
+        KiInitializeIdt();
+    }
+    KiInitializeProcessor(Number);
+    if (Number == 0) {
+        KdInitSystem(0);
+        MmInitSystem();
+        KiInitializeSharedData();
+        PsInitSystem();
+    }
+    KiInitializeIdle(Number, PsIdleProcess);
+    KiPcr()->Irql = PASSIVE_LEVEL;
+    KeNumberProcessors++;
+    if (Number == 0) {
+        IoInitSystem();
+        PsStartScenario();
+        KiOut8(PORT_POST, POST_READY);
+        KiStartProcessors = TRUE;
+    }
+    KiPcr()->Irql = DISPATCH_LEVEL;
+    KiIdleLoop();
+}
+
+// Turns the code that runs into the processor's idle thread.
+VOID KiInitializeIdle(ULONG Number, EPROCESS *Process)
+{
+    KPRCB *Prcb = KeGetCurrentPrcb();
+    ETHREAD *Thread = ExAllocatePoolWithTag(0, sizeof(ETHREAD), 'erhT');
+    ULONG64 Stack = KeLoaderBlock->StackBase + (ULONG64)(Number + 1) * KeLoaderBlock->StackSlot;
+    KeInitializeThread(&Thread->Tcb, &Process->Pcb, Number, (PVOID)Stack);
+    Thread->StartAddress = (KSTART_ROUTINE *)KiIdleLoop;
+    Thread->Tcb.State = Running;
+    Thread->Tcb.Running = TRUE;
+    Prcb->IdleThread = Prcb->CurrentThread = &Thread->Tcb;
+    Prcb->RspBase = Stack;
+}
+
+NOINLINE VOID HalProcessorIdle(void) { __asm__ volatile("sti; hlt" ::: "memory"); }
+
+NOINLINE VOID PoIdle(KPRCB *Prcb)
+{
+    Prcb->IdleHalt = 1;
+    HalProcessorIdle();
+    Prcb->IdleHalt = 0;
+}
+
+VOID KiIdleLoop(void)
+{
+    KPRCB *Prcb = KeGetCurrentPrcb();
+    for (;;) {
+        __asm__ volatile("cli" ::: "memory");
+        if (!IsListEmpty(&Prcb->DispatcherReadyListHead))
+            KiSwapThread(Prcb->IdleThread, Prcb);
+        PoIdle(Prcb);
+    }
+}
+
+// ---- threads --------------------------------------------------------------------------------------------
+
+VOID KeInitializeThread(KTHREAD *Thread, KPROCESS *Process, ULONG Processor, PVOID Stack)
+{
+    Thread->Header.Type = ThreadObject;
+    InitializeListHead(&Thread->Header.WaitListHead);
+    InitializeListHead(&Thread->ApcState.ApcListHead[0]);
+    InitializeListHead(&Thread->ApcState.ApcListHead[1]);
+    Thread->ApcState.Process = Thread->Process = Process;
+    Thread->InitialStack = Thread->StackBase = Stack;
+    Thread->StackLimit = (UCHAR *)Stack - 0x6000;
+    Thread->Processor = Processor;
+    Thread->Quantum = TICKS_PER_QUANTUM;
+    // what SwapContext and the return address of its caller expect; the stack above is zero
+    ULONG64 *Sp = (ULONG64 *)((UCHAR *)Stack - 0x40);
+    *--Sp = (ULONG64)KiStartSystemThread;
+    *--Sp = 0;
+    Thread->KernelStack = (UCHAR *)Sp - 0x20;
+    InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);
+}
+
+VOID KiReadyThread(KTHREAD *Thread)
+{
+    Thread->State = Ready;
+    InsertTailList(&KiProcessorBlock[Thread->Processor]->DispatcherReadyListHead, &Thread->WaitListEntry);
+}
+
+// Moves the threads whose wait is over to the ready list. Interrupts are off.
+VOID KiRetireWaits(KPRCB *Prcb)
+{
+    LIST_ENTRY *Next;
+    for (LIST_ENTRY *Entry = Prcb->WaitListHead.Flink; Entry != &Prcb->WaitListHead; Entry = Next) {
+        KTHREAD *Thread = CONTAINING_RECORD(Entry, KTHREAD, WaitListEntry);
+        KEVENT *Event = Thread->WaitObject;
+        Next = Entry->Flink;
+        if (Event && Event->Header.SignalState) {
+            if (Event->Header.Type == EventSynchronizationObject)
+                Event->Header.SignalState = 0;
+            Thread->WaitStatus = STATUS_SUCCESS;
+        } else if (Thread->WaitDueTime && KeTickCount >= Thread->WaitDueTime)
+            Thread->WaitStatus = Event ? STATUS_TIMEOUT : STATUS_SUCCESS;
+        else
+            continue;
+        RemoveEntryList(Entry);
+        KiReadyThread(Thread);
+    }
+}
+
+NOINLINE NTSTATUS KiSwapThread(KTHREAD *Thread, KPRCB *Prcb)
+{
+    KTHREAD *Next = Prcb->IdleThread;
+    if (!IsListEmpty(&Prcb->DispatcherReadyListHead)) {
+        LIST_ENTRY *Entry = Prcb->DispatcherReadyListHead.Flink;
+        RemoveEntryList(Entry);
+        Next = CONTAINING_RECORD(Entry, KTHREAD, WaitListEntry);
+    }
+    if (Next != Thread) {
+        KIRQL Irql = KiPcr()->Irql;
+        Next->State = Running;
+        Next->Quantum = TICKS_PER_QUANTUM;
+        Prcb->ContextSwitches++;
+        KiSwapContext(Thread, Next);
+        KiPcr()->Irql = Irql;
+    }
+    Thread->State = Running;
+    return (NTSTATUS)Thread->WaitStatus;
+}
+
+static ULONG64 KiDueTick(const LONG64 *Interval)
+{
+    ULONG64 Ticks = (ULONG64)(*Interval < 0 ? -*Interval : *Interval) / TIME_INCREMENT;
+    return KeTickCount + (Ticks ? Ticks : 1);
+}
+
+NOINLINE NTSTATUS KiCommitThreadWait(KTHREAD *Thread, PVOID Object, ULONG Reason, ULONG64 DueTick)
+{
+    KPRCB *Prcb = KeGetCurrentPrcb();
+    Thread->State = Waiting;
+    Thread->WaitReason = (UCHAR)Reason;
+    Thread->WaitTime = (ULONG)KeTickCount;
+    Thread->WaitObject = Object;
+    Thread->WaitDueTime = DueTick;
+    InsertTailList(&Prcb->WaitListHead, &Thread->WaitListEntry);
+    return KiSwapThread(Thread, Prcb);
+}
+
+EXPORT NTSTATUS KeDelayExecutionThread(CHAR WaitMode, BOOLEAN Alertable, LONG64 *Interval)
+{
+    ULONG64 Flags = KiDisableInterrupts();
+    KTHREAD *Thread = KeGetCurrentThread();
+    NTSTATUS Status = STATUS_SUCCESS;
+    Thread->WaitMode = WaitMode;
+    if (Thread != KeGetCurrentPrcb()->IdleThread)
+        Status = KiCommitThreadWait(Thread, NULL, DelayExecution, KiDueTick(Interval));
+    KiRestoreInterrupts(Flags);
+    return Status;
+}
+
+EXPORT NTSTATUS KeWaitForSingleObject(PVOID Object, ULONG Reason, CHAR Mode, BOOLEAN Alertable, LONG64 *Timeout)
+{
+    ULONG64 Flags = KiDisableInterrupts();
+    KTHREAD *Thread = KeGetCurrentThread();
+    KEVENT *Event = Object;
+    NTSTATUS Status = STATUS_SUCCESS;
+    Thread->WaitMode = Mode;
+    if (!Event->Header.SignalState)
+        Status = KiCommitThreadWait(Thread, Event, Reason, Timeout ? KiDueTick(Timeout) : 0);
+    else if (Event->Header.Type == EventSynchronizationObject)
+        Event->Header.SignalState = 0;
+    KiRestoreInterrupts(Flags);
+    return Status;
+}
+
+EXPORT VOID KeInitializeEvent(KEVENT *Event, ULONG Type, BOOLEAN State)
+{
+    Event->Header.Type = (UCHAR)Type;
+    Event->Header.Size = sizeof(KEVENT) / 4;
+    Event->Header.SignalState = State;
+    InitializeListHead(&Event->Header.WaitListHead);
+}
+
+// The waiters see it at the next tick of their processor.
+EXPORT LONG KeSetEvent(KEVENT *Event, LONG Increment, BOOLEAN Wait)
+{
+    LONG Old = Event->Header.SignalState;
+    Event->Header.SignalState = 1;
+    return Old;
+}
+
+EXPORT KIRQL KeAcquireSpinLockRaiseToDpc(volatile ULONG64 *SpinLock)
+{
+    KIRQL Old = KiPcr()->Irql;
+    KiPcr()->Irql = DISPATCH_LEVEL;
+    while (__sync_lock_test_and_set(SpinLock, 1))
+        __asm__ volatile("pause");
+    return Old;
+}
+
+EXPORT VOID KeReleaseSpinLock(volatile ULONG64 *SpinLock, KIRQL OldIrql)
+{
+    __sync_lock_release(SpinLock);
+    KiPcr()->Irql = OldIrql;
+}
+
+// ---- clock ------------------------------------------------------------------------------------------------
+
+static VOID KeUpdateSystemTime(void)
+{
+    volatile ULONG64 *Interrupt = (ULONG64 *)(USER_SHARED + 8), *System = (ULONG64 *)(USER_SHARED + 0x14);
+    KeTickCount++;
+    *Interrupt += TIME_INCREMENT;
+    *System = 0x01D6BF2A00000000 + *Interrupt; // a fixed day, so that every run is the same
+    *(volatile ULONG64 *)(USER_SHARED + 0x320) = KeTickCount;
+}
+
+static VOID KeUpdateRunTime(KPRCB *Prcb)
+{
+    Prcb->CurrentThread->CycleTime += TIME_INCREMENT;
+    if (Prcb->CurrentThread != Prcb->IdleThread && --Prcb->CurrentThread->Quantum <= 0)
+        Prcb->QuantumEnd = TRUE;
+}
+
+NOINLINE VOID KeClockInterruptNotify(KTRAP_FRAME *TrapFrame)
+{
+    KPRCB *Prcb = KeGetCurrentPrcb();
+    KIRQL Irql = KiPcr()->Irql;
+    KiPcr()->Irql = CLOCK_LEVEL;
+    Prcb->InterruptCount++;
+    if (Prcb->Number == 0)
+        KeUpdateSystemTime();
+    KeUpdateRunTime(Prcb);
+    KiRetireWaits(Prcb);
+    if (Prcb->Number == 0)
+        KdCheckForDebugBreak();
+    KiPcr()->Irql = Irql;
+}
+
+// On the way out of the clock interrupt: gives the processor to the next ready thread.
+NOINLINE VOID KiDispatchInterrupt(KTRAP_FRAME *TrapFrame)
+{
+    KPRCB *Prcb = KeGetCurrentPrcb();
+    KTHREAD *Thread = Prcb->CurrentThread;
+    BOOLEAN Idle = Thread == Prcb->IdleThread;
+    if ((!Idle && (!Prcb->QuantumEnd || KiPcr()->Irql >= DISPATCH_LEVEL)) || IsListEmpty(&Prcb->DispatcherReadyListHead))
+        return;
+    Prcb->QuantumEnd = FALSE;
+    if (!Idle)
+        KiReadyThread(Thread);
+    KiSwapThread(Thread, Prcb);
+}
+
+// ---- exceptions ---------------------------------------------------------------------------------------------
+
+VOID KiDispatchException(EXCEPTION_RECORD *Record, KEXCEPTION_FRAME *ExceptionFrame, KTRAP_FRAME *TrapFrame, CHAR PreviousMode, BOOLEAN FirstChance)
+{
+    // This kernel has no frame-based handlers: the second chance comes at once.
+    if (KdTrap(TrapFrame, ExceptionFrame, Record))
+        return;
+    KeBugCheckEx(0x1E, (ULONG)Record->ExceptionCode | 0xFFFFFFFF00000000, (ULONG_PTR)Record->ExceptionAddress,
+                 Record->ExceptionInformation[0], Record->ExceptionInformation[1]);
+}
+
+NOINLINE VOID KiBugCheckDebugBreak(ULONG Status)
+{
+    if (KdDebuggerEnabled)
+        DbgBreakPointWithStatus(Status);
+}
+
+NOINLINE VOID KeBugCheck2(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4, KTRAP_FRAME *TrapFrame)
+{
+    __asm__ volatile("cli");
+    KiPcr()->Irql = HIGH_LEVEL;
+    KeBugCheckCount++;
+    // a page fault at raised IRQL in a driver is that driver's bug check
+    if (Code == 0xA && (P4 < (ULONG64)KeLoaderBlock->Images[0].Base || P4 >= (ULONG64)KeLoaderBlock->Images[0].Base + KeLoaderBlock->Images[0].SizeOfImage))
+        Code = 0xD1;
+    KiBugCheckData[0] = Code;
+    KiBugCheckData[1] = P1;
+    KiBugCheckData[2] = P2;
+    KiBugCheckData[3] = P3;
+    KiBugCheckData[4] = P4;
+    DbgPrint("\n*** Fatal System Error: 0x%08lx\n                       (0x%p,0x%p,0x%p,0x%p)\n\n", Code, P1, P2, P3, P4);
+    KiBugCheckDebugBreak(3);
+    KiBugCheckDebugBreak(4);
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
+EXPORT NOINLINE VOID KeBugCheckEx(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4)
+{
+    KeBugCheck2(Code, P1, P2, P3, P4, NULL);
+    __asm__ volatile("nop");
+}
+
+EXPORT VOID KeBugCheck(ULONG Code) { KeBugCheckEx(Code, 0, 0, 0, 0); }

@@ -1,0 +1,208 @@
+// Processes and threads, and what they do in each scenario.
+#include "nt.h"
+
+#define TICK (-156250LL)
+
+LIST_ENTRY PsActiveProcessHead = {&PsActiveProcessHead, &PsActiveProcessHead};
+EXPORT EPROCESS *PsInitialSystemProcess;
+EPROCESS *PsIdleProcess;
+PVOID PspCidTable;
+ULONG_PTR PspNextClientId = 0x100;
+KEVENT PspNeverSignaled;
+KEVENT PspWorkAvailable;
+volatile ULONG64 ExpWorkItems;
+
+EXPORT ULONG ExScenario(void) { return KeLoaderBlock->Scenario; }
+
+EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR ParentId)
+{
+    EPROCESS *Process = ExAllocatePoolWithTag(0, sizeof(EPROCESS), 'corP');
+    Process->Pcb.Header.Type = ProcessObject;
+    InitializeListHead(&Process->Pcb.Header.WaitListHead);
+    InitializeListHead(&Process->Pcb.ProfileListHead);
+    InitializeListHead(&Process->Pcb.ThreadListHead);
+    InitializeListHead(&Process->ThreadListHead);
+    Process->UniqueProcessId = (HANDLE)ProcessId;
+    Process->InheritedFromUniqueProcessId = (HANDLE)ParentId;
+    Process->PriorityClass = 2;
+    for (ULONG i = 0; Name[i] && i < sizeof(Process->ImageFileName) - 1; i++)
+        Process->ImageFileName[i] = Name[i];
+    Process->Pcb.DirectoryTableBase = MmCreateProcessAddressSpace();
+    if (ProcessId)
+        InsertTailList(&PsActiveProcessHead, &Process->ActiveProcessLinks);
+    return Process;
+}
+
+NOINLINE VOID PspSystemThreadStartup(void)
+{
+    ETHREAD *Thread = (ETHREAD *)KeGetCurrentThread();
+    KiPcr()->Irql = PASSIVE_LEVEL;
+    __asm__ volatile("sti");
+    Thread->StartAddress(Thread->StartContext);
+    for (;;)
+        KeWaitForSingleObject(&PspNeverSignaled, Executive, 0, FALSE, NULL);
+}
+
+ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor, KSTART_ROUTINE *Routine, PVOID Context)
+{
+    ETHREAD *Thread = ExAllocatePoolWithTag(0, sizeof(ETHREAD), 'erhT');
+    ULONG64 Flags = KiDisableInterrupts();
+    Thread->StartAddress = Routine;
+    Thread->Win32StartAddress = Routine;
+    Thread->StartContext = Context;
+    Thread->Cid.UniqueProcess = Process->UniqueProcessId;
+    Thread->Cid.UniqueThread = (HANDLE)ThreadId;
+    InitializeListHead(&Thread->IrpList);
+    InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);
+    Process->ActiveThreads++;
+    KeInitializeThread(&Thread->Tcb, &Process->Pcb, Processor, MmCreateKernelStack());
+    KiReadyThread(&Thread->Tcb);
+    KiRestoreInterrupts(Flags);
+    return Thread;
+}
+
+EXPORT NTSTATUS PsCreateSystemThread(HANDLE *Thread, ULONG Access, OBJECT_ATTRIBUTES *Attributes, HANDLE Process, CLIENT_ID *ClientId, KSTART_ROUTINE *Routine, PVOID Context)
+{
+    ULONG Processor = (PspNextClientId / 4) % KeLoaderBlock->NumberProcessors;
+    ETHREAD *New = PspCreateThread(PsInitialSystemProcess, PspNextClientId, Processor, Routine, Context);
+    PspNextClientId += 4;
+    if (ClientId)
+        *ClientId = New->Cid;
+    return STATUS_SUCCESS;
+}
+
+VOID PsInitSystem(void)
+{
+    KeInitializeEvent(&PspNeverSignaled, EventNotificationObject, FALSE);
+    KeInitializeEvent(&PspWorkAvailable, EventSynchronizationObject, FALSE);
+    PsIdleProcess = PspCreateProcess("Idle", 0, 0);
+    PsInitialSystemProcess = PspCreateProcess("System", 4, 0);
+}
+
+// ---- what the threads do ----------------------------------------------------------------------------------------
+
+static VOID PspSleep(LONG64 Ticks)
+{
+    LONG64 Interval = TICK * Ticks;
+    ZwDelayExecution(FALSE, &Interval);
+}
+
+NOINLINE VOID ExpWorkerThread(PVOID Context)
+{
+    for (;;) {
+        KeWaitForSingleObject(&PspWorkAvailable, Executive, 0, FALSE, NULL);
+        ExpWorkItems++;
+    }
+}
+
+NOINLINE VOID KeBalanceSetManager(PVOID Context)
+{
+    for (;;) {
+        LONG64 Interval = TICK * 16;
+        KeDelayExecutionThread(0, FALSE, &Interval);
+        KeSetEvent(&PspWorkAvailable, 0, FALSE);
+    }
+}
+
+static NTSTATUS PspOpen(const WCHAR *Path, HANDLE *Handle)
+{
+    UNICODE_STRING Name;
+    OBJECT_ATTRIBUTES Attributes = {sizeof(Attributes), NULL, &Name, 0x40, NULL, NULL};
+    IO_STATUS_BLOCK Iosb;
+    RtlInitUnicodeString(&Name, Path);
+    return ZwCreateFile(Handle, 0x80100000, &Attributes, &Iosb, NULL, 0x80, 1, 1, 0x20, NULL, 0);
+}
+
+// Opens, reads and closes a file: the path that lessons set breakpoints on.
+NOINLINE VOID PspReadWholeFile(const WCHAR *Path)
+{
+    UCHAR Buffer[256];
+    HANDLE File = NULL;
+    IO_STATUS_BLOCK Iosb;
+    if (!NT_SUCCESS(PspOpen(Path, &File)))
+        return;
+    for (LONG64 Offset = 0; Offset < 1024; Offset += sizeof(Buffer))
+        ZwReadFile(File, NULL, NULL, NULL, &Iosb, Buffer, sizeof(Buffer), &Offset, NULL);
+    ZwClose(File);
+}
+
+NOINLINE VOID PspNotepadThread(PVOID Context)
+{
+    for (;;) {
+        PspReadWholeFile(L"\\??\\C:\\Users\\kd\\notes.txt");
+        PspSleep(ExScenario() == ScenarioSyscalls ? 1 : 8);
+    }
+}
+
+NOINLINE VOID PspServicesThread(PVOID Context)
+{
+    UCHAR Record[64];
+    for (ULONG Count = 0;; Count++) {
+        HANDLE File = NULL;
+        IO_STATUS_BLOCK Iosb;
+        LONG64 Offset = Count % 16 * sizeof(Record);
+        memset(Record, (int)Count, sizeof(Record));
+        if (NT_SUCCESS(PspOpen(L"\\SystemRoot\\System32\\config\\SYSTEM.LOG", &File))) {
+            ZwWriteFile(File, NULL, NULL, NULL, &Iosb, Record, sizeof(Record), &Offset, NULL);
+            ZwClose(File);
+        }
+        PspSleep(ExScenario() == ScenarioSyscalls ? 1 : 12);
+    }
+}
+
+NOINLINE ULONG64 PspComputeChecksum(ULONG64 Seed, ULONG Rounds)
+{
+    for (ULONG i = 0; i < Rounds; i++)
+        Seed = Seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return Seed;
+}
+
+volatile ULONG64 PspChecksum[4];
+
+NOINLINE VOID PspBusyThread(PVOID Context)
+{
+    ULONG_PTR Index = (ULONG_PTR)Context;
+    for (;;) {
+        PspChecksum[Index] = PspComputeChecksum(PspChecksum[Index], 2000);
+        PspReadWholeFile(L"\\SystemRoot\\System32\\drivers\\etc\\hosts");
+    }
+}
+
+NOINLINE VOID PspWaitingThread(PVOID Context)
+{
+    KeWaitForSingleObject(&PspNeverSignaled, UserRequest, 1, FALSE, NULL);
+}
+
+NOINLINE VOID PspStormThread(PVOID Context)
+{
+    for (ULONG Count = 0;; Count++) {
+        DbgPrint("storm: line %d from thread %p, tick %I64d\n", Count, KeGetCurrentThread(), KeTickCount);
+        PspComputeChecksum(Count, 500);
+    }
+}
+
+VOID PsStartScenario(void)
+{
+    EPROCESS *Smss = PspCreateProcess("smss.exe", 0x188, 4);
+    EPROCESS *Csrss = PspCreateProcess("csrss.exe", 0x1F4, 0x188);
+    EPROCESS *Services = PspCreateProcess("services.exe", 0x2A8, 0x188);
+    EPROCESS *Explorer = PspCreateProcess("explorer.exe", 0xC3C, 0x2A8);
+    EPROCESS *Notepad = PspCreateProcess("notepad.exe", 0x1044, 0xC3C);
+    PspCreateThread(PsInitialSystemProcess, 0x1C, 0, ExpWorkerThread, NULL);
+    PspCreateThread(PsInitialSystemProcess, 0x20, 1, KeBalanceSetManager, NULL);
+    PspCreateThread(Smss, 0x18C, 0, PspWaitingThread, NULL);
+    PspCreateThread(Csrss, 0x1FC, 0, PspWaitingThread, NULL);
+    PspCreateThread(Csrss, 0x200, 1, PspWaitingThread, NULL);
+    PspCreateThread(Services, 0x2B0, 1, PspServicesThread, NULL);
+    PspCreateThread(Explorer, 0xC40, 1, PspWaitingThread, NULL);
+    PspCreateThread(Notepad, 0x1048, 0, PspNotepadThread, NULL);
+    PspCreateThread(Notepad, 0x104C, 1, PspWaitingThread, NULL);
+    if (ExScenario() == ScenarioSyscalls)
+        for (ULONG_PTR i = 0; i < 4; i++)
+            PspCreateThread(i < 2 ? Explorer : Notepad, 0x1100 + i * 4, i % 2, PspBusyThread, (PVOID)i);
+    if (ExScenario() == ScenarioStorm)
+        PspCreateThread(PsInitialSystemProcess, 0x40, 0, PspStormThread, NULL);
+    DbgPrint("PSINIT: system processes started\n");
+}
+
+NTSTATUS NtDelayExecution(BOOLEAN Alertable, LONG64 *Interval) { return KeDelayExecutionThread(1, Alertable, Interval); }
