@@ -1,0 +1,109 @@
+"""Types and typed memory, as `dt` shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kdnb.results.base import TableResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FieldInfo", "TypeDump", "TypeDumps", "TypeNames"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """One field of a struct: where it is, what it is, and (with an address) what it holds."""
+
+    name: str
+    offset: int
+    size: int
+    type: str
+    """dt's words for the type: `Uint4B`, `Ptr64 _KTHREAD`, `[15] UChar`, `Pos 3, 2 Bits`."""
+    depth: int = 0
+    """How many levels below the struct that was asked for."""
+    value: int | None = None
+    """The number in memory, where the field is one number."""
+    text: str | None = None
+    """What `dt` prints for the value; None without an address."""
+    problem: str = ""
+    """Why the field can't be read; the others are shown all the same."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TypeDump(TableResult):
+    """A struct's layout, or its layout and values at an address. `dump["Field"]` gives a field's value."""
+
+    name: str
+    """`module!type`."""
+    size: int
+    fields: tuple[FieldInfo, ...]
+    address_size: int
+    address: int | None = None
+    header: str = ""
+    """What stands above the fields: the text of a string struct, the value of an enum."""
+    offsets: bool = True
+    verbose: bool = False
+
+    def __getitem__(self, name: str) -> int | None:
+        for field in self.fields:
+            if field.name.lower() == name.lower():
+                return field.value
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[FieldInfo]:
+        return iter(self.fields)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "field": field.name,
+                "offset": field.offset,
+                "size": field.size,
+                "type": field.type,
+                "value": field.value,
+                "text": field.text,
+            }
+            for field in self.fields
+        ]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TypeDumps(TableResult):
+    """Several elements: an array of a type, or the entries of a list (`dt -l`)."""
+
+    dumps: tuple[TypeDump, ...]
+    note: str = ""
+    """Why a list ended early."""
+
+    def __len__(self) -> int:
+        return len(self.dumps)
+
+    def __iter__(self) -> Iterator[TypeDump]:
+        return iter(self.dumps)
+
+    def __getitem__(self, index: int) -> TypeDump:
+        return self.dumps[index]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"address": dump.address, **{field.name: field.value for field in dump.fields}} for dump in self.dumps]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TypeNames(TableResult):
+    """Names of types that match a pattern (`dt nt!_KP*`)."""
+
+    names: tuple[str, ...]
+    """`module!type`."""
+    left_out: int = 0
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"name": name} for name in self.names]
