@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.commands.declare import COMMANDS
+from kdnb.commands.declare import find_command, help_text
 from kdnb.commands.parse import command_name
 
 if TYPE_CHECKING:
@@ -23,5 +23,5 @@ def inspect_command(code: str, cursor: int, bound: Container[str]) -> str | None
     name = command_name(line)
     if name is None or (not explicit and name in bound):
         return None
-    command = COMMANDS.get(name)
-    return None if command is None else command.help_text
+    declared = find_command(name)
+    return None if declared is None else help_text(declared)
