@@ -5,6 +5,7 @@ A file is parsed no further than what is asked for; every parser failure becomes
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect_right
 from contextlib import contextmanager
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from kdnb.symbols.pe import CodeView
 
-__all__ = ["PdbFile", "PublicSymbol", "SourceLine"]
+__all__ = ["PdbFile", "PublicSymbol", "SourceLine", "undecorate"]
+
+_DECORATED = re.compile(r"[_@]([^@?]+)(?:@\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,20 @@ class SourceLine:
     line: int
 
 
+def undecorate(name: str) -> str:
+    """An x86 C name without the signs of its calling convention: `_f`, `_f@8` and `@f@8` are all `f`."""
+    found = _DECORATED.fullmatch(name)
+    return found[1] if found else name
+
+
 @contextmanager
 def _as_symbol_file_error(name: str) -> Iterator[None]:
+    from purepdb import PdbError
+
     try:
         yield
-    # purepdb raises its own PdbError (a ValueError) for damage it knows, and these for damage it doesn't.
-    except (ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error) as error:
+    # purepdb raises its own error for damage it knows, and the others for damage it doesn't.
+    except (PdbError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error) as error:
         raise SymbolFileError(f"{name}: not a readable PDB file ({error})") from error
     except OSError as error:
         raise SymbolFileError(f"{name}: {error.strerror or error}") from error
@@ -120,9 +131,10 @@ class PdbFile:
     def symbols(self) -> list[Symbol]:
         """Procedures, variables and publics; a public adds nothing where the same name has that address already."""
         found = {(symbol.rva, symbol.name): symbol for symbol in (*self.data(), *self.procedures())}
+        is_x86 = self._pdb.dbi.machine == 0x14C
         for public in self.publics():
-            key = (public.rva, public.name)
-            found.setdefault(key, Symbol(public.rva, public.name, None, public.is_function))
+            name = undecorate(public.name) if is_x86 else public.name
+            found.setdefault((public.rva, name), Symbol(public.rva, name, None, public.is_function))
         return list(found.values())
 
     @cached_property

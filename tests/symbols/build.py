@@ -25,7 +25,14 @@ class Built:
     pdb: Path
 
 
-def build(folder: Path, sources: list[Path], *options: str, entry: str = "Entry", target: list[str] = TARGET) -> Built:
+def build(
+    folder: Path,
+    sources: list[Path],
+    *options: str,
+    entry: str = "Entry",
+    target: list[str] = TARGET,
+    link_options: tuple[str, ...] = (),
+) -> Built:
     """A DLL and its PDB in `folder`, from C and assembler sources."""
     objects = []
     for source in sources:
@@ -34,6 +41,6 @@ def build(folder: Path, sources: list[Path], *options: str, entry: str = "Entry"
         subprocess.run(["clang", *flags, "-c", str(source), "-o", str(target_file)], check=True)
         objects.append(str(target_file))
     image, pdb = folder / "program.dll", folder / "program.pdb"
-    link = ["lld-link", "/debug", "/dll", "/subsystem:native", "/nodefaultlib", f"/entry:{entry}"]
+    link = ["lld-link", "/debug", "/dll", "/subsystem:native", "/nodefaultlib", f"/entry:{entry}", *link_options]
     subprocess.run([*link, f"/out:{image}", f"/pdb:{pdb}", *objects], check=True)
     return Built(image, pdb)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdnb.errors import SymbolFileError
+from kdnb.symbols.pdb import PdbFile, undecorate
+from kdnb.symbols.pe import PeImage
+from kdnb.symbols.table import SymbolTable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.symbols.build import Built
+
+
+def pdbutil(path: Path, *options: str) -> str:
+    return subprocess.run(
+        ["llvm-pdbutil", "dump", *options, str(path)], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_a_pdb_belongs_to_its_own_image_and_to_no_other(built: Built, built_x86: Built) -> None:
+    pdb = PdbFile.open(built.pdb)
+    codeview = PeImage.from_file(built.image.read_bytes()).codeview
+    other = PeImage.from_file(built_x86.image.read_bytes()).codeview
+    assert codeview is not None
+    assert other is not None
+    assert pdb.key == codeview.key
+    assert pdb.belongs_to(codeview)
+    assert not pdb.belongs_to(other)
+
+
+@pytest.mark.external("llvm-pdbutil")
+def test_publics_are_those_that_llvm_pdbutil_shows(built: Built) -> None:
+    listing = pdbutil(built.pdb, "-publics")
+    entries = re.findall(r"S_PUB32 \[size = \d+\] `(.+?)`\s+flags = (.+?), addr = (\d+):(\d+)", listing)
+    sections = PeImage.from_file(built.image.read_bytes()).sections
+    expected = {(sections[int(s) - 1].rva + int(o), name, "function" in flags) for name, flags, s, o in entries}
+    assert expected
+    assert {(p.rva, p.name, p.is_function) for p in PdbFile.open(built.pdb).publics()} == expected
+
+
+def test_procedures_have_sizes_and_statics_have_names(built: Built) -> None:
+    pdb = PdbFile.open(built.pdb)
+    sizes = {symbol.name: symbol.size for symbol in pdb.procedures()}
+    assert {"Add", "add_lower", "hidden", "Entry"} == set(sizes)
+    assert all(size is not None and size > 0 for size in sizes.values())
+    assert {"counter", "hidden_value"} <= {symbol.name for symbol in pdb.data()}
+
+
+def test_names_of_pdb_and_exports_agree_about_addresses(built: Built) -> None:
+    image = PeImage.from_file(built.image.read_bytes())
+    table = SymbolTable.from_pdb(PdbFile.open(built.pdb))
+    for rva, name in image.exports():
+        assert name.startswith("Ordinal") or table.lookup(name) == rva
+
+
+def test_x86_names_lose_their_decoration(built_x86: Built) -> None:
+    table = SymbolTable.from_pdb(PdbFile.open(built_x86.pdb))
+    assert table.lookup("Add") is not None
+    assert table.lookup("_Add") is None
+
+
+@pytest.mark.parametrize(
+    ("decorated", "plain"),
+    [
+        ("_f", "f"),
+        ("_f@8", "f"),
+        ("@f@8", "f"),
+        ("__imp__f@8", "_imp__f"),
+        ("?f@@YAHXZ", "?f@@YAHXZ"),
+        ("f", "f"),
+        ("_", "_"),
+    ],
+)
+def test_undecorated_names(decorated: str, plain: str) -> None:
+    assert undecorate(decorated) == plain
+
+
+def test_lines_name_the_source_of_an_address(built: Built) -> None:
+    pdb = PdbFile.open(built.pdb)
+    start = SymbolTable.from_pdb(pdb).lookup("Add")
+    assert start is not None
+    line = pdb.line_at(start)
+    assert line is not None
+    assert line.file.endswith("program.c")
+    assert line.line == 5
+    assert pdb.line_at(0) is None
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SymbolFileError, match="No such file"):
+        PdbFile.open(tmp_path / "absent.pdb")
+
+
+@pytest.mark.parametrize("data", [b"", b"Microsoft C/C++ MSF 7.00\r\n\x1aDS\0\0\0", b"MZ" + bytes(4096)])
+def test_what_is_no_pdb_is_refused(data: bytes) -> None:
+    with pytest.raises(SymbolFileError, match="not a readable PDB"):
+        PdbFile.open(data)
+
+
+def test_damaged_pdbs_raise_nothing_but_symbol_file_errors(built: Built) -> None:
+    original = built.pdb.read_bytes()
+
+    @given(st.lists(st.tuples(st.integers(0, len(original) - 1), st.integers(0, 255)), max_size=30), st.integers(0, 3))
+    def damage(changes: list[tuple[int, int]], cut: int) -> None:
+        data = bytearray(original)
+        for at, value in changes:
+            data[at] = value
+        try:
+            pdb = PdbFile.open(bytes(data[: len(data) >> cut]))
+            SymbolTable.from_pdb(pdb)
+            pdb.lines()
+        except SymbolFileError:
+            pass
+
+    damage()
