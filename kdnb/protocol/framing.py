@@ -190,6 +190,11 @@ class Framer:
         return self._partial and self._buffer[self._position] == DATA_LEADER & 0xFF
 
     @property
+    def is_at_boundary(self) -> bool:
+        """True when no byte waits for a decision: the next one begins a packet, or is a break-in."""
+        return self._at_boundary and not self._buffer
+
+    @property
     def tail(self) -> bytes:
         """Junk and undecided bytes after the last packet."""
         return bytes(self._junk + self._buffer)

@@ -142,10 +142,10 @@ class Link:
         self._break_in_seen = False
         framed = self._framer.feed(data)
         self._take_all(framed, now)
-        if framed and isinstance(framed[-1], BreakIn) and not self._framer.tail:
+        if framed and isinstance(framed[-1], BreakIn) and self._framer.is_at_boundary:
             self._break_in_seen = True
             self._quiet_deadline = now + self.settings.break_in_wait
-        elif self._framer.is_partial or (self.role is Role.TARGET and self._framer.tail):
+        elif self._framer.is_partial or (self.role is Role.TARGET and not self._framer.is_at_boundary):
             self._quiet_deadline = now + self.settings.quiet_time
         else:
             self._quiet_deadline = None
@@ -418,7 +418,9 @@ class Link:
         self._put(encode_packet(packet, trailer=self._kdnet is None))
 
     def _put(self, data: bytes) -> None:
-        self._output.append(data if self._kdnet is None else self._kdnet.seal(data))
+        sealed = data if self._kdnet is None else self._kdnet.seal(data)
+        if sealed:  # without a KDNET session nothing can go out: the timer tries again
+            self._output.append(sealed)
 
     def _fresh_ids(self) -> PacketIds:
         return SerialIds(self.role) if self._kdnet is None else KdnetIds(self.role)

@@ -45,7 +45,8 @@ class SerialTransport:
                     self._port.timeout = wait
                 first: bytes = self._port.read(1)
                 if first:
-                    return first + self._port.read(self._port.in_waiting)
+                    rest: bytes = self._port.read(self._port.in_waiting)
+                    return first + rest
                 if self._woken or left <= SLICE:
                     self._woken = False
                     if self._closed:

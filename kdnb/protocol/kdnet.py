@@ -1,0 +1,363 @@
+"""KDNET: KD packets in encrypted, authenticated UDP datagrams.
+
+Knows: keys, the frame, the handshake (kdnet.md). Refuses to know: sockets, time, randomness (entropy is an argument).
+
+A datagram is `MDBG`, version, channel, AES-256-CBC ciphertext, and a 16-byte tag that is also the initialisation
+vector: HMAC-SHA256 over header and plaintext, under the inverted control key on both channels. The control channel
+is encrypted with the control key; the data channel with a key derived from it and the host's handshake response.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from kdnb.errors import AuthenticationError, ConnectionStringError
+from kdnb.protocol.packet_ids import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "Channel",
+    "KdnetCodec",
+    "KdnetDecoder",
+    "KdnetFrame",
+    "derive_data_key",
+    "make_poke",
+    "make_response",
+    "open_frame",
+    "parse_key",
+    "seal_frame",
+]
+
+MAGIC = b"MDBG"
+HEADER_SIZE = 6
+TAG_SIZE = 16
+BLOCK = 16
+VERSION = 4
+"""Seen in every frame of the capture; a host answers with the version that the target used."""
+SMALLEST = HEADER_SIZE + BLOCK + TAG_SIZE
+
+POKE_SIZE = 344
+RESPONSE_SIZE = 322
+POKE = b"\x01\x01"
+RESPONSE = b"\x01\x02"
+NONCE_SIZE = 32
+UNUSED_BODY = struct.pack("<IHH", 0, 0, 0)
+REPLAY_WINDOW = 64
+"""Sequence numbers below the highest one that are still told apart, so that reordered datagrams pass once."""
+WRONG_KEY_AFTER = 3
+"""Frames with the right shape and a wrong tag, and none right, before the key is called wrong: one may be damaged."""
+
+
+class Channel(IntEnum):
+    DATA = 0
+    CONTROL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KdnetFrame:
+    """An authenticated datagram."""
+
+    channel: Channel
+    sequence: int
+    to_target: bool
+    body: bytes
+    version: int = VERSION
+
+
+def parse_key(text: str) -> bytes:
+    """The 32-byte control key of `w.x.y.z`: four base-36 words, each a 64-bit little-endian number (kdnet.md, Keys).
+
+    Raises ConnectionStringError; the message doesn't repeat the key.
+    """
+    words = text.strip().split(".")
+    try:
+        numbers = [int(word, 36) if word.isascii() and word.isalnum() else -1 for word in words]
+        if len(numbers) != 4:
+            raise ValueError
+        return struct.pack("<4Q", *numbers)
+    except (ValueError, struct.error) as error:
+        hint = "write the four words that the target was given, e.g. key=1.2.3.4"
+        raise ConnectionStringError("the KDNET key is not four base-36 words of at most 64 bits", hint) from error
+
+
+def derive_data_key(control_key: bytes, response: bytes) -> bytes:
+    """SHA-256 of the control key and the 322-byte body of the host's response."""
+    return hashlib.sha256(control_key + response).digest()
+
+
+def _mac_key(control_key: bytes) -> bytes:
+    return bytes(byte ^ 0xFF for byte in control_key)
+
+
+def seal_frame(control_key: bytes, key: bytes, frame: KdnetFrame) -> bytes:
+    """The datagram of a frame; `key` is the channel's AES key."""
+    padding = -(8 + len(frame.body)) % BLOCK
+    word = frame.sequence << 8 | (0x80 if frame.to_target else 0) | padding
+    plain = struct.pack(">Q", word) + frame.body + bytes(padding)
+    header = MAGIC + bytes([frame.version, frame.channel])
+    tag = hmac.digest(_mac_key(control_key), header + plain, "sha256")[:TAG_SIZE]
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(tag)).encryptor()
+    return header + encryptor.update(plain) + encryptor.finalize() + tag
+
+
+def is_kdnet(datagram: bytes) -> bool:
+    """Has it the outer shape of a KDNET datagram?"""
+    return (
+        len(datagram) >= SMALLEST
+        and datagram[:4] == MAGIC
+        and datagram[5] in {Channel.DATA, Channel.CONTROL}
+        and (len(datagram) - HEADER_SIZE) % BLOCK == 0
+    )
+
+
+def open_frame(control_key: bytes, key: bytes, datagram: bytes) -> KdnetFrame | None:
+    """Decrypt and check a datagram; None where the tag is wrong. `key` is the channel's AES key."""
+    if not is_kdnet(datagram):
+        return None
+    tag = datagram[-TAG_SIZE:]
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(tag)).decryptor()
+    plain = decryptor.update(datagram[HEADER_SIZE:-TAG_SIZE]) + decryptor.finalize()
+    expected = hmac.digest(_mac_key(control_key), datagram[:HEADER_SIZE] + plain, "sha256")[:TAG_SIZE]
+    if not hmac.compare_digest(tag, expected):
+        return None
+    (word,) = struct.unpack_from(">Q", plain)
+    end = len(plain) - (word & 0x0F)
+    if end < 8:
+        return None
+    return KdnetFrame(Channel(datagram[5]), word >> 8, bool(word & 0x80), plain[8:end], datagram[4])
+
+
+def make_poke(nonce: bytes, target: bytes = bytes(18), host: bytes = bytes(18), bound: bytes = bytes(18)) -> bytes:
+    """The body of a target's offer. Addresses are 18 bytes: IPv6 (mapped) and port, big-endian.
+
+    `bound` is zero until the target has accepted a response.
+    """
+    body = POKE + nonce + target + host + bound
+    return body.ljust(POKE_SIZE, b"\0")
+
+
+def make_response(poke: bytes, host_random: bytes) -> bytes:
+    """The body of the host's response to an offer."""
+    return (RESPONSE + poke[2 : 2 + NONCE_SIZE] + host_random).ljust(RESPONSE_SIZE, b"\0")
+
+
+def _is_poke(body: bytes) -> bool:
+    return len(body) >= 88 and body[:2] == POKE
+
+
+def _is_response(body: bytes) -> bool:
+    return len(body) == RESPONSE_SIZE and body[:2] == RESPONSE
+
+
+class _ReplayWindow:
+    """Which sequence numbers were seen; each passes once."""
+
+    def __init__(self) -> None:
+        self._highest = -1
+        self._seen = 0
+
+    def accept(self, sequence: int) -> bool:
+        if sequence > self._highest:
+            self._seen = (self._seen << (sequence - self._highest) | 1) & ((1 << REPLAY_WINDOW) - 1)
+            self._highest = sequence
+            return True
+        behind = self._highest - sequence
+        if behind >= REPLAY_WINDOW or self._seen >> behind & 1:
+            return False
+        self._seen |= 1 << behind
+        return True
+
+
+class KdnetDecoder:
+    """Opens the datagrams of both directions as an onlooker: for captures.
+
+    Learns each data key from the handshake that it sees. Data frames from before the first handshake stay closed.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._control_key = key
+        self._data_keys: list[bytes] = []  # newest first
+        self.authenticated = 0
+        self.rejected = 0
+        """Frames with KDNET's shape that no key opens."""
+
+    def decode(self, datagram: bytes) -> KdnetFrame | None:
+        """The frame, or None where it doesn't authenticate."""
+        if not is_kdnet(datagram):
+            return None
+        keys = [self._control_key] if datagram[5] == Channel.CONTROL else self._data_keys
+        for key in keys:
+            frame = open_frame(self._control_key, key, datagram)
+            if frame is not None:
+                self.authenticated += 1
+                if frame.channel is Channel.CONTROL and frame.to_target and _is_response(frame.body):
+                    self._learn(derive_data_key(self._control_key, frame.body))
+                return frame
+        self.rejected += 1
+        return None
+
+    def _learn(self, key: bytes) -> None:
+        if key not in self._data_keys:
+            self._data_keys.insert(0, key)
+
+    @property
+    def knows_data_key(self) -> bool:
+        return bool(self._data_keys)
+
+
+class KdnetCodec:
+    """One end of a KDNET conversation: seals what goes out, opens what comes in, does the handshake.
+
+    `entropy(n)` gives n random bytes; it is an argument because this layer has no source of its own. A host answers
+    a target's offer when it holds no data key, or when the offer says that the target has none (it restarted). A
+    new key counts only when the first data frame under it has arrived: an old offer played back must not end a
+    living session.
+    """
+
+    def __init__(self, role: Role, key: bytes, entropy: Callable[[int], bytes]) -> None:
+        self.role = role
+        self.sessions = 0
+        """Data keys taken into use so far."""
+        self.authenticated = 0
+        self.forged = 0
+        """Datagrams whose tag is wrong: damage, forgery, another key."""
+        self.replayed = 0
+        self.foreign = 0
+        """Datagrams that are none of KDNET's, or go the wrong way."""
+        self._control_key = key
+        self._entropy = entropy
+        self._data_key: bytes | None = None
+        self._offered_key: bytes | None = None  # host: from the response just sent
+        self._offer = b""  # target: the nonce of the last poke; host: the one last answered
+        self._response = b""  # host: what answered it
+        self._output: list[bytes] = []
+        self._sequence = 0
+        self._poke_sequence = 0
+        self._seen = _ReplayWindow()
+        self._version = VERSION
+
+    @property
+    def is_connected(self) -> bool:
+        return self._data_key is not None
+
+    @property
+    def rejected(self) -> int:
+        return self.forged + self.replayed + self.foreign
+
+    @property
+    def key_is_wrong(self) -> bool:
+        """True when frames arrive and not one authenticates."""
+        return self.forged >= WRONG_KEY_AFTER and not self.authenticated
+
+    def check_key(self) -> None:
+        """Raises AuthenticationError when the key is certainly not the target's."""
+        if self.key_is_wrong:
+            hint = "compare the key with the one shown by bcdedit /dbgsettings on the target"
+            raise AuthenticationError(f"{self.forged} KDNET frames arrived and none authenticates", hint)
+
+    def seal(self, body: bytes) -> bytes:
+        """The data-channel datagram of a KD packet (without trailer) or of the break-in byte.
+
+        Before the handshake there is no key: the datagram is empty and the link's timer tries again.
+        """
+        if self._data_key is None:
+            return b""
+        self._sequence += 1
+        frame = KdnetFrame(Channel.DATA, self._sequence, self.role is Role.HOST, body, self._version)
+        return seal_frame(self._control_key, self._data_key, frame)
+
+    def poke(self, addresses: bytes = b"") -> bytes:
+        """Target: the next offer, to be sent every 3 seconds."""
+        self._poke_sequence += 3
+        self._offer = self._entropy(NONCE_SIZE) if not self._offer else self._offer
+        body = bytearray(make_poke(self._offer))
+        body[34 : 34 + len(addresses)] = addresses
+        if self.is_connected:
+            body[86:88] = b"\x01\x00"
+        frame = KdnetFrame(Channel.CONTROL, self._poke_sequence, False, bytes(body), self._version)
+        return seal_frame(self._control_key, self._control_key, frame)
+
+    def datagrams_to_send(self) -> list[bytes]:
+        """Handshake datagrams that answer what came in."""
+        output, self._output = self._output, []
+        return output
+
+    def receive(self, datagram: bytes) -> bytes | None:
+        """Open a datagram; the body of a data frame, or None. Handshake frames are dealt with here."""
+        if not is_kdnet(datagram):
+            self.foreign += 1
+            return None
+        if datagram[5] == Channel.CONTROL:
+            frame = open_frame(self._control_key, self._control_key, datagram)
+            if frame is None:
+                self.forged += 1
+            elif self._is_for_us(frame):
+                self._handshake(frame)
+            return None
+        frame, is_new = self._open_data(datagram)
+        if frame is None:
+            self.forged += 1
+            return None
+        if not self._is_for_us(frame):
+            return None
+        if is_new:
+            self._begin_session()
+        if not self._seen.accept(frame.sequence):
+            self.replayed += 1
+            return None
+        return frame.body
+
+    def _open_data(self, datagram: bytes) -> tuple[KdnetFrame | None, bool]:
+        for key, is_new in ((self._data_key, False), (self._offered_key, True)):
+            if key is not None and (frame := open_frame(self._control_key, key, datagram)) is not None:
+                return frame, is_new
+        return None, False
+
+    def _is_for_us(self, frame: KdnetFrame) -> bool:
+        if frame.to_target is (self.role is Role.TARGET):
+            self.authenticated += 1
+            return True
+        self.foreign += 1
+        return False
+
+    def _begin_session(self) -> None:
+        self._data_key, self._offered_key = self._offered_key, None
+        self._seen = _ReplayWindow()
+        self._sequence = 0
+        self.sessions += 1
+
+    def _handshake(self, frame: KdnetFrame) -> None:
+        if self.role is Role.HOST and _is_poke(frame.body):
+            self._answer(frame)
+        elif self.role is Role.TARGET and _is_response(frame.body) and frame.body[2:34] == self._offer:
+            key = derive_data_key(self._control_key, frame.body)
+            if key != self._data_key:
+                self._offered_key = key
+                self._begin_session()
+                # "UNUSED": tells the host that the key is in use (kdnet.md, Handshake 3).
+                self._output.append(self.seal(UNUSED_BODY + bytes(4)))
+
+    def _answer(self, frame: KdnetFrame) -> None:
+        unbound = frame.body[86:88] == bytes(2)
+        if self._data_key is not None and not unbound:
+            return
+        nonce = frame.body[2 : 2 + NONCE_SIZE]
+        if nonce != self._offer:
+            self._offer = nonce
+            self._response = make_response(frame.body, self._entropy(NONCE_SIZE))
+            self._offered_key = derive_data_key(self._control_key, self._response)
+        self._version = frame.version
+        answer = KdnetFrame(Channel.CONTROL, frame.sequence, True, self._response, frame.version)
+        self._output.append(seal_frame(self._control_key, self._control_key, answer))
+
+    def __repr__(self) -> str:
+        return f"<KdnetCodec {self.role.value} sessions={self.sessions}>"

@@ -1,0 +1,189 @@
+"""KDNET against the real capture, and both ends against each other."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from io import BytesIO
+
+import pytest
+
+from kdnb.errors import AuthenticationError, ConnectionStringError
+from kdnb.protocol.framing import decode_datagram, make_data
+from kdnb.protocol.kdnet import Channel, KdnetCodec, KdnetDecoder, KdnetFrame, open_frame, parse_key, seal_frame
+from kdnb.protocol.packet_ids import Role
+
+KEY = parse_key("1a2b3c4d5e6f.zzyxwv9876.q1w2e3r4t5y6.3w5e11264sgsf")
+
+
+def entropy(count: int) -> bytes:
+    return bytes(range(7, 7 + count))
+
+
+@pytest.fixture(scope="module")
+def frames(shared):
+    """UDP payloads of windbg-kdnet.pcapng.gz, in order."""
+    import dpkt
+
+    raw = gzip.decompress((shared / "captures" / "windbg-kdnet.pcapng.gz").read_bytes())
+    return [dpkt.ethernet.Ethernet(frame).data.data.data for _, frame in dpkt.pcapng.Reader(BytesIO(raw))]
+
+
+def test_words_of_a_key_are_little_endian_numbers_in_base_36():
+    assert parse_key("1.2.3.z") == b"".join(value.to_bytes(8, "little") for value in (1, 2, 3, 35))
+    assert KEY[24:] == b"\xff" * 8  # 3w5e11264sgsf is 2**64-1 (kdnet.md)
+
+
+@pytest.mark.parametrize("text", ["", "5.6.7", "1.2.3.4.5", "1.2.3.-4", "1.2.3.3w5e11264sgsg", "1..2.3", "a b.1.1.1", "1.2.3.ü"])
+def test_what_is_no_key_is_refused_without_repeating_it(text):
+    with pytest.raises(ConnectionStringError) as caught:
+        parse_key(text)
+    assert not text or text not in str(caught.value)
+
+
+def test_all_frames_of_the_real_capture_authenticate(frames):
+    decoder = KdnetDecoder(parse_key("8.8.8.8"))
+    decoded = [decoder.decode(frame) for frame in frames]
+    assert len(decoded) == 955
+    assert None not in decoded
+    assert Counter(frame.channel for frame in decoded) == {Channel.CONTROL: 428, Channel.DATA: 527}
+    packets = [decode_datagram(frame.body) for frame in decoded if frame.channel is Channel.DATA]
+    assert all(framed.valid for framed in packets)
+    assert Counter(framed.packet.packet_type for framed in packets) == {4: 259, 2: 187, 11: 66, 3: 7, 7: 3, 5: 2, 6: 2, 0: 1}
+
+
+def test_frames_of_the_real_capture_seal_to_the_same_datagrams(frames):
+    key = parse_key("8.8.8.8")
+    decoder = KdnetDecoder(key)
+    for datagram in frames[:60]:
+        frame = decoder.decode(datagram)
+        channel_key = key if frame.channel is Channel.CONTROL else decoder._data_keys[0]
+        assert seal_frame(key, channel_key, frame) == datagram
+
+
+def test_a_wrong_key_opens_nothing(frames):
+    decoder = KdnetDecoder(parse_key("8.8.8.9"))
+    assert not any(decoder.decode(frame) for frame in frames)
+    assert decoder.rejected == 428 + 527
+    assert not decoder.knows_data_key
+
+
+def test_a_host_with_a_wrong_key_says_so(frames):
+    codec = KdnetCodec(Role.HOST, parse_key("8.8.8.9"), entropy)
+    for frame in frames[:6]:
+        codec.receive(frame)
+    assert codec.key_is_wrong
+    with pytest.raises(AuthenticationError, match="none authenticates"):
+        codec.check_key()
+
+
+def connected_pair():
+    host = KdnetCodec(Role.HOST, KEY, entropy)
+    target = KdnetCodec(Role.TARGET, KEY, lambda count: bytes(count))
+    host.receive(target.poke())
+    for datagram in host.datagrams_to_send():
+        target.receive(datagram)
+    for datagram in target.datagrams_to_send():
+        body = host.receive(datagram)
+        assert decode_datagram(body).packet.packet_type == 0
+    return host, target
+
+
+def test_the_handshake_connects_both_ends():
+    host, target = connected_pair()
+    assert host.is_connected
+    assert target.is_connected
+    assert target.receive(host.seal(b"\x62")) == b"\x62"
+    assert host.receive(target.seal(b"x" * 100)) == b"x" * 100
+
+
+def test_a_lost_response_is_sent_again_for_the_next_poke():
+    host = KdnetCodec(Role.HOST, KEY, entropy)
+    target = KdnetCodec(Role.TARGET, KEY, entropy)
+    host.receive(target.poke())
+    host.datagrams_to_send()
+    host.receive(target.poke())
+    (response,) = host.datagrams_to_send()
+    target.receive(response)
+    assert target.is_connected
+
+
+def test_a_keep_alive_poke_of_a_connected_target_is_not_answered():
+    host, target = connected_pair()
+    host.receive(target.poke())
+    assert host.datagrams_to_send() == []
+
+
+def test_an_old_poke_played_back_does_not_end_the_session():
+    host = KdnetCodec(Role.HOST, KEY, entropy)
+    target = KdnetCodec(Role.TARGET, KEY, entropy)
+    old = target.poke()
+    host.receive(old)
+    (response,) = host.datagrams_to_send()
+    target.receive(response)
+    host.receive(target.datagrams_to_send()[0])
+    host.receive(old)
+    assert host.receive(target.seal(b"still here")) == b"still here"
+    assert host.sessions == 1
+
+
+def test_a_restarted_target_gets_a_new_session():
+    host, _ = connected_pair()
+    again = KdnetCodec(Role.TARGET, KEY, lambda count: b"\x55" * count)
+    host.receive(again.poke())
+    for datagram in host.datagrams_to_send():
+        again.receive(datagram)
+    for datagram in again.datagrams_to_send():
+        host.receive(datagram)
+    assert host.sessions == 2
+    assert again.receive(host.seal(b"hello")) == b"hello"
+
+
+def test_a_datagram_passes_once_even_out_of_order():
+    host, target = connected_pair()
+    first, second, third = (target.seal(bytes([number]) * 20) for number in range(3))
+    assert [bool(host.receive(datagram)) for datagram in (third, first, third, second, first)] == [True, True, False, True, False]
+    assert host.replayed == 2
+
+
+def test_a_datagram_from_far_before_the_window_is_dropped():
+    host, target = connected_pair()
+    datagrams = [target.seal(b"abc") for _ in range(70)]
+    assert host.receive(datagrams[-1]) is not None
+    assert host.receive(datagrams[0]) is None
+
+
+def test_every_single_byte_change_is_noticed():
+    host, target = connected_pair()
+    datagram = target.seal(make_data(2, 0, b"q" * 56).payload)
+    for place in range(len(datagram)):
+        changed = bytearray(datagram)
+        changed[place] ^= 0x10
+        assert host.receive(bytes(changed)) is None, place
+    assert host.receive(datagram) is not None
+
+
+def test_a_frame_sent_back_to_its_sender_is_dropped():
+    host, _ = connected_pair()
+    assert host.receive(host.seal(b"reflected")) is None
+    assert host.foreign == 1
+
+
+def test_short_and_foreign_datagrams_are_dropped():
+    host, target = connected_pair()
+    good = target.seal(b"abc")
+    for size in range(len(good)):
+        assert host.receive(good[:size]) is None
+    assert host.receive(b"\0" * 64) is None
+
+
+@pytest.mark.parametrize("size", range(40))
+def test_bodies_of_any_size_survive_padding(size):
+    frame = KdnetFrame(Channel.DATA, 2**56 - 1, True, bytes(range(size)))
+    assert open_frame(KEY, KEY, seal_frame(KEY, KEY, frame)) == frame
+
+
+def test_the_key_shows_in_no_repr():
+    codec = KdnetCodec(Role.HOST, parse_key("secret.secret.secret.secret"), entropy)
+    assert "secret" not in repr(codec) + repr(vars(codec).keys())
+    assert repr(parse_key("secret.1.1.1")) not in repr(codec)
