@@ -1,0 +1,323 @@
+"""The breakpoint table: WinDbg's numbers, and what is in the target while it runs.
+
+Software breakpoints are written when the target is resumed and taken out when it stops, so memory never shows them.
+The target removes those that it reports by itself (measured on real targets), hence a free handle is no error.
+Hardware breakpoints lie in KernelDr0-3 of every processor; which are active says Dr7 in Continue2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdnb.errors import ExpressionError, KdnbError, RequestFailed, UsageError
+from kdnb.protocol.constants import MAX_BREAKPOINTS
+from kdnb.protocol.context.registers import with_registers
+from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from kdnb.debugger.session import Session
+    from kdnb.results.events import Stop
+
+__all__ = ["Breakpoint", "BreakpointTable"]
+
+HARDWARE_SLOTS = 4
+NO_HARDWARE = 0x400
+"""Dr7 without breakpoints: bit 10 is always set."""
+_ACCESS = {"e": 0, "w": 1, "i": 2, "r": 3}
+_LENGTH = {1: 0, 2: 1, 4: 3, 8: 2}
+
+
+@dataclass(slots=True)
+class Breakpoint:
+    """One breakpoint. `address` is None while its name can't be resolved."""
+
+    number: int
+    kind: str
+    """`software`, or `e`, `r`, `w`, `i` for a processor breakpoint."""
+    address: int | None
+    expression: str = ""
+    size: int = 1
+    enabled: bool = True
+    symbolic: bool = False
+    passes: int = 1
+    remaining: int = 1
+    command: str = ""
+    one_shot: bool = False
+    process: int | None = None
+    thread: int | None = None
+    when: Callable[[Stop], object] | None = None
+    """Called at a hit; the target runs on where it gives a false value."""
+    accept: Callable[[], bool] | None = None
+    """Only temporary ones: whether this hit is the one that was meant."""
+    hits: int = 0
+    message: str = ""
+
+    @property
+    def is_hardware(self) -> bool:
+        return self.kind != "software"
+
+
+class BreakpointTable:
+    """The breakpoints of a session. Iterates in order of number; temporary ones don't show."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._breakpoints: dict[int, Breakpoint] = {}
+        self._temporary: list[Breakpoint] = []
+        self._inserted: dict[int, int] = {}
+        """Address -> handle of what is in the target."""
+        self._were_inserted: frozenset[int] = frozenset()
+        """Addresses that were in the target when it stopped."""
+        self._debug_registers: tuple[int, ...] = (0,) * HARDWARE_SLOTS
+        self._dr7 = NO_HARDWARE
+        self._slots: list[Breakpoint] = []
+
+    def __iter__(self) -> Iterator[Breakpoint]:
+        return iter([self._breakpoints[number] for number in sorted(self._breakpoints)])
+
+    def __len__(self) -> int:
+        return len(self._breakpoints)
+
+    def __getitem__(self, number: int) -> Breakpoint:
+        if number not in self._breakpoints:
+            raise UsageError(f"there is no breakpoint {number}", "bl lists them")
+        return self._breakpoints[number]
+
+    # --- the table ------------------------------------------------------------------------------
+
+    def add(
+        self,
+        where: int | str,
+        *,
+        kind: str = "software",
+        size: int = 1,
+        number: int | None = None,
+        symbolic: bool = False,
+        passes: int = 1,
+        command: str | None = None,
+        one_shot: bool = False,
+        process: int | None = None,
+        thread: int | None = None,
+        when: Callable[[Stop], object] | None = None,
+    ) -> Breakpoint:
+        """A new breakpoint, or the one at the same address redefined. An unknown name makes it deferred."""
+        text = where if isinstance(where, str) else f"{where:#x}"
+        address, message = self._resolve(where, symbolic=symbolic)
+        self._check(kind, size, address)
+        same = self._at(address, kind) if number is None else None
+        if same is not None:
+            number, message = same.number, f"breakpoint {same.number} redefined"
+        number = self._free_number() if number is None else number
+        count = max(passes, 1)
+        breakpoint = Breakpoint(
+            number, kind, address, text, size, True, symbolic or address is None, count, count, command or "",
+            one_shot, process, thread, when, message=message,
+        )  # fmt: skip
+        others = [b for b in self._breakpoints.values() if b.number != number]
+        if kind == "software" and sum(not b.is_hardware for b in others) >= MAX_BREAKPOINTS:
+            raise UsageError(f"a target takes {MAX_BREAKPOINTS} software breakpoints", "clear one: bc")
+        if kind != "software" and sum(b.is_hardware and b.enabled for b in others) >= HARDWARE_SLOTS:
+            raise UsageError(f"the processor has {HARDWARE_SLOTS} hardware breakpoints", "clear or disable one: bc, bd")
+        self._breakpoints[number] = breakpoint
+        return breakpoint
+
+    def _resolve(self, where: int | str, *, symbolic: bool) -> tuple[int | None, str]:
+        if isinstance(where, int):
+            return where & self._session.address_mask, ""
+        try:
+            return self._session.evaluate(where) & self._session.address_mask, ""
+        except ExpressionError:
+            # Numbers and names with operators around them can't come true later; a plain name can.
+            if not symbolic and not _is_name(where):
+                raise
+            return None, f"Bp expression '{where}' could not be resolved, adding deferred bp"
+
+    def _check(self, kind: str, size: int, address: int | None) -> None:
+        if kind == "software":
+            return
+        if kind not in _ACCESS or size not in _LENGTH or (size == 8 and self._session.pointer_size == 4):
+            raise UsageError(f"no hardware breakpoint of kind {kind!r} and size {size}", "e, r, w or i; 1, 2, 4 or 8")
+        if kind == "e" and size != 1:
+            raise UsageError("an execution breakpoint has size 1", "ba e1 ADDRESS")
+        if address is not None and address % size:
+            raise UsageError(f"{address:#x} is not aligned to {size} bytes", "a data breakpoint must be")
+
+    def _at(self, address: int | None, kind: str) -> Breakpoint | None:
+        if address is None:
+            return None
+        return next((b for b in self if b.address == address and b.kind == kind), None)
+
+    def _free_number(self) -> int:
+        return next(number for number in range(len(self._breakpoints) + 1) if number not in self._breakpoints)
+
+    def remove(self, numbers: Iterable[int] | int) -> None:
+        for number in _numbers(numbers):
+            self[number]
+            del self._breakpoints[number]
+
+    def enable(self, numbers: Iterable[int] | int, *, enabled: bool = True) -> None:
+        for number in _numbers(numbers):
+            self[number].enabled = enabled
+
+    def disable(self, numbers: Iterable[int] | int) -> None:
+        self.enable(numbers, enabled=False)
+
+    def resolve_deferred(self) -> None:
+        """A module came or went: names may mean something now, or no longer."""
+        for breakpoint in self:
+            if breakpoint.symbolic:
+                try:
+                    address: int | None = self._session.evaluate(breakpoint.expression) & self._session.address_mask
+                except KdnbError:
+                    address = None
+                breakpoint.address = address
+
+    def info(self, breakpoint: Breakpoint) -> BreakpointInfo:
+        """A breakpoint as a value."""
+        symbol = ""
+        if breakpoint.address is not None and not self._session.is_running:
+            symbol = self._session.symbols.format(breakpoint.address)
+        return BreakpointInfo(
+            number=breakpoint.number,
+            kind=breakpoint.kind,
+            address=breakpoint.address,
+            expression=breakpoint.expression,
+            enabled=breakpoint.enabled,
+            symbolic=breakpoint.symbolic,
+            size=breakpoint.size,
+            passes=breakpoint.passes,
+            remaining=breakpoint.remaining,
+            command=breakpoint.command,
+            symbol=symbol,
+            one_shot=breakpoint.one_shot,
+            process=breakpoint.process,
+            thread=breakpoint.thread,
+            hits=breakpoint.hits,
+            message=breakpoint.message,
+        )
+
+    def listing(self) -> BreakpointList:
+        return BreakpointList(tuple(self.info(b) for b in self), self._session.pointer_size)
+
+    # --- temporary ones -------------------------------------------------------------------------
+
+    def add_temporary(self, address: int, accept: Callable[[], bool] | None = None) -> None:
+        """A breakpoint for one command (`p` over a call, `gu`, `g ADDRESS`); gone at the next reported stop."""
+        self._temporary.append(Breakpoint(-1, "software", address & self._session.address_mask, accept=accept))
+
+    def clear_temporary(self) -> None:
+        self._temporary.clear()
+
+    # --- in the target --------------------------------------------------------------------------
+
+    def active(self) -> Iterator[Breakpoint]:
+        """Every enabled breakpoint with an address, temporary ones last."""
+        for breakpoint in (*self, *self._temporary):
+            if breakpoint.enabled and breakpoint.address is not None:
+                yield breakpoint
+
+    def stops_execution_at(self, address: int) -> bool:
+        """Whether resuming at `address` would run into a breakpoint of ours at once."""
+        return any(b.address == address and b.kind in ("software", "e") for b in self.active())
+
+    def insert(self, *, leave_out: int | None = None) -> int:
+        """Write all active breakpoints into the target but those at `leave_out`; gives the Dr7 to continue with.
+
+        Raises `RequestFailed` when the target refuses one; then none is left in it.
+        """
+        for breakpoint in self.active():
+            address = breakpoint.address
+            if breakpoint.is_hardware or address is None or address == leave_out or address in self._inserted:
+                continue
+            try:
+                self._inserted[address] = self._session.target.write_breakpoint(address)
+            except RequestFailed as error:
+                self.lift()
+                number = "temporary breakpoint" if breakpoint.number < 0 else f"breakpoint {breakpoint.number}"
+                raise RequestFailed(
+                    f"unable to insert {number} at {address:#x}: {error.message}",
+                    f"disable or clear it: bd {max(breakpoint.number, 0)}",
+                    api=error.api,
+                    status=error.status,
+                ) from error
+        return self._arm_hardware(leave_out)
+
+    def lift(self) -> None:
+        """Take all software breakpoints out of the target; handles that it has freed itself are no error."""
+        self._were_inserted = frozenset(self._inserted)
+        for handle in self._inserted.values():
+            self._session.target.restore_breakpoint(handle)
+        self._inserted.clear()
+
+    def _arm_hardware(self, leave_out: int | None) -> int:
+        wanted = [b for b in self.active() if b.is_hardware][:HARDWARE_SLOTS]
+        addresses = [b.address or 0 for b in wanted]
+        registers = tuple(addresses + [0] * (HARDWARE_SLOTS - len(addresses)))
+        self._slots = wanted
+        if registers != self._debug_registers:
+            self._write_debug_registers(registers)
+        dr7 = NO_HARDWARE
+        for slot, breakpoint in enumerate(wanted):
+            if breakpoint.kind == "e" and breakpoint.address == leave_out:
+                continue
+            dr7 |= 1 << (2 * slot)  # the local enable bits are those that kernels look at
+            dr7 |= (_ACCESS[breakpoint.kind] | _LENGTH[breakpoint.size] << 2) << (16 + 4 * slot)
+        self._dr7 = dr7
+        return dr7
+
+    def _write_debug_registers(self, values: tuple[int, ...]) -> None:
+        registers = self._session.registers
+        for processor in range(self._session.processor_count):
+            changes = {f"kernel_dr{slot}": value for slot, value in enumerate(values)}
+            registers.write_special(processor, with_registers(registers.special(processor), changes))
+        self._debug_registers = values
+
+    def hits_at(self, address: int) -> list[Breakpoint]:
+        """Software breakpoints that a breakpoint exception at `address` may mean; ask after `lift`."""
+        if address not in self._were_inserted:
+            return []
+        return [b for b in self.active() if not b.is_hardware and b.address == address]
+
+    def hits_of(self, dr6: int) -> list[Breakpoint]:
+        """Hardware breakpoints that Dr6 names and that were armed."""
+        armed = [self._dr7 >> (2 * slot) & 1 for slot in range(HARDWARE_SLOTS)]
+        return [b for slot, b in enumerate(self._slots) if dr6 >> slot & 1 and armed[slot] and b.enabled]
+
+    def clear_leftovers(self) -> None:
+        """What an earlier debugger left in the target's table; each may fail (9.2)."""
+        self._inserted.clear()
+        for handle in range(1, MAX_BREAKPOINTS + 1):
+            self._session.target.restore_breakpoint(handle)
+
+    def remove_all(self) -> None:
+        """Before detaching: nothing of ours stays in the target."""
+        self._breakpoints.clear()
+        self._temporary.clear()
+        self.lift()
+        if any(self._debug_registers):
+            self._write_debug_registers((0,) * HARDWARE_SLOTS)
+
+    def target_restarted(self) -> None:
+        """The target has begun anew: nothing is inserted, and names have to be looked up again."""
+        self._inserted.clear()
+        self._temporary.clear()
+        self._debug_registers = (0,) * HARDWARE_SLOTS
+        self._slots = []
+        for breakpoint in self._breakpoints.values():
+            if breakpoint.symbolic:
+                breakpoint.address = None
+            elif _is_name(breakpoint.expression):
+                breakpoint.symbolic, breakpoint.address = True, None
+
+
+def _numbers(numbers: Iterable[int] | int) -> list[int]:
+    return [numbers] if isinstance(numbers, int) else list(numbers)
+
+
+def _is_name(text: str) -> bool:
+    """Whether an expression is a plain `name` or `module!name`, perhaps with an offset."""
+    name = text.split("+", 1)[0].strip()
+    return bool(name) and (name[0].isalpha() or name[0] in "_?$") and all(c.isalnum() or c in "_?$!@:~" for c in name)

@@ -1,0 +1,163 @@
+"""The engine: the one thread that owns the target, and the queue through which everyone else asks.
+
+A caller waits in slices of 50 ms, so that Ctrl-C is heard: the first asks the target to break in or the command to
+end, the second gives up waiting and leaves the session usable. Only "break wanted" goes around the queue.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kdnb.errors import Cancelled, KdnbError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kdnb.debugger.session import Session
+
+__all__ = ["Engine", "clock"]
+
+T = TypeVar("T")
+
+CALLER_SLICE = 0.05
+IDLE_SLICE = 0.25
+"""Longest wait for an event of the target with nothing else to do; a new job ends it at once."""
+JOIN_TIMEOUT = 5.0
+
+clock = time.monotonic
+"""The clock that sessions and live targets are given."""
+
+
+class _Job:
+    """A call that somebody waits for."""
+
+    __slots__ = ("arguments", "done", "error", "function", "keywords", "result")
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.keywords = keywords
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self.function(*self.arguments, **self.keywords)
+        except BaseException as error:  # handed to the caller, whatever it is
+            self.error = error
+        self.done.set()
+
+
+class Engine:
+    """Runs one session on its own thread."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closed = False
+        self._depth = 0
+        session.between_events = self._serve_others
+        self._thread = threading.Thread(target=self._run, name="kdnb engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def call(self, function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
+        """Run `function` on the engine's thread and wait for its value. From any thread, the engine's own included."""
+        if threading.current_thread() is self._thread:
+            return function(*arguments, **keywords)
+        if self._closed:
+            raise UsageError("the session is closed", "connect again")
+        job = _Job(function, arguments, keywords)
+        self._submit(job)
+        interrupted = False
+        while True:
+            try:
+                while not job.done.wait(CALLER_SLICE):
+                    if not self._thread.is_alive():
+                        raise UsageError("the session is closed", "connect again")
+                break
+            except KeyboardInterrupt:
+                if interrupted:
+                    self.session.execution.give_up()
+                    hint = "the session stays usable: kd.break_in() stops the target"
+                    raise Cancelled("gave up waiting", hint) from None
+                interrupted = True
+                self.session.request_cancel()
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[no-any-return]  # what `function` gave
+
+    def post(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Run `function` on the engine's thread some time soon; its value and its errors are dropped."""
+        self._submit(_Job(function, arguments, {}))
+
+    def _submit(self, job: _Job) -> None:
+        self._jobs.put(job)
+        self.session.target.wake()
+
+    def close(self) -> None:
+        """End the thread. What still waits in the queue gets an error."""
+        if self._closed:
+            return
+        self._closed = True
+        self._jobs.put(None)
+        self.session.execution.give_up()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(JOIN_TIMEOUT)
+
+    # --- the thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._closed:
+            if not self._run_waiting():
+                try:
+                    self.session.execution.serve(IDLE_SLICE)
+                except KdnbError as error:
+                    self.session.events.failures.append(error)
+            if self.session.lost and not self._closed:
+                self._run_one(block=True)  # nothing can come from the target any more
+        while self._run_waiting(refuse=True):
+            pass
+
+    def _run_waiting(self, *, refuse: bool = False) -> bool:
+        """Run what is queued; False if there was nothing."""
+        ran = False
+        while self._run_one(refuse=refuse):
+            ran = True
+        return ran
+
+    def _run_one(self, *, block: bool = False, refuse: bool = False) -> bool:
+        try:
+            job = self._jobs.get(block=block)
+        except Empty:
+            return False
+        if job is None:
+            return True
+        if refuse:
+            job.error = UsageError("the session is closed", "connect again")
+            job.done.set()
+            return True
+        self._depth += 1
+        try:
+            if self._depth == 1:
+                self.session.clear_cancel()
+            job.run()
+        finally:
+            self._depth -= 1
+        return True
+
+    def _serve_others(self) -> None:
+        """While a job waits for the target, others may look: they find it running, or stopped again."""
+        if self._depth < MAX_DEPTH:
+            self._run_waiting()
+
+
+MAX_DEPTH = 8
+"""Jobs that wait inside each other; more would only be a mistake that repeats itself."""

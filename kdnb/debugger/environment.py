@@ -1,0 +1,114 @@
+"""What an expression may ask, answered by a session: registers, pseudo-registers, symbols, memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.debugger.memory import PAGE_SIZE
+from kdnb.debugger.stops import bugcheck_parameters
+from kdnb.errors import KdnbError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kdnb.debugger.session import Session
+
+__all__ = ["SessionEnvironment"]
+
+USER_VARIABLES = 20
+"""`$t0` to `$t19`."""
+
+
+class SessionEnvironment:
+    """Implements `expression.Environment`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def pointer_size(self) -> int:
+        return self._session.pointer_size
+
+    @property
+    def instruction_pointer(self) -> int:
+        self._session.require_stopped()
+        return self._session.registers.pc
+
+    @property
+    def sign_extend(self) -> bool:
+        return self._session.pointer_size == 4
+
+    def register(self, name: str) -> int | None:
+        return self._session.registers.find(name)
+
+    def symbol(self, name: str) -> int | None:
+        return self._session.symbols.lookup(name)
+
+    def near(self, name: str) -> list[str]:
+        return self._session.symbols.near(name)
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._session.memory.read(address, size)
+
+    def read_physical(self, address: int, size: int) -> bytes:
+        return self._session.physical.read(address, size)
+
+    def pseudo_register(self, name: str) -> int | None:
+        session = self._session
+        if name in session.variables:
+            return session.variables[name]
+        if name[:1] == "t" and name[1:].isdecimal() and int(name[1:]) < USER_VARIABLES:
+            return 0
+        if name.startswith("bp") and name[2:].isdecimal():
+            return next((b.address for b in session.breakpoints if b.number == int(name[2:])), None)
+        if name.startswith("bug_"):
+            return self._bug_check(name)
+        answer = _ANSWERS.get(name)
+        if answer is None:
+            return None
+        try:
+            return answer(session)
+        except KdnbError:
+            return None
+
+    def _bug_check(self, name: str) -> int | None:
+        names = ("bug_code", "bug_param1", "bug_param2", "bug_param3", "bug_param4")
+        values = bugcheck_parameters(self._session)
+        return values[names.index(name)] if values is not None and name in names else None
+
+
+def _exception_code(session: Session) -> int | None:
+    exception = session.change.exception if session.change is not None else None
+    return exception.code if exception is not None else None
+
+
+def _return_address(session: Session) -> int | None:
+    frames = session.unwind(1).frames
+    return frames[0].return_address or None if frames else None
+
+
+def _result_register(session: Session) -> int:
+    return session.registers.get("rax" if session.pointer_size == 8 else "eax")
+
+
+_ANSWERS: dict[str, Callable[[Session], int | None]] = {
+    "ip": lambda s: s.registers.pc,
+    "eventip": lambda s: s.last_stop.address if s.last_stop is not None else None,
+    "csp": lambda s: s.registers.sp,
+    "ra": _return_address,
+    "retreg": _result_register,
+    "retreg64": _result_register,
+    "exp": lambda s: 0,
+    "p": lambda s: 0,
+    "ptrsize": lambda s: s.pointer_size,
+    "pagesize": lambda s: PAGE_SIZE,
+    "exr_code": _exception_code,
+    "thread": lambda s: s.processes.current_thread(),
+    "proc": lambda s: s.processes.current(),
+    "peb": lambda s: s.processes.peb(),
+    "teb": lambda s: s.processes.teb(),
+    "pcr": lambda s: s.processes.pcr(),
+    "prcb": lambda s: s.processes.prcb(),
+    "tid": lambda s: None,
+    "tpid": lambda s: None,
+}

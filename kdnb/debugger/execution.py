@@ -1,0 +1,508 @@
+"""Running and stopping: what `g`, `t`, `p`, `gu` and a break-in do, and what becomes of each event.
+
+A target is resumed in one of two ways: traced (one instruction) or free. Where a breakpoint of ours lies at the
+present instruction it is traced over first and inserted then. A stop that is nobody's business (a pass count, a false
+condition, an image load) is continued quietly; every other one is announced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.debugger.disassembly import disassemble, instruction_size
+from kdnb.debugger.modules import clean
+from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, describe, load_details
+from kdnb.errors import Cancelled, ConnectError, KdnbError, LinkError, MemoryReadError, UsageError
+from kdnb.protocol.codec import decode, encode, packet_type_of
+from kdnb.protocol.constants import ContinueStatus, Direction, MachineType, NewState
+from kdnb.protocol.messages.state_change import LoadSymbols, StateChange64
+from kdnb.protocol.messages.state_change32 import LoadSymbols32
+from kdnb.results.events import DebugPrint, LinkStateChange, ModuleEvent
+from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kdnb.debugger.breakpoints import Breakpoint
+    from kdnb.debugger.session import Session
+    from kdnb.results.events import Stop
+    from kdnb.target.base import Change, TargetEvent
+
+__all__ = ["Execution"]
+
+SLICE = 0.25
+"""Longest wait for the target without looking at what the user wants, in seconds."""
+BREAK_IN_INTERVAL = 1.5
+"""Between two break-ins while the target doesn't stop (1.8: 1-2 s)."""
+BREAK_IN_TIMEOUT = 30.0
+INT3 = 0xCC
+MAX_TEXT = 4096
+
+
+class Execution:
+    """The running side of a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._stepping = False
+        """The present command steps: pass counts don't count, breakpoint commands don't run (7.6)."""
+        self._give_up = False
+        self._commanding = False
+        self._resume_with: int | None = None
+        """A breakpoint's command asked to go on, with this status."""
+        self._next_break = 0.0
+
+    # --- coming and going -----------------------------------------------------------------------
+
+    def connect(self, timeout: float, *, break_in: bool) -> Stop | None:
+        session = self._session
+        deadline = session.clock() + timeout
+        session.target.connect(timeout, break_in=break_in)
+        session.events.on_state.publish(LinkStateChange("connected"))
+        if not break_in:
+            return None
+        session.request_break()
+        self._next_break = session.clock() + BREAK_IN_INTERVAL
+        stop = self._wait(deadline)
+        if stop is None:
+            raise ConnectError(
+                f"the target is there but doesn't stop ({timeout:g} s)", "give it more time, or use break_in=False"
+            )
+        return stop
+
+    def leave(self) -> None:
+        """Let the stopped target run and don't look back."""
+        self._pass_compiled_breakpoint()
+        self._session.breakpoints.clear_temporary()
+        self._resume(ContinueStatus.DBG_CONTINUE, trace=False)
+
+    def give_up(self) -> None:
+        """End the present wait, whatever it waits for; from any thread."""
+        self._give_up = True
+        self._session.target.wake()
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def go(
+        self, status: int, until: int | Sequence[int] | None, timeout: float | None, *, wait: bool = True
+    ) -> Stop | None:
+        session = self._session
+        session.require_stopped()
+        if self._commanding:
+            self._resume_with = status
+            return None
+        for address in [until] if isinstance(until, int) else until or ():
+            session.breakpoints.add_temporary(address)
+        deadline = None if timeout is None else session.clock() + timeout
+        self._stepping = False
+        self._set_off(status)
+        if not wait:
+            return session.stop
+        return self._wait(deadline)
+
+    def repeat(self, step: Callable[[], Stop], count: int) -> Stop:
+        """`step` that often; ends early at a stop that is no step."""
+        if count < 1:
+            raise UsageError("a step count is at least 1")
+        for _ in range(count):
+            stop = step()
+            if stop.reason not in ("step", "temporary"):
+                break
+            self._session.require_stopped()
+        return stop
+
+    def step(self) -> Stop:
+        session = self._session
+        session.require_stopped()
+        if self._pass_compiled_breakpoint():
+            return self._announce(Cause("step"))  # passing it is the step: nothing has run
+        self._stepping = True
+        self._resume(ContinueStatus.DBG_CONTINUE, trace=True)
+        return self._wait_long()
+
+    def step_over(self) -> Stop:
+        session = self._session
+        session.require_stopped()
+        pc = session.registers.pc
+        (instruction,) = disassemble(session.memory, pc, 1, session.machine, lambda _: None)
+        if not (instruction.is_call or instruction.mnemonic.startswith("rep")):
+            return self.step()
+        thread = session.change.thread if session.change is not None else 0
+        behind = pc + instruction_size(session.memory, pc, session.machine)
+        depth = session.registers.sp
+        session.breakpoints.add_temporary(behind, lambda: self._is_back(thread, depth))
+        self._stepping = True
+        self._set_off(ContinueStatus.DBG_CONTINUE)
+        return self._wait_long()
+
+    def step_out(self) -> Stop:
+        session = self._session
+        session.require_stopped()
+        frames = session.unwind(2).frames
+        if not frames or not frames[0].return_address:
+            raise UsageError("the caller of this function is not known", "k shows what is; g ADDRESS runs to a place")
+        thread = session.change.thread if session.change is not None else 0
+        depth = frames[1].child_sp if len(frames) > 1 else session.registers.sp + 1
+        if session.machine == MachineType.I386:
+            depth = session.registers.sp + 1  # ChildEBP says nothing about the stack pointer
+        session.breakpoints.add_temporary(frames[0].return_address, lambda: self._is_back(thread, depth))
+        self._stepping = True
+        self._set_off(ContinueStatus.DBG_CONTINUE)
+        return self._wait_long()
+
+    def _is_back(self, thread: int, depth: int) -> bool:
+        """Whether this is the same thread at the stack depth from which a call was made, or further out."""
+        change = self._session.change
+        return change is not None and change.thread == thread and self._session.registers.sp >= depth
+
+    def break_in(self, timeout: float | None) -> Stop:
+        session = self._session
+        if session.stop is not None:
+            return session.stop
+        session.request_break()
+        self._next_break = 0.0
+        limit = BREAK_IN_TIMEOUT if timeout is None else timeout
+        stop = self._wait(session.clock() + limit)
+        if stop is None:
+            session.clear_break()
+            raise LinkError(f"the target doesn't stop ({limit:g} s)", "it may hang with interrupts off, or be gone")
+        return stop
+
+    def switch_processor(self, processor: int) -> Stop:
+        session = self._session
+        session.require_stopped()
+        if processor == session.current_processor and session.stop is not None:
+            return session.stop
+        session.target.switch_processor(processor)
+        self._left_stop()
+        stop = self._wait(session.clock() + BREAK_IN_TIMEOUT)
+        if stop is None:
+            raise LinkError(f"processor {processor} doesn't announce itself", "kd.break_in() asks the target again")
+        return stop
+
+    # --- waiting --------------------------------------------------------------------------------
+
+    def serve(self, timeout: float) -> None:
+        """Take one event while nobody waits for the target; the engine calls this when it has nothing else to do."""
+        session = self._session
+        if session.lost:
+            return
+        if session.is_running and session.break_wanted:
+            self._send_break_in()
+        event = session.target.wait(timeout)
+        if event is not None:
+            self._handle(event)
+
+    def _wait_long(self) -> Stop:
+        """Until the target stops, however long that takes."""
+        while (stop := self._wait(None)) is None:
+            pass
+        return stop
+
+    def _wait(self, deadline: float | None) -> Stop | None:
+        """The next stop; None at the deadline, with the target still running."""
+        session = self._session
+        self._give_up = False
+        while session.stop is None:
+            self._wait_slice(deadline)
+            session.between_events()
+            if session.stop is None and deadline is not None and session.clock() >= deadline:
+                return None
+        return session.stop
+
+    def _wait_slice(self, deadline: float | None) -> None:
+        session = self._session
+        if session.lost:
+            raise LinkError(f"the link is lost: {session.lost}", "connect again; kd.packets() has what was said")
+        if self._give_up:
+            self._give_up = False
+            raise Cancelled("gave up waiting; the target still runs")
+        if session.break_wanted:
+            self._send_break_in()
+        wait = SLICE if deadline is None else min(SLICE, max(deadline - session.clock(), 0.0))
+        event = session.target.wait(wait)
+        if event is not None:
+            self._handle(event)
+
+    def _send_break_in(self) -> None:
+        now = self._session.clock()
+        if now >= self._next_break:
+            self._session.target.break_in()
+            self._next_break = now + BREAK_IN_INTERVAL
+
+    def _next_change(self) -> Change | None:
+        """The next state change, whatever it is; None when the target restarted instead."""
+        session = self._session
+        while True:
+            if session.lost:
+                raise LinkError(f"the link is lost: {session.lost}", "connect again")
+            if self._give_up:
+                self._give_up = False
+                raise Cancelled("gave up waiting; the target still runs")
+            if session.break_wanted:
+                self._send_break_in()
+            event = session.target.wait(SLICE)
+            if isinstance(event, StateChanged):
+                return event.change
+            if event is not None:
+                self._handle(event)
+                if isinstance(event, Restarted):
+                    return None
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def _handle(self, event: TargetEvent) -> None:
+        session = self._session
+        match event:
+            case StateChanged(change):
+                self._arrive(change)
+                self._settle(change)
+            case Printed(text, processor):
+                session.events.on_print.publish(DebugPrint(text[:MAX_TEXT].decode("latin-1"), processor))
+            case Prompted(text, answer, processor):
+                shown = (text[:MAX_TEXT] + b" " + answer + b"\n").decode("latin-1")
+                session.events.on_print.publish(DebugPrint(shown, processor))
+            case Restarted():
+                self._left_stop()
+                session.forget()
+                session.events.on_state.publish(LinkStateChange("restarted"))
+            case LinkLost(reason):
+                session.lost = reason
+                self._left_stop()
+                session.events.on_state.publish(LinkStateChange("lost", reason))
+
+    def _arrive(self, change: Change) -> None:
+        """The target is stopped: take over what it said, and take our breakpoints out."""
+        session = self._session
+        session.drop_caches()
+        session.stop = None
+        session.change = change
+        session.current_processor = change.processor
+        session.processor_count = max(change.number_processors, change.processor + 1, 1)
+        if session.version is None:
+            session.activate()
+            session.change = self._with_machine(change)
+        else:
+            session.breakpoints.lift()
+
+    def _with_machine(self, change: Change) -> Change:
+        """The change read anew, now that the machine is known: control reports differ."""
+        if self._session.machine == MachineType.AMD64 or not isinstance(change, StateChange64):
+            return change  # until GetVersion has told the machine, AMD64 is assumed
+        again = decode(packet_type_of(change), encode(change), Direction.TO_HOST, self._session.machine)
+        return again if isinstance(again, StateChange64) else change
+
+    def _settle(self, change: Change | None) -> None:
+        """Announce a stop, or go on quietly until one is to be announced or the target runs."""
+        session = self._session
+        while change is not None:
+            change = session.change or change
+            cause, status = self._decide(change)
+            if cause is not None:
+                stop = self._announce(cause)
+                status_after = self._run_commands(stop, cause.hits)
+                if status_after is None:
+                    return
+                status = status_after
+            change = self._start(status)
+
+    def _decide(self, change: Change) -> tuple[Cause | None, int]:
+        """Why to report this stop, or None and the status to go on with."""
+        match change.state:
+            case NewState.LoadSymbolsStateChange:
+                return self._image_changed(change), ContinueStatus.DBG_CONTINUE
+            case NewState.CommandStringStateChange:
+                command = change.command if isinstance(change, StateChange64) else None
+                if command is not None and self._session.run_commands is not None:
+                    self._session.run_commands(self._session, command[1])
+                return None, ContinueStatus.DBG_CONTINUE
+            case NewState.ExceptionStateChange:
+                return self._exception(change), ContinueStatus.DBG_CONTINUE
+        return Cause("exception", details=f"unknown state change {change.new_state:#x}"), ContinueStatus.DBG_CONTINUE
+
+    def _exception(self, change: Change) -> Cause | None:
+        session = self._session
+        exception = change.exception
+        code = exception.code if exception is not None else 0
+        if code in BREAKPOINT_CODES:
+            hits = session.breakpoints.hits_at(change.program_counter & session.address_mask)
+            return self._hit(hits) if hits else break_cause(session, change)
+        if code in STEP_CODES:
+            hits = session.breakpoints.hits_of(getattr(getattr(change, "report", None), "dr6", 0))
+            return self._hit(hits) if hits else Cause("step")
+        return Cause("exception")
+
+    def _hit(self, hits: list[Breakpoint]) -> Cause | None:
+        """Which of the breakpoints at this place really stop the target."""
+        session = self._session
+        stopping = [breakpoint for breakpoint in hits if self._stops(breakpoint)]
+        if not stopping:
+            return Cause("break", requested=True) if session.break_wanted else None
+        numbered = tuple(breakpoint for breakpoint in stopping if breakpoint.number >= 0)
+        reason = "breakpoint" if numbered else ("step" if self._stepping else "temporary")
+        for breakpoint in numbered:
+            if breakpoint.one_shot:
+                session.breakpoints.remove(breakpoint.number)
+        return Cause(reason, numbered)
+
+    def _stops(self, breakpoint: Breakpoint) -> bool:
+        session = self._session
+        if breakpoint.accept is not None and not breakpoint.accept():
+            return False
+        change = session.change
+        assert change is not None
+        if breakpoint.thread is not None and breakpoint.thread != change.thread & session.address_mask:
+            return False
+        if breakpoint.process is not None and breakpoint.process != session.processes.current():
+            return False
+        if breakpoint.number >= 0:
+            breakpoint.hits += 1
+        if breakpoint.remaining > 1 and not self._stepping:
+            breakpoint.remaining -= 1
+            return False
+        if breakpoint.when is not None:
+            return self._condition(breakpoint)
+        return True
+
+    def _condition(self, breakpoint: Breakpoint) -> bool:
+        """Ask the user's function; where it fails the target stays stopped, and the failure is kept."""
+        session = self._session
+        assert breakpoint.when is not None
+        assert session.change is not None
+        session.stop = describe(session, session.change, Cause("breakpoint", (breakpoint,)))
+        try:
+            return bool(breakpoint.when(session.stop))
+        except Exception as error:  # a user's code: anything can come
+            session.events.failures.append(error)
+            return True
+        finally:
+            session.stop = None
+
+    def _image_changed(self, change: Change) -> Cause | None:
+        session = self._session
+        body = change.body
+        if not isinstance(body, (LoadSymbols, LoadSymbols32)):
+            return None
+        if isinstance(body, LoadSymbols) and (body.is_reboot or body.is_hibernation):
+            session.modules.clear()
+            session.events.on_state.publish(LinkStateChange("restarted", "the target goes down"))
+            return None
+        path, base, unload = clean(change.path or ""), body.base & session.address_mask, bool(body.unload)
+        if unload:
+            session.modules.unloaded(base)
+        else:
+            session.modules.loaded(path, base, body.size_of_image, body.checksum)
+        session.breakpoints.resolve_deferred()
+        session.events.on_module.publish(ModuleEvent(path, base, body.size_of_image, unload, body.process_id))
+        if session.event_filters["ud" if unload else "ld"] != "break":
+            return None
+        reason = "unload" if unload else "load"
+        return Cause(reason, details=load_details(path, base, body.size_of_image, unload=unload))
+
+    # --- stopping -------------------------------------------------------------------------------
+
+    def _announce(self, cause: Cause) -> Stop:
+        session = self._session
+        assert session.change is not None
+        stop = describe(session, session.change, cause)
+        session.sequence = stop.sequence
+        session.stop = session.last_stop = stop
+        session.breakpoints.clear_temporary()
+        session.clear_break()
+        self._next_break = 0.0
+        session.events.on_stop.publish(stop)
+        session.events.on_state.publish(LinkStateChange("stopped", stop.reason))
+        return stop
+
+    def _run_commands(self, stop: Stop, hits: tuple[Breakpoint, ...]) -> int | None:
+        """Run the commands of the breakpoints that were hit; the status to go on with, where one of them said so."""
+        session = self._session
+        if session.run_commands is None or self._stepping or self._commanding:
+            return None
+        self._resume_with = None
+        for breakpoint in hits:
+            if not breakpoint.command or self._resume_with is not None:
+                continue
+            self._commanding = True
+            try:
+                session.run_commands(session, breakpoint.command)
+            except KdnbError as error:
+                session.events.failures.append(error)
+                self._resume_with = None
+                break
+            finally:
+                self._commanding = False
+        status, self._resume_with = self._resume_with, None
+        return status if session.stop is stop else None
+
+    @property
+    def resume_pending(self) -> bool:
+        """A breakpoint's command has asked to go on: the rest of its list is not run."""
+        return self._resume_with is not None
+
+    # --- resuming -------------------------------------------------------------------------------
+
+    def _set_off(self, status: int) -> None:
+        self._settle(self._start(status))
+
+    def _start(self, status: int) -> Change | None:
+        """Let the target run freely. A change comes back where it stopped for another reason before it got going."""
+        session = self._session
+        self._pass_compiled_breakpoint()
+        pc = session.registers.pc
+        if status != ContinueStatus.DBG_EXCEPTION_NOT_HANDLED and session.breakpoints.stops_execution_at(pc):
+            processor = session.current_processor
+            self._resume(status, trace=True, quiet=True)
+            change = self._next_change()
+            if change is None:
+                return None
+            self._arrive(change)
+            if not self._is_clean_step(change, processor):
+                return change
+            status = ContinueStatus.DBG_CONTINUE
+        self._resume(status, trace=False)
+        return None
+
+    def _is_clean_step(self, change: Change, processor: int) -> bool:
+        exception = change.exception
+        if exception is None or exception.code not in STEP_CODES or change.processor != processor:
+            return False
+        return not self._session.breakpoints.hits_of(getattr(getattr(change, "report", None), "dr6", 0))
+
+    def _resume(self, status: int, *, trace: bool, quiet: bool = False) -> None:
+        session = self._session
+        session.require_stopped()
+        pc, processor = session.registers.pc, session.current_processor
+        dr7 = session.breakpoints.insert(leave_out=pc if trace else None)
+        session.target.resume(processor, status, trace, dr7)
+        self._left_stop()
+        if not trace and not quiet:
+            session.events.on_state.publish(LinkStateChange("running"))
+
+    def _left_stop(self) -> None:
+        session = self._session
+        session.drop_caches()
+        session.change = session.stop = None
+
+    def _pass_compiled_breakpoint(self) -> bool:
+        """An int3 that is part of the code would stop the target again at once: set the PC behind it (1.8, 9.2)."""
+        session = self._session
+        change = session.change
+        if change is None or change.exception is None or change.exception.code not in BREAKPOINT_CODES:
+            return False
+        pc = session.registers.pc
+        if pc != change.program_counter & session.address_mask:
+            return False
+        if session.machine not in (MachineType.AMD64, MachineType.I386) or self._code_at(change, pc) != INT3:
+            return False
+        session.registers.move_pc(pc + 1)
+        return True
+
+    def _code_at(self, change: Change, pc: int) -> int | None:
+        report = getattr(change, "report", None)
+        if getattr(report, "instruction_count", 0):
+            return int(report.instruction_stream[0])  # type: ignore[union-attr]  # only reports with a stream count it
+        try:
+            return self._session.memory.read_u8(pc)
+        except MemoryReadError:
+            return None

@@ -1,0 +1,163 @@
+"""Memory of the target, cached while it is stopped.
+
+What was read stays until the next resume, processor switch or write by another path; unreadable pages are
+remembered too (the protocol reference 9.4). Blocks are half a page: a whole page is more than one
+ReadVirtualMemory can carry on a serial line (3944 bytes, 1.1) and would cost two round trips.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.errors import MemoryReadError, MemoryWriteError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["BLOCK_SIZE", "PAGE_SIZE", "MemoryCache"]
+
+PAGE_SIZE = 0x1000
+BLOCK_SIZE = 0x800
+MAX_READ = 0x1000_0000
+"""Longest single read, 256 MiB: WinDbg's own limit for a range without `L?`."""
+RUN_SIZE = 0x10000
+"""Missing blocks are fetched in runs of at most this many bytes, so that a cancel is seen between two."""
+
+
+class MemoryCache:
+    """One address space: reads through a cache of half pages, writes through to the target.
+
+    `read` gives the bytes up to the first hole, `write` says how many bytes went in; `guard` is called before
+    either and raises when the target runs or the command was cancelled.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int, int], bytes],
+        write: Callable[[int, bytes], int],
+        guard: Callable[[], None],
+        pointer_size: int = 8,
+    ) -> None:
+        self.pointer_size = pointer_size
+        self._read = read
+        self._write = write
+        self._guard = guard
+        self._blocks: dict[int, bytes] = {}
+        """Block address -> its bytes; shorter than a block where a hole begins."""
+
+    def invalidate(self) -> None:
+        """Forget everything: the target has run, or its memory changed behind our back."""
+        self._blocks.clear()
+
+    def is_cached(self, address: int, size: int = 1) -> bool:
+        """Whether reading this range would send nothing."""
+        address = self._normal(address)
+        return all(block in self._blocks for block in _blocks_of(address, size))
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def read(self, address: int, size: int) -> bytes:
+        """Exactly `size` bytes; `MemoryReadError` with `partial` at a hole."""
+        data = self.read_available(address, size)
+        if len(data) < size:
+            raise MemoryReadError(self._normal(address), size, data)
+        return data
+
+    def read_available(self, address: int, size: int) -> bytes:
+        """The bytes from `address` up to the first hole, at most `size`."""
+        if size < 0 or size > MAX_READ:
+            raise UsageError(f"range of {size:#x} bytes is too big", f"read at most {MAX_READ:#x} bytes at once")
+        self._guard()
+        address = self._normal(address)
+        size = min(size, (1 << (self.pointer_size * 8)) - address)
+        parts: list[bytes] = []
+        position, end = address, address + size
+        while position < end:
+            block = position & ~(BLOCK_SIZE - 1)
+            if block not in self._blocks:
+                self._fetch(block, end)
+            data = self._blocks[block]
+            part = data[position - block : end - block]
+            parts.append(part)
+            position += len(part)
+            if len(data) < BLOCK_SIZE and position < end and position - block >= len(data):
+                break
+        return b"".join(parts)
+
+    def _fetch(self, block: int, end: int) -> None:
+        """Read the run of missing blocks that begins at `block`, up to `end`."""
+        stop = block + BLOCK_SIZE
+        while stop < end and stop not in self._blocks and stop - block < RUN_SIZE:
+            stop += BLOCK_SIZE
+        self._guard()
+        data = self._read(block, stop - block)
+        for start in range(block, stop, BLOCK_SIZE):
+            piece = data[start - block : start - block + BLOCK_SIZE]
+            self._blocks[start] = piece
+            if len(piece) < BLOCK_SIZE:
+                # A page is mapped or not as a whole: what follows in it is unreadable too.
+                if not piece and start % PAGE_SIZE == 0:
+                    self._blocks[start + BLOCK_SIZE] = b""
+                break
+
+    def read_u8(self, address: int) -> int:
+        return self.read(address, 1)[0]
+
+    def read_u16(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 2), "little")
+
+    def read_u32(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 4), "little")
+
+    def read_u64(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 8), "little")
+
+    def read_pointer(self, address: int) -> int:
+        """A pointer of the target: 4 or 8 bytes, zero-extended."""
+        return int.from_bytes(self.read(address, self.pointer_size), "little")
+
+    def read_string(self, address: int, limit: int = 1024, *, wide: bool = False) -> str:
+        """The text at `address` up to its NUL or `limit` characters; one byte a character, or UTF-16 with `wide`."""
+        unit = 2 if wide else 1
+        data = self.read_available(address, limit * unit)
+        if not data:
+            raise MemoryReadError(self._normal(address), unit)
+        data = data[: len(data) - len(data) % unit]
+        for at in range(0, len(data), unit):
+            if not any(data[at : at + unit]):
+                data = data[:at]
+                break
+        return data.decode("utf-16-le", "replace") if wide else data.decode("latin-1")
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write all of `data`; `MemoryWriteError` says how much went in."""
+        self._guard()
+        address = self._normal(address)
+        written = self._write(address, data)
+        self._patch(address, data[:written])
+        if written < len(data):
+            raise MemoryWriteError(address, len(data), written)
+
+    def _patch(self, address: int, data: bytes) -> None:
+        """Bring cached blocks up to date with what was written."""
+        for block in _blocks_of(address, len(data)):
+            held = self._blocks.get(block)
+            if held is None:
+                continue
+            start = max(address, block)
+            piece = data[start - address : block + BLOCK_SIZE - address]
+            at = start - block
+            if at > len(held) or len(held) < BLOCK_SIZE:
+                del self._blocks[block]  # it was thought unreadable there: ask again
+            else:
+                self._blocks[block] = held[:at] + piece + held[at + len(piece) :]
+
+    def _normal(self, address: int) -> int:
+        """The address without sign extension beyond the pointer size (the protocol reference 2.1)."""
+        return address & ((1 << (self.pointer_size * 8)) - 1)
+
+
+def _blocks_of(address: int, size: int) -> Iterator[int]:
+    return iter(range(address & ~(BLOCK_SIZE - 1), address + size, BLOCK_SIZE))

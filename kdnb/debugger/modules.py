@@ -1,0 +1,293 @@
+"""Loaded images: the walk of PsLoadedModuleList, load and unload notices, and what each image is.
+
+The list lies in target memory and is not to be trusted: lengths are bounded, loops end, names are cleaned.
+Image headers and symbols are read when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kdnb.debugger.loader_entry import LoaderEntry32, LoaderEntry64
+from kdnb.errors import MemoryReadError, SymbolFileError
+from kdnb.results.modules import ModuleInfo
+from kdnb.symbols.pe import PeImage
+from kdnb.symbols.table import SymbolTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdnb.debugger.session import Session
+
+__all__ = ["Module", "ModuleTable"]
+
+MAX_MODULES = 4096
+MAX_NAME_BYTES = 1024
+MAX_MODULE_SIZE = 0x4000_0000
+CHEAP_EXPORTS = 0x4000
+"""Bytes of an export directory that are read without having been asked for (a second on a serial line)."""
+
+
+class Module:
+    """One loaded image. Addresses are without sign extension."""
+
+    def __init__(self, session: Session, name: str, base: int, size: int, path: str = "", checksum: int = 0) -> None:
+        self._session = session
+        self.name = name
+        self.base = base
+        self.size = size
+        self.path = path
+        self.checksum = checksum
+        self.symbol_file = ""
+        self.symbol_note = ""
+        """Why there are no better symbols."""
+        self._image: PeImage | None = None
+        self._image_missing_at = -1
+        self._symbols: SymbolTable | None = None
+
+    def __repr__(self) -> str:
+        return f"<module {self.name} {self.base:#x}..{self.end:#x}>"
+
+    @property
+    def end(self) -> int:
+        """First address behind the image."""
+        return self.base + self.size
+
+    @property
+    def image_name(self) -> str:
+        """File name at the end of the path; untrusted."""
+        return re.split(r"[\\/]", self.path)[-1] or self.name
+
+    def __contains__(self, address: object) -> bool:
+        return isinstance(address, int) and self.base <= address < self.end
+
+    @property
+    def image(self) -> PeImage | None:
+        """The image as it lies in target memory; None where its headers can't be read (tried again at each stop)."""
+        if self._image is None and self._image_missing_at != self._session.sequence:
+            self._session.require_stopped()
+            try:
+                self._image = PeImage.parse(self._session.memory.read, self.base)
+            except (SymbolFileError, MemoryReadError) as error:
+                self._image_missing_at = self._session.sequence
+                self.symbol_note = error.message
+        return self._image
+
+    @property
+    def symbols(self) -> SymbolTable:
+        """The best symbols there are: those of the PDB, else the image's exports; loaded at the first use."""
+        if self._symbols is None:
+            self._symbols = self._from_pdb() or self._from_exports()
+        return self._symbols
+
+    @property
+    def cheap_symbols(self) -> SymbolTable | None:
+        """The symbols, unless getting them means a long read from the target."""
+        if self._symbols is None:
+            self._symbols = self._from_pdb()
+            image = self.image
+            if self._symbols is None and image is not None:
+                directories = image.directories
+                if directories and directories[0][1] <= CHEAP_EXPORTS:
+                    self._symbols = self._from_exports()
+        return self._symbols
+
+    def _from_pdb(self) -> SymbolTable | None:
+        image = self.image
+        if image is None or image.codeview is None:
+            return None
+        search = self._session.symbols.path.open_pdb(image.codeview)
+        if search.pdb is None:
+            self.symbol_note = search.tried[-1] if search.tried else "no symbol path is set"
+            return None
+        try:
+            table = SymbolTable.from_pdb(search.pdb)
+        except SymbolFileError as error:
+            self.symbol_note = error.message
+            return None
+        self.symbol_file = str(search.path or "")
+        return table
+
+    def _from_exports(self) -> SymbolTable:
+        image = self.image
+        if image is None:
+            return SymbolTable()
+        try:
+            return SymbolTable.from_exports(image)
+        except (SymbolFileError, MemoryReadError) as error:
+            self.symbol_note = error.message
+            return SymbolTable()
+
+    def forget_symbols(self) -> None:
+        """The symbol path has changed: look again at the next use."""
+        self._symbols = None
+        self.symbol_file = ""
+
+    @property
+    def symbol_status(self) -> str:
+        """Status word of `lm`."""
+        return "deferred" if self._symbols is None else self._symbols.source
+
+    def info(self, *, headers: bool = False) -> ModuleInfo:
+        """The module as a value; `headers` adds what stands in the image's headers (`lmv`)."""
+        image = self.image if headers else self._image
+        codeview = image.codeview if image is not None and headers else None
+        return ModuleInfo(
+            name=self.name,
+            start=self.base,
+            end=self.end,
+            image_name=self.image_name,
+            image_path=self.path,
+            symbol_status=self.symbol_status,
+            symbol_file=self.symbol_file,
+            timestamp=image.timestamp if image else None,
+            checksum=image.checksum if image else self.checksum or None,
+            pdb_name=codeview.pdb_name if codeview else "",
+            pdb_guid=codeview.guid if codeview else "",
+            pdb_age=codeview.age if codeview else None,
+        )
+
+
+class ModuleTable:
+    """All loaded images, in the target's load order. Keys are names (in either case) or numbers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._modules: list[Module] = []
+        self.note = ""
+        """Why the list may not be whole."""
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(tuple(self._modules))
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __getitem__(self, key: str | int) -> Module:
+        if isinstance(key, int):
+            return self._modules[key]
+        module = self.get(key)
+        if module is None:
+            raise KeyError(key)
+        return module
+
+    def get(self, name: str) -> Module | None:
+        """The module of that name; `nt` is always the kernel, and file names without extension do as well."""
+        wanted = name.lower()
+        for module in self._modules:
+            if module.name.lower() == wanted:
+                return module
+        return next((m for m in self._modules if _module_name(m.image_name).lower() == wanted), None)
+
+    def find(self, address: int) -> Module | None:
+        """The module around `address`, which may be sign-extended."""
+        address &= self._session.address_mask
+        return next((module for module in self._modules if address in module), None)
+
+    @property
+    def kernel(self) -> Module | None:
+        return self.get("nt")
+
+    # --- filling --------------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        self._modules.clear()
+        self.note = ""
+
+    def reload(self) -> None:
+        """Walk the target's list; images that are still there keep their symbols."""
+        known = {(module.base, module.size, module.path): module for module in self._modules}
+        found: list[Module] = []
+        self.note = ""
+        for entry, path in self._walk():
+            key = (entry.base, entry.size, path)
+            module = known.get(key)
+            if module is None:
+                name = self._free_name(path, entry.base, [m.name.lower() for m in found])
+                module = Module(self._session, name, entry.base, entry.size, path, entry.checksum)
+            found.append(module)
+        if not found:
+            found = self._kernel_only()
+        self._modules = found
+
+    def _walk(self) -> Iterator[tuple[LoaderEntry64 | LoaderEntry32, str]]:
+        session = self._session
+        memory = session.memory
+        if session.version is None or not session.version.loaded_module_list:
+            self.note = "the target gives no module list"
+            return
+        layout = LoaderEntry64 if session.pointer_size == 8 else LoaderEntry32
+        head = session.version.loaded_module_list & session.address_mask
+        seen: set[int] = set()
+        try:
+            at = memory.read_pointer(head)
+            while at not in (head, 0):
+                if at in seen or len(seen) >= MAX_MODULES:
+                    self.note = "the target's module list has a loop"
+                    return
+                seen.add(at)
+                entry = layout.decode(memory.read(at, layout.SIZE))
+                if entry.base and 0 < entry.size <= MAX_MODULE_SIZE:
+                    yield entry, self._read_path(entry)
+                at = entry.next
+        except MemoryReadError as error:
+            self.note = f"the module list ends early: {error.message}"
+
+    def _read_path(self, entry: LoaderEntry64 | LoaderEntry32) -> str:
+        for buffer, length in ((entry.path_buffer, entry.path_length), (entry.name_buffer, entry.name_length)):
+            data = self._session.memory.read_available(buffer, min(length, MAX_NAME_BYTES)) if buffer else b""
+            if data:
+                return clean(data[: len(data) & ~1].decode("utf-16-le", "replace"))
+        return ""
+
+    def _kernel_only(self) -> list[Module]:
+        """Without a list: the kernel alone, by the base that GetVersion gives."""
+        version = self._session.version
+        if version is None or not version.kernel_base:
+            return []
+        base = version.kernel_base & self._session.address_mask
+        kept = [module for module in self._modules if module.name == "nt" and module.base == base]
+        module = kept[0] if kept else Module(self._session, "nt", base, 0x1000, "nt")
+        if module.image is None:
+            return []
+        module.size = module.image.size_of_image
+        return [module]
+
+    def _free_name(self, path: str, base: int, taken: list[str]) -> str:
+        version = self._session.version
+        if version is not None and base == version.kernel_base & self._session.address_mask:
+            return "nt"
+        name = _module_name(re.split(r"[\\/]", path)[-1]) or f"image{base:x}"
+        return f"{name}_{base:x}" if name.lower() in taken or name.lower() == "nt" else name
+
+    def loaded(self, path: str, base: int, size: int, checksum: int = 0) -> Module:
+        """A load notice: the image is new even where another one lay before."""
+        base &= self._session.address_mask
+        self._modules = [module for module in self._modules if module.base != base]
+        path = clean(path)
+        name = self._free_name(path, base, [module.name.lower() for module in self._modules])
+        module = Module(self._session, name, base, max(size, 1), path, checksum)
+        self._modules.append(module)
+        return module
+
+    def unloaded(self, base: int) -> Module | None:
+        """An unload notice; gives the module that went."""
+        module = next((m for m in self._modules if m.base == base & self._session.address_mask), None)
+        if module is not None:
+            self._modules.remove(module)
+        return module
+
+
+def clean(text: str) -> str:
+    """Untrusted text without control characters, of bounded length."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "", text)[:MAX_NAME_BYTES]
+
+
+def _module_name(file_name: str) -> str:
+    """`ntfs` for `Ntfs.sys`: what commands can use as a name."""
+    stem = file_name.rsplit(".", 1)[0] or file_name
+    return re.sub(r"[^A-Za-z0-9_$?@]", "_", stem)[:64]

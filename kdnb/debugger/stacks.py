@@ -1,0 +1,69 @@
+"""Stack walks as values: frames with names, arguments and modules."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from kdnb.debugger.registers import MACHINE_NAMES
+from kdnb.debugger.unwind import unwind
+from kdnb.protocol.constants import MachineType
+from kdnb.results.stack import Frame, Stack
+
+if TYPE_CHECKING:
+    from kdnb.debugger.session import Session
+    from kdnb.debugger.unwind import UnwoundFrame
+
+__all__ = ["walk"]
+
+
+def walk(session: Session, limit: int = 256) -> Stack:
+    """The call stack of the current processor, innermost frame first."""
+    session.require_stopped()
+    found, note = unwind(session.registers.values(), session.machine, session.memory, session.modules, limit)
+    return Stack(
+        frames=tuple(
+            _frame(session, number, frame, caller)
+            for number, (frame, caller) in enumerate(zip_longest(found, found[1:]))
+        ),
+        machine=MACHINE_NAMES[session.machine],
+        processor=session.current_processor,
+        address_size=session.pointer_size,
+        note=note or "",
+    )
+
+
+def _frame(session: Session, number: int, frame: UnwoundFrame, caller: UnwoundFrame | None) -> Frame:
+    module = session.modules.find(frame.lookup_address)
+    entry = None
+    if frame.function is not None and module is not None:
+        base = module.base
+        entry = (base + frame.function.begin, base + frame.function.end, base + frame.function.unwind)
+    return Frame(
+        number=number,
+        child_sp=frame.child_sp,
+        return_address=frame.return_address,
+        instruction_pointer=frame.instruction_pointer,
+        symbol=session.symbols.format(frame.instruction_pointer),
+        module=module.name if module is not None else "",
+        arguments=_arguments(session, frame, caller),
+        registers=frame.registers,
+        trap_frame=frame.trap_frame,
+        warning=frame.warning,
+        function_entry=entry,
+    )
+
+
+def _arguments(session: Session, frame: UnwoundFrame, caller: UnwoundFrame | None) -> tuple[int, ...]:
+    """x64: the four home places above the return address; x86: the three words there. Empty where unreadable."""
+    size = session.pointer_size
+    if session.machine == MachineType.I386:
+        at, count = frame.child_sp + 2 * size, 3
+    elif caller is not None:
+        at, count = caller.child_sp, 4
+    else:
+        return ()
+    data = session.memory.read_available(at, count * size)
+    if len(data) < count * size:
+        return ()
+    return tuple(int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size))
