@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import capstone
@@ -93,7 +94,10 @@ def disassemble_before(
     if not starts:
         raise MemoryReadError((address - 1) & 0xFFFFFFFFFFFFFFFF, 1)
     code = memory.read(starts[0], address - starts[0])
-    found = _decode(code, starts[0], len(starts), machine, symbolize, at_hole=False)
+    found: list[Instruction] = []
+    for start, end in pairwise([*starts, address]):
+        # Each on its own bytes: one that would reach into the next is data, and shown as `???`.
+        found += _decode(code[start - starts[0] : end - starts[0]], start, 1, machine, symbolize, at_hole=False)
     return tuple(_label(found, symbolize))
 
 
@@ -183,8 +187,9 @@ def _guess_starts(memory: MemoryReader, address: int, count: int, machine: int) 
             previous.setdefault(at + size, []).append(at)
     starts: list[int] = []
     at = address
-    while len(starts) < count and at in previous:
-        at = max(previous[at], key=lambda place: votes[place])
+    while len(starts) < count and at > start:
+        # Where no instruction ends (a jump table, text), one byte is passed as data.
+        at = max(previous[at], key=lambda place: votes[place]) if at in previous else at - 1
         starts.insert(0, at)
     return starts
 
