@@ -32,9 +32,9 @@ class PacketLog(Recording):
     """
 
     def __init__(self, key: str | bytes | None = None, limit: int | None = None) -> None:
-        secret = parse_key(key) if isinstance(key, str) else key
-        decoder = SerialConversation() if secret is None else KdnetConversation(secret)
-        conversation = Conversation(decoder, secret is not None)
+        self.key = parse_key(key) if isinstance(key, str) else key
+        decoder = SerialConversation() if self.key is None else KdnetConversation(self.key)
+        conversation = Conversation(decoder, self.key is not None)
         super().__init__([conversation])
         self._chunks = conversation.chunks
         self._tags = [Tag()]
