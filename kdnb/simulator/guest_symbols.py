@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from kdnb.simulator.loader import guest_files
 from kdnb.symbols.pe import PeImage
 
-__all__ = ["IMAGES", "write_symbols"]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-IMAGES = Path(__file__).parent / "guest" / "images"
+__all__ = ["write_symbols"]
 
 
 def write_symbols(folder: Path) -> list[Path]:
-    """Copy each image's PDB into `folder` in store layout; the files written. An image without a PDB is left out."""
+    """Write each image's PDB into `folder` in store layout; the files written."""
     written = []
-    for image in sorted([*IMAGES.glob("*.exe"), *IMAGES.glob("*.sys")]):
-        codeview = PeImage.from_file(image.read_bytes()).codeview
-        if codeview is None or not (source := IMAGES / codeview.pdb_name).is_file():
+    for file in guest_files():
+        codeview = PeImage.from_file(file.image).codeview
+        if codeview is None:
             continue
-        target = folder / codeview.pdb_name / codeview.key / codeview.pdb_name
+        target = folder / file.pdb_name / codeview.key / file.pdb_name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes())
+        target.write_bytes(file.pdb)
         written.append(target)
     return written

@@ -15,33 +15,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdnb.errors import TransportClosed
+from kdnb.protocol.constants import Direction
 from kdnb.protocol.link import Link, Role
 from kdnb.simulator.guest_symbols import write_symbols
 from kdnb.simulator.machine import Machine
 from kdnb.simulator.stub import Stub
-from kdnb.transport.registry import listen
+from kdnb.transport.faults import FaultRules, FaultyTransport
+from kdnb.transport.registry import listen, open_transport, parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kdnb.transport.base import Transport
-    from kdnb.transport.faults import FaultRules
-    from kdnb.transport.registry import Listener
+    from kdnb.transport.base import Listener, Transport
 
 __all__ = ["Server", "run_simulator"]
 
 TICK = 0.010
 """Seconds that an idle guest waits between clock ticks; a running target polls its line once per tick."""
 
-PATIENCE = 0.5
+PATIENCE = 0.1
 """Longest wait at a stop, in seconds: then the loop looks whether it is to end."""
+
+
+SEEN_FROM_THE_START = frozenset({"boot", "bugcheck"})
+"""Scenarios that would be over before somebody looks: the machine is powered on when the first client comes."""
 
 
 class Server:
     """Serves one machine. `close()` may be called from any thread or signal handler."""
 
-    def __init__(self, machine: Machine, listener: Listener, *, faults: FaultRules | None = None) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        listener: Listener,
+        *,
+        faults: FaultRules | None = None,
+        power_on_with_client: bool = False,
+    ) -> None:
         self._stub = Stub(machine)
+        self._powered = not power_on_with_client
         self._listener = listener
         self._faults = faults
         self._transport: Transport | None = None
@@ -51,10 +63,11 @@ class Server:
         """Until `close()` or the guest's own shutdown."""
         while not self._done:
             transport = self._listener.accept(self._wait())
-            if transport is None:
-                self._stub.step(time.monotonic())
-            else:
+            if transport is not None:
+                self._powered = True
                 self._serve(transport)
+            elif self._powered:
+                self._stub.step(time.monotonic())
 
     def close(self) -> None:
         """Make `run` return soon."""
@@ -68,7 +81,7 @@ class Server:
 
     def _serve(self, transport: Transport) -> None:
         if self._faults is not None:
-            transport = self._faulty(transport, self._faults)
+            transport = FaultyTransport(transport, self._faults, written=Direction.TO_HOST)
         self._transport = transport
         self._stub.attach(Link(Role.TARGET))
         try:
@@ -97,18 +110,14 @@ class Server:
 
     def _wait(self) -> float:
         """Seconds until there is something to do without input."""
+        if not self._powered:
+            return PATIENCE
         if self._stub.wants_to_run:
             return 0.0
         if self._stub.is_running:
             return TICK
         due = self._stub.next_timeout()
         return PATIENCE if due is None else min(PATIENCE, max(0.0, due - time.monotonic()))
-
-    @staticmethod
-    def _faulty(transport: Transport, rules: FaultRules) -> Transport:
-        from kdnb.transport.faults import FaultyTransport
-
-        return FaultyTransport(transport, rules)
 
 
 def run_simulator(
@@ -124,21 +133,41 @@ def run_simulator(
 
     `write` gets the one line that says where the machine listens; with port 0 it names the real port.
     """
-    from kdnb.transport.faults import FaultRules
-
     rules = FaultRules.parse(faults) if faults else None
     machine = Machine(scenario)
     if symbols is not None:
         write_symbols(Path(symbols))
     machine.boot()
-    with contextlib.closing(listen(spec)) as listener:
-        server = Server(machine, listener, faults=rules)
+    with contextlib.closing(_listen(spec)) as listener:
+        server = Server(machine, listener, faults=rules, power_on_with_client=scenario in SEEN_FROM_THE_START)
         with _closed_by_signals(server.close):
             if until_stdin_closes:
                 _watch_standard_input(server.close)
             write(f"listening on {listener.address} scenario={scenario}")
             server.run()
     return 0
+
+
+class _Line:
+    """A serial port as a listener: its line is always there, so it counts as one client."""
+
+    def __init__(self, spec: str) -> None:
+        self.address = spec
+        self._transport: Transport | None = open_transport(spec)
+
+    def accept(self, timeout: float) -> Transport | None:
+        transport, self._transport = self._transport, None
+        if transport is None:
+            raise TransportClosed(f"the line {self.address} was closed", "connect it and start the simulator again")
+        return transport
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _listen(spec: str) -> Listener:
+    return _Line(spec) if parse_spec(spec).scheme == "com" else listen(spec)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,6 @@ from kdnb.protocol.link import (
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPromptReply
 from kdnb.protocol.messages.manipulate import Manipulate
 from kdnb.simulator.events import LoadSymbols, Print, Prompt, Rebooted, Shutdown, Trap
-from kdnb.simulator.pci import PciConfiguration
 from kdnb.simulator.stub_announce import debug_print, debug_prompt, state_change
 from kdnb.simulator.stub_apis import carry_out
 from kdnb.simulator.stub_breakpoints import BreakpointTable
@@ -64,9 +63,9 @@ _WANTED: dict[Phase, frozenset[int]] = {
 
 
 class Stub:
-    """One simulated target. `slices` is how much of the machine one `step` runs."""
+    """One simulated target. `slices` is how much of the machine one `step` runs: two are one round."""
 
-    def __init__(self, machine: Machine, link: Link | None = None, *, slices: int = 1) -> None:
+    def __init__(self, machine: Machine, link: Link | None = None, *, slices: int = 2) -> None:
         self.machine = machine
         self.phase = Phase.RUNNING
         self.debugger_present = True
@@ -74,7 +73,6 @@ class Stub:
         self._link = link
         self._slices = slices
         self._breakpoints = BreakpointTable(machine)
-        self._pci = PciConfiguration()
         self._unread = bytearray()
         self._halt: Halt | None = None
         self._event: Trap | LoadSymbols | Prompt | None = None
@@ -172,7 +170,7 @@ class Stub:
 
     def _stop(self, event: Trap | LoadSymbols, processor: int, now: float) -> None:
         """Hold the machine and announce why, from `processor`."""
-        self._halt = Halt(self.machine, self._breakpoints, self._pci, processor)
+        self._halt = Halt(self.machine, self._breakpoints, processor)
         self._hold(Phase.STOPPED, event, state_change(self._halt, event), now)
 
     def _hold(self, phase: Phase, event: Trap | LoadSymbols | Prompt | None, message: Message, now: float) -> None:
@@ -193,7 +191,7 @@ class Stub:
         self._event = self._announcement = None
         if self._halt is not None:
             self._breakpoints.insert_owed(self._halt.processor)
-            self.machine.resume(status, trace, dr7)
+            self.machine.resume(status, trace, dr7, self._halt.processor)
             self._halt = None
         self._enter(Phase.RUNNING)
 

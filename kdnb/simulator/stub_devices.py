@@ -44,14 +44,14 @@ def write_io_space_extended(halt: Halt, request: Manipulate, body: IoExtendedBod
 def get_bus_data(halt: Halt, request: Manipulate, body: BusDataBody) -> Outcome:
     if body.bus_data_type != _PCI_CONFIGURATION:
         return reply(request, Status.UNSUCCESSFUL, length=0)
-    data = halt.pci.read(body.bus_number, body.slot_number, body.offset, min(body.length, LARGEST_READ))
+    data = halt.machine.pci.read(body.bus_number, body.slot_number, body.offset, min(body.length, LARGEST_READ))
     return reply(request, Status.SUCCESS if data else Status.UNSUCCESSFUL, data, length=len(data))
 
 
 def set_bus_data(halt: Halt, request: Manipulate, body: BusDataBody) -> Outcome:
     if body.bus_data_type != _PCI_CONFIGURATION:
         return reply(request, Status.UNSUCCESSFUL, length=0)
-    taken = halt.pci.write(body.bus_number, body.slot_number, body.offset, request.data[: body.length])
+    taken = halt.machine.pci.write(body.bus_number, body.slot_number, body.offset, request.data[: body.length])
     return reply(request, Status.SUCCESS if taken else Status.UNSUCCESSFUL, length=taken)
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from kdnb.protocol.messages.manipulate import Manipulate
     from kdnb.simulator.machine import Machine
-    from kdnb.simulator.pci import PciConfiguration
     from kdnb.simulator.stub_breakpoints import BreakpointTable
 
 
@@ -27,7 +26,6 @@ class Halt:
 
     machine: Machine
     breakpoints: BreakpointTable
-    pci: PciConfiguration
     processor: int
     """The processor that announced the stop and answers for requests that name none."""
     context_was_read: bool = False

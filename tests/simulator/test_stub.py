@@ -58,7 +58,7 @@ class FakeMachine:
     def run(self, slices: int) -> MachineEvent | None:
         return self.events.popleft() if self.events else None
 
-    def resume(self, status: int, trace: bool, dr7: int | None) -> None:
+    def resume(self, status: int, trace: bool, dr7: int | None, processor: int | None = None) -> None:
         self.resumed.append((status, trace, dr7))
 
     def answer(self, text: bytes) -> None:
