@@ -119,7 +119,7 @@ def _category(values: Sequence[str | None], categories: Sequence[str]) -> pandas
     codes: dict[str | None, int] = {name: index for index, name in enumerate(categories)}
     codes[None] = -1
     found = np.fromiter((codes[value] for value in values), "i2", len(values))
-    return pd.Categorical.from_codes(found, categories=list(categories))
+    return pd.Categorical.from_codes(found, categories=pd.Index(list(categories)))
 
 
 def _integers(values: Sequence[int | None], dtype: str) -> Any:
