@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdnb.protocol.addresses import format_address
 from kdnb.protocol.api_names import api_name, packet_type_of
-from kdnb.protocol.constants import NO_REPLY, Direction, MachineType, PacketType, Status, name_of
+from kdnb.protocol.constants import NO_REPLY, Api, Direction, MachineType, PacketType, Status, name_of
 from kdnb.protocol.messages.breakpoints import (
     BreakpointBody,
     BreakpointExBody,
@@ -84,7 +84,9 @@ def unknown_name(message: Message) -> str:
 
 def quoted(text: str) -> str:
     """Text of the target: control signs escaped, length bounded."""
-    shown = text[:LONGEST_TEXT].encode("unicode_escape").decode("ascii")
+    shown = "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text[:LONGEST_TEXT]
+    )
     return f'"{shown}"' + ("..." if len(text) > LONGEST_TEXT else "")
 
 
@@ -99,6 +101,8 @@ def status_text(status: int) -> str:
 def manipulate_text(message: Manipulate, direction: Direction | None) -> str:
     """Parameters and, on a reply, the outcome."""
     describe = BODIES.get(type(message.body))
+    if message.api in (Api.ReadControlSpace, Api.WriteControlSpace):
+        describe = control_space_text
     text = describe(message.body) if describe else ""
     processor = f"cpu {message.processor}" if message.processor not in (0, 0xFFFF) else ""
     is_reply = message.status != Status.PENDING if direction is None else direction is Direction.TO_HOST
@@ -127,6 +131,11 @@ def outcome_text(message: Manipulate) -> str:
 
 def memory_text(body: Any) -> str:
     return f"{format_address(body.address)} L{body.transfer_count:x}"
+
+
+def control_space_text(body: Any) -> str:
+    """The address is a selector, or a byte offset on x86 (3.7)."""
+    return f"{body.address:x} L{body.transfer_count:x}"
 
 
 def context_ex_text(body: Any) -> str:
