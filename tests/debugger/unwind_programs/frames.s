@@ -87,19 +87,24 @@ AsmFar:
         ret
 .Lfar_end:
 
-# r12 as the frame register, so that the epilog's lea needs a SIB byte; the stack pointer moves in the body.
+# r12 as the frame register, so that the epilog's lea needs a SIB byte; the stack pointer moves in the body, and
+# the save slot is counted from the frame register.
 AsmFrameRegister:
         push    r12
         push    rsi
         sub     rsp, 0x48
 .Lfr_alloc:
         lea     r12, [rsp+0x20]
+.Lfr_fpreg:
+        mov     qword ptr [rsp+0x30], rdi
 .Lfr_prolog:
         mov     rsi, 5
+        mov     rdi, 6
         sub     rsp, 0x60
         call    Called
         sub     rsp, 0x40
         call    Leaf
+        mov     rdi, qword ptr [r12+0x10]
         lea     rsp, [r12+0x28]
         pop     rsi
         pop     r12
@@ -189,8 +194,9 @@ trap_leave:
         .long   0x90000
         .byte   0, 0
 .Lu_fr:
-        .byte   1, .Lfr_prolog-AsmFrameRegister, 4, 0x2C
-        .byte   .Lfr_prolog-AsmFrameRegister, 0x03, .Lfr_alloc-AsmFrameRegister, 0x82, 3, 0x60, 2, 0xC0
+        .byte   1, .Lfr_prolog-AsmFrameRegister, 6, 0x2C
+        .byte   .Lfr_prolog-AsmFrameRegister, 0x74, 6, 0
+        .byte   .Lfr_fpreg-AsmFrameRegister, 0x03, .Lfr_alloc-AsmFrameRegister, 0x82, 3, 0x60, 2, 0xC0
 .Lu_ind:
         .byte   1, .Lind_prolog-AsmIndirect, 2, 0
         .byte   .Lind_prolog-AsmIndirect, 0x32, 1, 0x70
