@@ -8,7 +8,7 @@ from kdnb.protocol.names import exception_name
 from kdnb.render.lines import lines, printable
 from kdnb.render.text_disassembly import instruction_line
 from kdnb.results.addresses import format_address
-from kdnb.results.events import BreakInRequested, DebugPrint, LinkStateChange, ModuleEvent, Running, Stop
+from kdnb.results.events import BreakInRequested, DebugPrint, LinkStateChange, ModuleEvent, Running, Steps, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,12 @@ def _stop(value: Stop) -> Iterator[str]:
         yield instruction_line(value.instruction, value.address_size)
     elif not value.symbol:
         yield f"stopped at {format_address(value.address, value.address_size)}"
+
+
+@lines.register(Steps)
+def _steps(value: Steps) -> Iterator[str]:
+    for stop in value.stops:
+        yield from _stop(stop)
 
 
 @lines.register(DebugPrint)

@@ -29,7 +29,7 @@ _INTEGER = {
     ),
     "arm": ("r0 r1 r2 r3", "r4 r5 r6 r7", "r8 r9 r10 r11", "r12 sp lr pc"),
 }
-_GROUPS = {
+_GROUPS: dict[int, dict[str, tuple[str, ...]]] = {
     0x20: {"amd64": ("dr0 dr1 dr2", "dr3 dr6 dr7"), "x86": ("dr0 dr1 dr2", "dr3 dr6 dr7 cr4")},
     0x80: {"amd64": ("cr0 cr2 cr3", "cr4 cr8"), "x86": ("cr0 cr2 cr3",)},
 }

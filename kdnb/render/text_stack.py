@@ -29,7 +29,7 @@ def _stack(value: Stack) -> Iterator[str]:
             yield printable(frame.warning)
         yield _row(frame, previous, value.address_size, options, with_arguments, numbered)
         previous = frame
-    if value.note:
+    if value.note and (previous is None or value.note != previous.warning):
         yield printable(value.note)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kdnb.results.base import Result
+from kdnb.results.base import Result, TableResult
 
 if TYPE_CHECKING:
     from kdnb.results.breakpoints import BreakpointInfo
     from kdnb.results.disassembly import Instruction
 
-__all__ = ["BreakInRequested", "DebugPrint", "LinkStateChange", "ModuleEvent", "Running", "Stop"]
+__all__ = ["BreakInRequested", "DebugPrint", "LinkStateChange", "ModuleEvent", "Running", "Steps", "Stop"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,6 +45,26 @@ class Stop(Result):
         """Whether this stop is a hit of that breakpoint (its number or its value)."""
         number = breakpoint if isinstance(breakpoint, int) else breakpoint.number
         return number in self.breakpoints
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Steps(TableResult):
+    """The stops of several steps (`p 3`), in order; `stop` is the last one."""
+
+    stops: tuple[Stop, ...]
+
+    @property
+    def stop(self) -> Stop:
+        return self.stops[-1]
+
+    def __len__(self) -> int:
+        return len(self.stops)
+
+    def __getitem__(self, index: int) -> Stop:
+        return self.stops[index]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"address": s.address, "symbol": s.symbol, "reason": s.reason} for s in self.stops]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -188,9 +188,7 @@ def test_single_registers() -> None:
 
 def test_instructions() -> None:
     code = (
-        Instruction(
-            0xFFFFF801_0BF91A3D, bytes.fromhex("488b4c2448"), "mov", "rcx,qword ptr [rsp+48h]", "Echo!Read+0x1d"
-        ),
+        Instruction(0xFFFFF801_0BF91A3D, bytes.fromhex("488b4c2448"), "mov", "rcx,qword ptr [rsp+48h]", "Echo!R+0x1d"),
         Instruction(0xFFFFF801_0BF91A42, bytes.fromhex("48b8000000000000ffff"), "mov", "rax,0FFFF000000000000h"),
         Instruction(0xFFFFF801_0BF91A4C, b"\xc3", "ret", "", annotation="[br=1]"),
         Instruction(0xFFFFF801_0BF91A4D, b"", "???", ""),

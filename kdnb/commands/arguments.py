@@ -1,0 +1,110 @@
+"""What stands behind a command's name, read piece by piece.
+
+WinDbg's commands have no common shape of arguments: expressions separated by blanks, `/` options, quoted
+strings, ranges. Each command function takes what it knows; `finish` refuses the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kdnb.debugger.expression import parse_leading
+from kdnb.debugger.ranges import parse_leading_range
+from kdnb.errors import ExpressionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kdnb.debugger.ranges import Range
+    from kdnb.debugger.session import Session
+
+__all__ = ["Arguments"]
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"?')
+_ESCAPES = {"n": "\n", "t": "\t"}
+
+
+class Arguments:
+    """The unread rest of a command's arguments. `name` is the command as declared, `suffix` what clung to it."""
+
+    def __init__(self, session: Session, text: str = "", name: str = "", suffix: str = "") -> None:
+        self.session = session
+        self.name = name
+        self.suffix = suffix
+        self.text = text.strip()
+        """All of it, for error texts."""
+        self.rest = self.text
+
+    @property
+    def at_end(self) -> bool:
+        return not self.rest
+
+    def _advance(self, rest: str) -> None:
+        self.rest = rest.lstrip(" \t,")
+
+    def expression(self, default: int | None = None) -> int:
+        """The expression that comes next; `default` where nothing is left."""
+        if self.at_end and default is not None:
+            return default
+        value, rest = parse_leading(self.rest, self.session.environment, self.session.radix)
+        self._advance(rest)
+        self.session.variables["exp"] = value
+        return value
+
+    def range(self, unit: int, default_count: int | None, start: int | None = None) -> Range:
+        """The range that comes next. With nothing left it begins at `start`."""
+        text = self.rest
+        if start is not None and (not text or re.match(r"[lL]\s*[?-]?\s*(0x)?[\da-fA-F]+$", text)):
+            text = f"0x{start:x} {text}"
+        found, rest = parse_leading_range(text, unit, default_count, self.session.environment, self.session.radix)
+        self._advance(rest)
+        return found
+
+    def options(self, shapes: Mapping[str, bool]) -> dict[str, str]:
+        """The `/x` options that come next. `shapes`: letters -> whether an expression or text follows."""
+        found: dict[str, str] = {}
+        while self.rest.startswith("/"):
+            word = self.word()[1:]
+            name = next(
+                (letters for letters in sorted(shapes, key=len, reverse=True) if word.startswith(letters)), None
+            )
+            if name is None:
+                known = " ".join(f"/{letters}" for letters in shapes) or "none"
+                raise ExpressionError(f"Syntax error at '/{word[:60]}'", f"options here: {known}")
+            value = word[len(name) :]
+            if shapes[name] and not value:
+                value = self.word()
+            found[name] = value
+        return found
+
+    def word(self) -> str:
+        """The characters up to the next blank."""
+        word, _, rest = self.rest.partition(" ")
+        self._advance(rest)
+        return word
+
+    def quoted(self) -> str | None:
+        """The quoted string that comes next, with its escapes undone; None where none comes."""
+        found = _QUOTED.match(self.rest)
+        if found is None:
+            return None
+        self._advance(self.rest[found.end() :])
+        return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), found[1])
+
+    def match(self, pattern: str) -> re.Match[str] | None:
+        """What comes next if it has this shape; it is taken then."""
+        found = re.match(pattern, self.rest)
+        if found is not None:
+            self._advance(self.rest[found.end() :])
+        return found
+
+    def all(self) -> str:
+        """Everything that is left."""
+        rest, self.rest = self.rest, ""
+        return rest
+
+    def finish(self) -> None:
+        """Raise when something is left over."""
+        if self.rest:
+            raise ExpressionError(f"Extra character error in '{self.rest[:60]}'", f".hh {self.name} shows the syntax")

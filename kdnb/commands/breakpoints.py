@@ -1,0 +1,175 @@
+"""`bp bu bm ba bl bc bd be` (the command reference, 7.6)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.errors import ExpressionError, UnknownNameError, UsageError
+from kdnb.results.breakpoints import BreakpointList
+from kdnb.results.values import Text
+
+if TYPE_CHECKING:
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+
+_OPTIONS = {"1": False, "p": True, "t": True}
+PATTERN_LIMIT = 32
+"""Breakpoints that one `bm` may set: as many as a target takes."""
+
+
+def _place(session: Session, arguments: Arguments) -> str:
+    """The text of the address: of the expression that comes next, or of a name that may be known later."""
+    if arguments.at_end or arguments.rest.startswith('"'):
+        return f"0x{session.environment.instruction_pointer:x}"
+    before = arguments.rest
+    try:
+        arguments.expression()
+        return before[: len(before) - len(arguments.rest)].strip(" \t,")
+    except UnknownNameError:
+        found = re.match(r'[^\s,"]+', before)
+        assert found is not None  # the expression began with a name
+        arguments.rest = before[found.end() :].lstrip(" \t,")
+        return found[0]
+
+
+def _add(session: Session, arguments: Arguments, kind: str, size: int) -> Result:
+    options = arguments.options(_OPTIONS)
+    place = _place(session, arguments)
+    passes = 1
+    if not arguments.at_end and not arguments.rest.startswith('"'):
+        passes = arguments.expression()
+    text = arguments.quoted()
+    arguments.finish()
+    breakpoint = session.breakpoints.add(
+        place,
+        kind=kind,
+        size=size,
+        number=int(arguments.suffix) if arguments.suffix else None,
+        symbolic=arguments.name == "bu",
+        passes=max(passes, 1),
+        command=text,
+        one_shot="1" in options,
+        process=session.evaluate(options["p"]) if "p" in options else None,
+        thread=session.evaluate(options["t"]) if "t" in options else None,
+    )
+    return session.breakpoints.info(breakpoint)
+
+
+@command(
+    "bp",
+    "bu",
+    summary="Set a software breakpoint; bu keeps its name and follows the module over unload and load.",
+    syntax='bp|bu[N] [/1] [/p EPROCESS] [/t ETHREAD] [Address [Passes]] ["Commands"]',
+    details="Without an address: the instruction pointer. /1 removes it at its first hit, Passes stops at the n-th, "
+    "Commands run at each hit. A name that is not known yet makes it deferred.",
+    examples=("bp nt!KeBugCheckEx", "bp5 nt!KeBugCheckEx+4 2", 'bu nt!KeBugCheckEx "k; r"', "bp /1 @rip"),
+    suffix=r"\d*",
+    changes_target=True,
+)
+def set_breakpoint(session: Session, arguments: Arguments) -> Result:
+    """A breakpoint; it goes into the target when that is resumed."""
+    return _add(session, arguments, "software", 1)
+
+
+@command(
+    "ba",
+    summary="Set a processor breakpoint: break on execution, write, or read and write of a place.",
+    syntax='ba[N] e|w|r|i Size [/1] [Address [Passes]] ["Commands"]',
+    details="Size is 1, 2, 4 or 8 bytes (1 for e) and the address is aligned to it. There are four.",
+    examples=("ba e1 nt!KeBugCheckEx", "ba w4 @rsp&0`fffffff0|0xffffffff`00000000"),
+    suffix=r"\d*",
+    changes_target=True,
+)
+def set_processor_breakpoint(session: Session, arguments: Arguments) -> Result:
+    """A breakpoint in the debug registers."""
+    access = arguments.match(r"([erwi])\s*([1248])(?=\s|,|$)")
+    if access is None:
+        raise ExpressionError(
+            f"Syntax error at '{arguments.rest[:60] or '<EOL>'}'", "ba w4 ADDRESS: access e r w i, size 1 2 4 8"
+        )
+    return _add(session, arguments, access[1], int(access[2]))
+
+
+@command(
+    "bm",
+    summary="Set a breakpoint on every symbol that matches a pattern.",
+    syntax='bm Module!Pattern [Passes] ["Commands"]',
+    examples=("bm nt!KeBugCheck*",),
+    tier="B",
+    changes_target=True,
+)
+def set_matching_breakpoints(session: Session, arguments: Arguments) -> Result:
+    """Breakpoints on functions."""
+    pattern = arguments.word()
+    passes = arguments.expression() if not arguments.at_end and not arguments.rest.startswith('"') else 1
+    text = arguments.quoted()
+    found = session.symbols.search(pattern)
+    if not found:
+        raise UnknownNameError(f"Couldn't resolve 'bm {pattern[:60]}'", f"x {pattern[:60]} shows what matches")
+    if len(found) > PATTERN_LIMIT:
+        raise UsageError(
+            f"{pattern[:60]} matches {len(found)} symbols", "a target takes 32 breakpoints: narrow the pattern"
+        )
+    added = [session.breakpoints.add(name, symbolic=True, passes=passes, command=text) for _, name in found]
+    return BreakpointList(tuple(session.breakpoints.info(one) for one in added), session.pointer_size)
+
+
+def _numbers(session: Session, arguments: Arguments) -> list[int]:
+    """Breakpoint numbers (decimal), ranges `1-3`, or `*`."""
+    text = arguments.all()
+    if not text:
+        raise ExpressionError("Numeric expression missing from '<EOL>'", "give numbers, a range 1-3, or *")
+    known = [breakpoint.number for breakpoint in session.breakpoints]
+    if text == "*":
+        return known
+    found: list[int] = []
+    for part in re.split(r"[\s,]+", text):
+        numbers = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
+        if numbers is None:
+            raise ExpressionError(f"Syntax error at '{part[:60]}'", "give numbers, a range 1-3, or *")
+        if numbers[2]:
+            found += [number for number in known if int(numbers[1]) <= number <= int(numbers[2])]
+        else:
+            found.append(session.breakpoints[int(numbers[1])].number)
+    return list(dict.fromkeys(found))
+
+
+@command(
+    "bl",
+    summary="List breakpoints.",
+    syntax="bl [Numbers]",
+    details="Number, e enabled or d disabled (u: follows its name), address, passes left (of all), name, commands.",
+    examples=("bl",),
+    needs_stop=False,
+)
+def list_breakpoints(session: Session, arguments: Arguments) -> Result:
+    """The table, or a part of it."""
+    listed = session.breakpoints.listing()
+    if arguments.at_end:
+        return listed
+    wanted = _numbers(session, arguments)
+    return replace(listed, breakpoints=tuple(b for b in listed.breakpoints if b.number in wanted))
+
+
+@command(
+    "bc",
+    "bd",
+    "be",
+    summary="Clear (bc), disable (bd) or enable (be) breakpoints.",
+    syntax="bc|bd|be Numbers|*",
+    details="Numbers are decimal; ranges are written 1-3.",
+    examples=("bc *", "bd *", "be *"),
+    needs_stop=False,
+)
+def change_breakpoints(session: Session, arguments: Arguments) -> Result:
+    """Silent, as in WinDbg."""
+    numbers = _numbers(session, arguments)
+    if arguments.name == "bc":
+        session.breakpoints.remove(numbers)
+    else:
+        session.breakpoints.enable(numbers, enabled=arguments.name == "be")
+    return Text("")

@@ -1,0 +1,99 @@
+"""`u`, `ub`, `uf` (the command reference, 7.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.errors import ExpressionError
+from kdnb.results.disassembly import Disassembly
+
+if TYPE_CHECKING:
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+    from kdnb.results.disassembly import Instruction
+
+COUNT = 8
+MOST = 0x10000
+LONGEST = 15
+"""Bytes of the longest x86 instruction."""
+
+
+def _start(session: Session) -> int:
+    position = session.positions.get("u")
+    return session.environment.instruction_pointer if position is None else position
+
+
+def _listing(session: Session, arguments: Arguments, code: tuple[Instruction, ...]) -> Disassembly:
+    note = ""
+    if any(not instruction.data for instruction in code):
+        note = f"Memory access error in '{arguments.name} {arguments.text}'".replace(" '", "'")
+    return Disassembly(code, session.pointer_size, note)
+
+
+@command(
+    "u",
+    summary="Disassemble.",
+    syntax="u [Address [End | L Count]]",
+    details="Eight instructions unless a count of instructions or an end address is given. Without an address it goes "
+    "on where the last u ended (at first: the instruction pointer).",
+    examples=("u", "u @rip L3", "u . .+8", "u nt!KeBugCheckEx L2"),
+)
+def disassemble_forward(session: Session, arguments: Arguments) -> Result:
+    """Instructions from an address on."""
+    wanted = arguments.range(1, COUNT, _start(session))
+    arguments.finish()
+    counted = not wanted.explicit or "l" in arguments.text.lower().replace("poi", "")
+    if wanted.count > MOST:
+        raise ExpressionError(f"Range error in 'u {arguments.text[:60]}'", "at most 10000 instructions at once")
+    code = session.disassemble(wanted.start, wanted.count)
+    if wanted.explicit and not counted:
+        code = tuple(i for i in code if i.address < wanted.start + wanted.count)
+    if code and code[-1].data:
+        session.positions["u"] = code[-1].address + len(code[-1].data)
+    return _listing(session, arguments, code)
+
+
+@command(
+    "ub",
+    summary="Disassemble backwards: the instructions before an address.",
+    syntax="ub [Address [L Count]]",
+    details="Reading x86 code backwards is a guess, unless the function's start is known.",
+    examples=("ub", "ub @rip L3"),
+)
+def disassemble_backward(session: Session, arguments: Arguments) -> Result:
+    """Instructions that end at an address."""
+    position = session.positions.get("ub")
+    wanted = arguments.range(1, COUNT, session.environment.instruction_pointer if position is None else position)
+    if wanted.count > MOST:
+        raise ExpressionError(f"Range error in 'ub {arguments.text[:60]}'", "at most 10000 instructions at once")
+    code = session.disassemble_before(wanted.start, wanted.count)
+    if code:
+        session.positions["ub"] = code[0].address
+    return _listing(session, arguments, code)
+
+
+@command(
+    "uf",
+    summary="Disassemble a whole function.",
+    syntax="uf [/c] [Address]",
+    details="The function's bounds come from its unwind data (.pdata). /c shows only the calls.",
+    examples=("uf nt!KeBugCheckEx", "uf /c nt!KeBugCheckEx"),
+)
+def disassemble_function(session: Session, arguments: Arguments) -> Result:
+    """All instructions of the function around an address."""
+    calls_only = "c" in arguments.options({"c": False})
+    address = arguments.expression(session.environment.instruction_pointer)
+    arguments.finish()
+    module = session.modules.find(address)
+    image = module.image if module is not None else None
+    entry = image.function_table.lookup(address - module.base) if module is not None and image is not None else None
+    if module is None or entry is None:
+        raise ExpressionError(
+            f"No code found, aborting '{arguments.text[:60]}'", "u ADDRESS L COUNT shows code without bounds"
+        )
+    begin, end = module.base + entry.begin, module.base + entry.end
+    code = session.disassemble(begin, min(end - begin, MOST))
+    code = tuple(i for i in code if i.address < end and (i.is_call or not calls_only))
+    return _listing(session, arguments, code)

@@ -1,0 +1,34 @@
+"""Imports every family of commands, so that the table of commands is full."""
+
+from __future__ import annotations
+
+from kdnb.commands import (
+    breakpoints,
+    disassembly,
+    execution,
+    expressions,
+    hardware,
+    memory_display,
+    memory_edit,
+    modules,
+    registers,
+    session,
+    stack,
+)
+
+__all__ = ["FAMILIES"]
+
+FAMILIES = (
+    registers,
+    memory_display,
+    memory_edit,
+    stack,
+    disassembly,
+    breakpoints,
+    execution,
+    expressions,
+    modules,
+    session,
+    hardware,
+)
+"""In the order of the reference page."""

@@ -1,0 +1,122 @@
+"""Processor and ports: `rdmsr wrmsr ib iw id ob ow od !irql` (the command reference, 7.13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.errors import ExpressionError, RequestFailed, UnsupportedError
+from kdnb.protocol.constants import Api
+from kdnb.protocol.messages.io import IoBody, MsrBody
+from kdnb.results.values import MsrValue, PortValue, Text
+
+if TYPE_CHECKING:
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+
+SIZES = {"b": 1, "w": 2, "d": 4}
+_LEVELS = {0: "LOW_LEVEL", 1: "APC_LEVEL", 2: "DISPATCH_LEVEL"}
+_LEVELS_64 = {12: "SYNCH_LEVEL", 13: "CLOCK_LEVEL", 14: "IPI_LEVEL", 15: "HIGH_LEVEL"}
+
+
+@command(
+    "rdmsr",
+    summary="Read a model-specific register.",
+    syntax="rdmsr Number",
+    examples=("rdmsr c0000082",),
+)
+def read_msr(session: Session, arguments: Arguments) -> Result:
+    """Its 64 bits."""
+    number = arguments.expression() & 0xFFFFFFFF
+    arguments.finish()
+    try:
+        reply = session.target.request(Api.ReadMachineSpecificRegister, MsrBody(number, 0, 0))
+    except RequestFailed as error:
+        raise RequestFailed("no such msr", error.message, api=error.api, status=error.status) from error
+    body = reply.body
+    assert isinstance(body, MsrBody)
+    return MsrValue(number, body.high << 32 | body.low)
+
+
+@command(
+    "wrmsr",
+    summary="Write a model-specific register.",
+    syntax="wrmsr Number Value",
+    tier="B",
+    changes_target=True,
+    dangerous=True,
+)
+def write_msr(session: Session, arguments: Arguments) -> Result:
+    """Silent when it worked."""
+    number = arguments.expression() & 0xFFFFFFFF
+    value = arguments.expression()
+    arguments.finish()
+    try:
+        session.target.request(Api.WriteMachineSpecificRegister, MsrBody(number, value & 0xFFFFFFFF, value >> 32))
+    except RequestFailed as error:
+        raise RequestFailed("no such msr", error.message, api=error.api, status=error.status) from error
+    return MsrValue(number, value)
+
+
+def _port(arguments: Arguments) -> int:
+    port = arguments.expression()
+    if port > 0xFFFF:
+        raise ExpressionError(f"Range error in '{arguments.name} {arguments.text[:60]}'", "ports are 0 to ffff")
+    return port
+
+
+@command(
+    "ib",
+    "iw",
+    "id",
+    summary="Read a byte, word or doubleword from an I/O port.",
+    syntax="ib|iw|id Port",
+    details="Reading some ports has side effects in the device.",
+    examples=("ib 3fd",),
+    tier="B",
+)
+def read_port(session: Session, arguments: Arguments) -> Result:
+    """What the port gave."""
+    port, size = _port(arguments), SIZES[arguments.name[1]]
+    arguments.finish()
+    reply = session.target.request(Api.ReadIoSpace, IoBody(port, size, 0))
+    body = reply.body
+    assert isinstance(body, IoBody)
+    return PortValue(port, body.value & ((1 << 8 * size) - 1), size)
+
+
+@command(
+    "ob",
+    "ow",
+    "od",
+    summary="Write a byte, word or doubleword to an I/O port.",
+    syntax="ob|ow|od Port Value",
+    tier="B",
+    changes_target=True,
+    dangerous=True,
+)
+def write_port(session: Session, arguments: Arguments) -> Result:
+    """Silent when it worked."""
+    port, size = _port(arguments), SIZES[arguments.name[1]]
+    value = arguments.expression() & ((1 << 8 * size) - 1)
+    arguments.finish()
+    session.target.request(Api.WriteIoSpace, IoBody(port, size, value))
+    return Text("")
+
+
+@command(
+    "!irql",
+    summary="Show the interrupt request level of the current processor.",
+    syntax="!irql",
+    details="On x64 the level is CR8; the debugger itself runs at HIGH_LEVEL, so look at it as the level of the stop.",
+    examples=("!irql",),
+)
+def show_irql(session: Session, arguments: Arguments) -> Result:
+    """The level in words."""
+    arguments.finish()
+    if not session.registers.has("cr8"):
+        raise UnsupportedError("!irql needs a 64-bit target so far", "r shows the registers")
+    level = session.registers.get("cr8")
+    name = (_LEVELS | _LEVELS_64).get(level, "device level")
+    return Text(f"Debugger saved IRQL for processor 0x{session.current_processor:x} -- {level:x} ({name})")

@@ -1,0 +1,202 @@
+"""`e*` and `f`: write memory; `s`: search it (the command reference, 7.3)."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.errors import ExpressionError, UsageError
+from kdnb.results.memory import MemoryBlocks, MemoryDump, MemoryWritten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.memory import MemoryCache
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+
+UNITS = {"eb": 1, "ew": 2, "ed": 4, "eq": 8, "ep": 0}
+FILL_LIMIT = 1 << 24
+SEARCH_STEP = 0x4000
+HIT_LIMIT = 1024
+
+
+def _write(session: Session, memory: MemoryCache, address: int, data: bytes) -> MemoryWritten:
+    before = memory.read_available(address, len(data))
+    memory.write(address, data)
+    return MemoryWritten(address & session.address_mask, before, data)
+
+
+def _number(value: int, size: int, text: str) -> bytes:
+    """A value in `size` bytes; -1 is all ones in every size."""
+    bits = 8 * size
+    if value >> bits and value >> (bits - 1) != (1 << (65 - bits)) - 1:
+        raise ExpressionError(f"Numeric value overflow at '{text[:60]}'", f"{value:#x} needs more than {size} bytes")
+    return (value & ((1 << bits) - 1)).to_bytes(size, "little")
+
+
+@command(
+    *UNITS,
+    "ef",
+    "eD",
+    summary="Write numbers into memory.",
+    syntax="eb|ew|ed|eq|ep|ef|eD [/p] Address Value [Value ...]",
+    details="Values are expressions; characters may stand in single quotes (eb). ef and eD take floating point. "
+    "/p writes physical memory. Silent when it worked; the value returned holds the bytes before and after.",
+    examples=("ed @rsp-100 1 2 3", "eb @rsp-100 'h' 'i'", "eq @rsp-100 @rip"),
+    changes_target=True,
+    dangerous=True,
+)
+def enter_values(session: Session, arguments: Arguments) -> Result:
+    """Numbers, one behind the other."""
+    physical = "p" in arguments.options({"p": False})
+    address = arguments.expression()
+    if arguments.at_end:
+        raise UsageError(
+            f"{arguments.name} can't ask for values here", f"write them behind it: {arguments.name} Address Value"
+        )
+    size = UNITS.get(arguments.name, 0) or session.pointer_size
+    data = b""
+    while not arguments.at_end:
+        text = arguments.rest
+        character = arguments.match(r"'([^']+)'\s*")
+        if character is not None:
+            data += b"".join(_number(ord(letter), size, text) for letter in character[1])
+        elif arguments.name in ("ef", "eD"):
+            data += struct.pack("<f" if arguments.name == "ef" else "<d", _float(arguments.word()))
+        else:
+            data += _number(arguments.expression(), size, text)
+    return _write(session, session.physical if physical else session.memory, address, data)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ExpressionError(f"Syntax error at '{text[:60]}'", "a floating point number is needed: 1.5") from None
+
+
+@command(
+    "ea",
+    "eu",
+    "eza",
+    "ezu",
+    summary="Write a string into memory: ASCII (ea) or Unicode (eu), with a NUL behind it (eza, ezu).",
+    syntax='ea|eu|eza|ezu [/p] Address "Text"',
+    examples=('ea @rsp-100 "hello"', 'ezu @rsp-100 "hello"'),
+    changes_target=True,
+    dangerous=True,
+)
+def enter_string(session: Session, arguments: Arguments) -> Result:
+    """Characters."""
+    physical = "p" in arguments.options({"p": False})
+    address = arguments.expression()
+    text = arguments.quoted()
+    if text is None:
+        raise ExpressionError(
+            f"Syntax error at '{arguments.rest[:60] or '<EOL>'}'", 'the text stands in quotes: "text"'
+        )
+    if arguments.name.startswith("ez"):
+        text += "\0"
+    data = text.encode("utf-16-le" if arguments.name.endswith("u") else "latin-1", "replace")
+    return _write(session, session.physical if physical else session.memory, address, data)
+
+
+@command(
+    "f",
+    "fp",
+    summary="Fill memory with a pattern of bytes; fp fills physical memory.",
+    syntax="f|fp Range Byte [Byte ...]",
+    examples=("f @rsp-100 L20 0", "f @rsp-100 L8 1 2"),
+    changes_target=True,
+    dangerous=True,
+    tier="B",
+)
+def fill(session: Session, arguments: Arguments) -> Result:
+    """The pattern, repeated over the range."""
+    wanted = arguments.range(1, None)
+    if wanted.size > FILL_LIMIT:
+        raise ExpressionError(f"Range error in '{arguments.text[:60]}'", "at most 16 MB are filled at once")
+    pattern = _pattern(arguments, 1)
+    data = (pattern * (wanted.size // len(pattern) + 1))[: wanted.size]
+    written = _write(session, session.physical if arguments.name == "fp" else session.memory, wanted.start, data)
+    return MemoryWritten(written.address, written.before, written.after, {"filled": wanted.size})
+
+
+def _pattern(arguments: Arguments, size: int) -> bytes:
+    data = b""
+    while not arguments.at_end:
+        text = arguments.rest
+        character = arguments.match(r"'([^']+)'\s*")
+        if character is not None:
+            data += b"".join(_number(ord(letter), size, text) for letter in character[1])
+        else:
+            data += _number(arguments.expression(), size, text)
+    if not data:
+        raise ExpressionError("Numeric expression missing from '<EOL>'", "write the pattern behind the range")
+    return data
+
+
+_SEARCH_UNITS = {"b": 1, "w": 2, "d": 4, "q": 8, "a": 1, "u": 1}
+
+
+@command(
+    "s",
+    summary="Search memory for a pattern.",
+    syntax='s [-[1]type] Range Pattern        type: b w d q (numbers), a u ("text")',
+    details="Words, doublewords and quadwords are found at multiples of their size. [1] shows addresses only. "
+    "Unreadable pages are skipped. At most 1024 hits are kept.",
+    examples=("s nt L1000 4d 5a", 's -a nt L100 "DOS"', "s -[1]d nt L400 00905a4d"),
+    tier="B",
+)
+def search_memory(session: Session, arguments: Arguments) -> Result:
+    """The places where the pattern is."""
+    flags = arguments.match(r"-\s*(?:\[([^\]]*)\])?\s*([A-Za-z]*)\s+")
+    kind = (flags[2] if flags else "") or "b"
+    only = bool(flags and flags[1] and "1" in flags[1])
+    if kind not in _SEARCH_UNITS or (flags and flags[1] and re.search(r"[^1\s]", flags[1])):
+        raise ExpressionError(f"Syntax error at '{arguments.text[:60]}'", "types are b w d q a u, flags [1]")
+    unit = _SEARCH_UNITS[kind]
+    wanted = arguments.range(unit, None)
+    if kind in "au":
+        text = arguments.quoted() or arguments.all()
+        pattern = text.encode("utf-16-le" if kind == "u" else "latin-1", "replace")
+    else:
+        pattern = _pattern(arguments, unit)
+    if not pattern:
+        raise ExpressionError("Syntax error at '<EOL>'", "write the pattern behind the range")
+    hits = []
+    for address in _find(session, wanted.start & session.address_mask, wanted.size, pattern, unit):
+        hits.append(_hit(session, kind, unit, address))
+        if len(hits) >= HIT_LIMIT:
+            break
+    return MemoryBlocks(tuple(hits), only)
+
+
+def _find(session: Session, start: int, size: int, pattern: bytes, unit: int) -> Iterator[int]:
+    """Addresses of the pattern. Pieces overlap by one byte less than the pattern, so no hit is lost or doubled."""
+    end = start + size
+    position = start
+    while position < end:
+        session.require_stopped()  # sees a cancel
+        asked = min(SEARCH_STEP + len(pattern) - 1, end - position)
+        data = session.memory.read_available(position, asked)
+        at = data.find(pattern)
+        while 0 <= at < SEARCH_STEP:
+            if (position + at) % unit == 0:
+                yield position + at
+            at = data.find(pattern, at + 1)
+        if len(data) < asked:
+            position = (position + len(data) | 0xFFF) + 1  # a hole: on to the next page
+        else:
+            position += SEARCH_STEP
+
+
+def _hit(session: Session, kind: str, unit: int, address: int) -> MemoryDump:
+    command_name, columns = {"w": ("dw", 8), "d": ("dd", 4), "q": ("dq", 2)}.get(kind, ("db", 16))
+    data = session.memory.read_available(address, 16)
+    ascii_shown = kind not in "qw"
+    return MemoryDump(command_name, address, data, 16, unit, columns, session.pointer_size, ascii_shown)

@@ -1,0 +1,189 @@
+"""`lm`, `x`, `ln`, `.reload`, `.sympath`: images and symbols (the command reference, 7.8)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.errors import ExpressionError, UnknownNameError
+from kdnb.results.modules import ModuleList, NearestSymbols, SymbolInfo, SymbolList
+from kdnb.results.values import Text
+from kdnb.symbols.wildcards import compile_wildcard
+
+if TYPE_CHECKING:
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.modules import Module
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+
+SYMBOL_LIMIT = 10_000
+"""Symbols that one `x` shows."""
+_TYPELESS = {True: " (<no parameter info>)", False: " = <no type information>", None: ""}
+_USER_LIMIT = {8: 1 << 47, 4: 1 << 31}
+
+
+@command(
+    "lm",
+    summary="List loaded modules.",
+    syntax="lm[v][k|u][o][l][e][f|n|t][1m][sm] [a Address] [m Pattern]",
+    details="v shows details, f paths, n image names, t timestamps, 1m names only, o those with symbols, e those "
+    "without, k kernel and u user space only, sm sorts by name. lmvm NAME is the same as lm v m NAME.",
+    examples=("lm", "lmvm nt", "lm m d*", "lm a @rip", "lmn", "lm1m"),
+    suffix="(?:sm|1m|[Dovlkuefintpca])*m?",
+)
+def list_modules(session: Session, arguments: Arguments) -> Result:
+    """Modules in address order."""
+    options = arguments.suffix
+    pattern = _trailing_pattern(arguments, options)
+    address = None
+    if pattern is None:
+        while not arguments.at_end and address is None and pattern is None:
+            word = arguments.word()
+            if word == "a":
+                address = arguments.expression()
+            elif word in ("m", "M"):
+                pattern = arguments.word()
+            elif re.fullmatch(r"(?:sm|1m|[Dovlkuefintpc])+", word):
+                options += word
+            else:
+                raise ExpressionError(f"Syntax error at '{word[:60]}'", ".hh lm shows the options")
+    modules = sorted(session.modules, key=lambda module: module.base)
+    modules = [m for m in modules if _wanted(session, m, options, pattern, address)]
+    if "sm" in options:
+        modules.sort(key=lambda module: module.name.lower())
+    verbose = "v" in options
+    headers = verbose or "t" in options
+    infos = tuple(module.info(headers=headers) for module in modules)
+    return ModuleList(infos, session.pointer_size, verbose, options)
+
+
+def _trailing_pattern(arguments: Arguments, options: str) -> str | None:
+    """The pattern where the options end with `m` (`lmvm nt`)."""
+    if options.endswith("m") and not options.endswith(("1m", "sm")):
+        return arguments.word()
+    if options.endswith("a"):
+        arguments.rest = f"a {arguments.rest}"
+    return None
+
+
+def _wanted(session: Session, module: Module, options: str, pattern: str | None, address: int | None) -> bool:
+    options = options.replace("sm", "").replace("1m", "")
+    if pattern is not None and not compile_wildcard(pattern).fullmatch(module.name):
+        return False
+    if address is not None and (address & session.address_mask) not in module:
+        return False
+    user = module.base < _USER_LIMIT[session.pointer_size]
+    if ("k" in options and user) or ("u" in options and not user):
+        return False
+    loaded = module.symbol_status != "deferred"
+    return not (("o" in options or "l" in options) and not loaded) and not ("e" in options and loaded)
+
+
+@command(
+    "x",
+    summary="List symbols that match a pattern.",
+    syntax="x [Module!]Pattern",
+    details="* stands for any characters, ? for one, in either case. Without a module, the kernel and modules "
+    "whose symbols are loaded are searched. x *! lists the modules.",
+    examples=("x nt!KeBug*", "x nt!*List*", "x *!"),
+)
+def examine_symbols(session: Session, arguments: Arguments) -> Result:
+    """Symbols in address order."""
+    arguments.match(r"(?:/\w+\s+)*")
+    pattern = arguments.all()
+    if not pattern:
+        raise ExpressionError("Syntax error at '<EOL>'", "give a pattern: x nt!Ke*")
+    if pattern in ("*!", "*!*!"):
+        return ModuleList(tuple(m.info() for m in sorted(session.modules, key=lambda m: m.base)), session.pointer_size)
+    found = session.symbols.search(pattern)
+    shown = tuple(_symbol(session, address, name) for address, name in found[:SYMBOL_LIMIT])
+    if not found:
+        near = session.symbols.near(pattern.strip("*"))
+        raise UnknownNameError(
+            f"Couldn't resolve 'x {pattern[:60]}'",
+            f"did you mean {', '.join(near)}?" if near else "lm lists modules",
+            near,
+        )
+    return SymbolList(shown, session.pointer_size, len(found) - len(shown))
+
+
+def _symbol(session: Session, address: int, name: str) -> SymbolInfo:
+    """A symbol with what WinDbg says behind the name of one whose type isn't known."""
+    module = session.modules.find(address)
+    bare = name.partition("!")[2]
+    same = [s for s in module.symbols.at(address - module.base) if s.name == bare] if module is not None else []
+    kind = same[0].is_function if same else None
+    details = _TYPELESS[kind]
+    return SymbolInfo(address, name, details=details)
+
+
+@command(
+    "ln",
+    summary="Show the symbols nearest to an address.",
+    syntax="ln [Address]",
+    examples=("ln @rip", "ln nt!KeBugCheckEx", "ln nt!KeBugCheckEx+3"),
+)
+def list_nearest(session: Session, arguments: Arguments) -> Result:
+    """The symbol at or before the address and the next one."""
+    address = arguments.expression(session.environment.instruction_pointer) & session.address_mask
+    nearest = session.symbols.nearest(address)
+    if nearest is None:
+        return NearestSymbols(address, session.pointer_size)
+    module = nearest.module
+    name = f"{module.name}!{nearest.name}" if nearest.name else module.name
+    begin = address - nearest.displacement
+    before = SymbolInfo(begin, name, nearest.displacement)
+    if not nearest.name:
+        return NearestSymbols(address, session.pointer_size, before)
+    rva = address - module.base
+    following = module.symbols.next_symbol(rva)
+    after = SymbolInfo(module.base + following.rva, f"{module.name}!{following.name}") if following else None
+    exact = tuple(_symbol(session, address, f"{module.name}!{symbol.name}") for symbol in module.symbols.at(rva))
+    return NearestSymbols(address, session.pointer_size, before, after, exact)
+
+
+@command(
+    ".reload",
+    summary="Read the target's module list again.",
+    syntax=".reload [/f] [/i] [/u] [Module]",
+    details="/f loads symbols now (of one module, or of all); without it they are loaded when first used.",
+    examples=(".reload", ".reload /f nt"),
+)
+def reload_modules(session: Session, arguments: Arguments) -> Result:
+    """A fresh list; symbols are loaded when asked for."""
+    options = arguments.options({letter: False for letter in ("f", "i", "l", "n", "o", "s", "u", "v", "w", "d")})
+    name = arguments.word().partition("=")[0] if not arguments.at_end else ""
+    session.refresh()
+    lines = ["Loading Kernel Symbols", "." * len(list(session.modules))]
+    if name and session.modules.get(name.removesuffix(".sys").removesuffix(".exe")) is None:
+        raise UnknownNameError(f'"{name[:60]}" was not found in the image list', "lm lists the modules")
+    if session.modules.note:
+        lines.append(session.modules.note)
+    if "f" in options:
+        for module in session.modules:
+            if name.lower() in ("", module.name.lower(), module.image_name.lower()):
+                session.require_stopped()  # sees a cancel
+                count = len(module.symbols)
+                note = f" ({module.symbol_note})" if module.symbol_note else ""
+                lines.append(f"{module.name}: {count} names, {module.symbol_status}{note}")
+    return Text("\n".join(lines))
+
+
+@command(
+    ".sympath",
+    ".sympath+",
+    summary="Show, set or extend (+) the symbol path.",
+    syntax=".sympath[+] [Path[;Path ...]]",
+    details="A path names folders: plain ones, or stores (NAME.pdb/GUIDAGE/NAME.pdb). srv*FOLDER*URL uses FOLDER.",
+    examples=(".sympath",),
+    needs_stop=False,
+)
+def symbol_path(session: Session, arguments: Arguments) -> Result:
+    """The symbol path."""
+    text = arguments.all()
+    if text and arguments.name.endswith("+"):
+        text = f"{session.symbols.path};{text}"
+    if text:
+        session.symbols.set_path(text)
+    return Text(f"Symbol search path is: {session.symbols.path}")

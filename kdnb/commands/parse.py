@@ -1,0 +1,122 @@
+"""A text as a list of command invocations (the command reference, 1).
+
+A line is cut at `;` outside quotes and braces; the longest known command name wins, so that `lmvm nt`, `bp0`,
+`dd@rsp` and `k5` need no blank. Names are found without regard to case unless another name differs only by it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdnb.commands import families
+from kdnb.commands.declare import COMMANDS, exact_name
+from kdnb.errors import UsageError
+
+if TYPE_CHECKING:
+    from kdnb.commands.declare import Command
+
+__all__ = ["Invocation", "is_command", "parse", "pieces", "split"]
+
+FAMILIES = families.FAMILIES
+"""Named here so that the table is full before anything is parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One command as typed."""
+
+    text: str
+    name: str
+    """As declared: `dd` for `DD @rsp`."""
+    command: Command
+    suffix: str
+    arguments: str
+    processor: int | None = None
+    """From a processor prefix (`1k`)."""
+    line: int = 1
+    """1-based line of the cell."""
+
+
+_PIECE = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']{1,4}')|([{}])|(;)|(.)""", re.DOTALL)
+
+
+def split(text: str) -> list[Invocation]:
+    """The commands of a cell or line, comments left out. Raises `UsageError` at the first unknown command."""
+    return [parse(piece, line) for line, piece in pieces(text)]
+
+
+def pieces(text: str) -> list[tuple[int, str]]:
+    """(line, command text) for each command, before any name is looked up."""
+    found: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        rest = line.strip()
+        while rest:
+            if rest.startswith("*"):
+                break
+            piece, rest = _cut(rest)
+            if piece and not piece.startswith("$$"):
+                found.append((number, piece))
+    return found
+
+
+def _cut(line: str) -> tuple[str, str]:
+    """What stands before the first `;` outside quotes and braces, and what stands behind it."""
+    depth = 0
+    for found in _PIECE.finditer(line):
+        if found[2]:
+            depth += 1 if found[2] == "{" else -1
+        elif found[3] and depth <= 0:
+            return line[: found.start()].strip(), line[found.end() :].strip()
+    return line.strip(), ""
+
+
+def parse(text: str, line: int = 1) -> Invocation:
+    """One command. Raises `UsageError` when there is no such command."""
+    found = _match(text)
+    if found is not None:
+        name, suffix, arguments = found
+        return Invocation(text, name, COMMANDS[name], suffix, arguments, None, line)
+    prefixed = re.match(r"(\d+)([A-Za-z].*)", text, re.DOTALL)
+    if prefixed is not None and (found := _match(prefixed[2])) is not None:
+        name, suffix, arguments = found
+        return Invocation(text, name, COMMANDS[name], suffix, arguments, int(prefixed[1]), line)
+    word = re.split(r"\s", text, maxsplit=1)[0][:40]
+    near = difflib.get_close_matches(word, COMMANDS, 3, 0.6)
+    hint = f"did you mean {', '.join(near)}?" if near else ".help lists the commands"
+    kind = "extension" if word.startswith("!") else "command"
+    raise UsageError(f"Unknown {kind} '{word}'", hint)
+
+
+def is_command(line: str) -> bool:
+    """Whether a line starts like a command; what it means is not looked at."""
+    text = line.strip()
+    if not text or text.startswith(("*", "$$")):
+        return False
+    try:
+        parse(_cut(text)[0])
+    except UsageError:
+        return False
+    return True
+
+
+def _match(text: str) -> tuple[str, str, str] | None:
+    """Declared name, suffix and arguments of a command text."""
+    if text[:1] in (".", "!"):
+        word, _, arguments = text.partition(" ")
+        name = exact_name(word)
+        return (name, "", arguments.strip()) if name is not None else None
+    longest = max((len(name) for name in COMMANDS), default=0)
+    for length in range(min(longest, len(text)), 0, -1):
+        name = exact_name(text[:length])
+        if name is None or name[0] in ".!":
+            continue
+        suffix = re.match(COMMANDS[name].suffix, text[length:])
+        clung = suffix[0] if suffix is not None else ""
+        rest = text[length + len(clung) :]
+        # A letter behind the name makes it another word: `print` is no `p`, `kernel` no `k`.
+        if not (name[-1].isalpha() and re.match(r"[A-Za-z_]", rest)):
+            return name, clung, rest.strip()
+    return None
