@@ -112,7 +112,7 @@ def _present(names: Sequence[str | None]) -> list[str]:
     return sorted({name for name in names if name is not None})
 
 
-def _category(values: Sequence[str | None], categories: Sequence[str]) -> pandas.Categorical:
+def _category(values: Sequence[str | None], categories: Sequence[str]) -> Any:
     import numpy as np
     import pandas as pd
 
