@@ -67,7 +67,7 @@ def summary(message: Message, direction: Direction | None = None) -> str:
     if isinstance(message, ControlRequest):
         return joined(name, f"#{message.body.number:x} granted {message.body.granted:x}")
     if isinstance(message, RawMessage):
-        return joined(name, f"{len(message.payload)} bytes {message.payload[:16].hex(' ')}")
+        return joined(name, f"{len(message.payload)} bytes", message.payload[:16].hex(" "))
     return name
 
 

@@ -27,7 +27,7 @@ class Point(Structure):
 class Sample(Structure):
     number: Annotated[int, u8("Number", "a small one")] = 0
     gap: Annotated[bytes, padding(3)] = bytes(3)
-    where: Annotated[Point, nested(Point, "Where", "a place")] = Point()  # noqa: RUF009 - frozen, so shared safely
+    where: Annotated[Point, nested(Point, "Where", "a place")] = Point()
     name: Annotated[bytes, raw(4, "Name", "four letters")] = bytes(4)
     vector: Annotated[int, u128("Vector")] = 0
     counts: Annotated[tuple[int, ...], array(3, u32, "Counts")] = (0, 0, 0)
