@@ -14,7 +14,7 @@ from kdnb.debugger.modules import clean
 from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, describe, load_details
 from kdnb.errors import Cancelled, ConnectError, KdnbError, LinkError, MemoryReadError, UsageError
 from kdnb.protocol.codec import decode, encode, packet_type_of
-from kdnb.protocol.constants import ContinueStatus, Direction, MachineType, NewState
+from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType, NewState
 from kdnb.protocol.messages.state_change import LoadSymbols, StateChange64
 from kdnb.protocol.messages.state_change32 import LoadSymbols32
 from kdnb.results.events import DebugPrint, LinkStateChange, ModuleEvent
@@ -179,6 +179,25 @@ class Execution:
         if stop is None:
             raise LinkError(f"processor {processor} doesn't announce itself", "kd.break_in() asks the target again")
         return stop
+
+    def reboot(self) -> Stop | None:
+        """Restart the target (`.reboot`): no reply comes, what it says next are events."""
+        self._send_away(Api.Reboot)
+        return None
+
+    def crash(self) -> Stop | None:
+        """Make the target bug check (`.crash`); its stop is the value."""
+        self._send_away(Api.CauseBugCheck)
+        return self._wait(self._session.clock() + BREAK_IN_TIMEOUT)
+
+    def _send_away(self, api: Api) -> None:
+        session = self._session
+        session.require_stopped()
+        session.require_writable("the target would go down")
+        session.breakpoints.clear_temporary()
+        session.target.send_away(api, session.current_processor)
+        self._left_stop()
+        session.events.on_state.publish(LinkStateChange("running"))
 
     # --- waiting --------------------------------------------------------------------------------
 

@@ -87,14 +87,15 @@ def describe(session: Session, change: Change, cause: Cause) -> Stop:
     """The stop as a value. The first one of a session doesn't wait for symbols from the target."""
     address = session.registers.pc
     exception = change.exception
+    is_step = cause.reason == "step"
     first_stop = session.sequence == 0
     return Stop(
         reason=cause.reason,
         processor=change.processor,
         address=address,
-        code=exception.code if exception is not None else 0,
+        code=int(Status.SINGLE_STEP) if is_step else exception.code if exception is not None else 0,
         first_chance=bool(exception.first_chance) if exception is not None else True,
-        parameters=tuple(exception.parameters) if exception is not None else (),
+        parameters=tuple(exception.parameters) if exception is not None and not is_step else (),
         breakpoints=tuple(b.number for b in cause.hits if b.number >= 0),
         thread=change.thread & session.address_mask,
         symbol=_symbol(session, address, cheap=first_stop),

@@ -136,6 +136,9 @@ class Target(Protocol):
     def switch_processor(self, processor: int) -> None:
         """Let another processor talk; it announces itself by a state change."""
 
+    def send_away(self, api: int, processor: int) -> None:
+        """Reboot or CauseBugCheck: a request after which the target is no longer stopped, and never replies."""
+
     def wait(self, timeout: float) -> TargetEvent | None:
         """The next event; None after `timeout` seconds or after `wake()`."""
 

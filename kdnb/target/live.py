@@ -394,6 +394,9 @@ class LiveTarget:
     def switch_processor(self, processor: int) -> None:
         self._send_and_forget(Manipulate(int(Api.SwitchProcessor), EmptyBody(), b"", processor, self._level))
 
+    def send_away(self, api: int, processor: int) -> None:
+        self._send_and_forget(Manipulate(int(api), EmptyBody(), b"", processor, self._level))
+
     def _send_and_forget(self, message: Manipulate) -> None:
         """A request without a reply: done once it is acknowledged. What comes then is an event."""
         self._raise_if_lost()

@@ -1,0 +1,310 @@
+"""What a script holds: `connect()`, `Debugger`, `open_capture()`. Every method may be called from any thread.
+
+A debugger is one engine thread that owns a session; what is here posts to it and waits. Connecting waits for neither
+symbols nor a symbol server.
+"""
+
+from __future__ import annotations
+
+import glob
+from typing import TYPE_CHECKING, Any
+
+from kdnb.capture.log import PacketLog
+from kdnb.capture.open import Capture, open_capture
+from kdnb.commands.run import Runner, run_breakpoint_commands
+from kdnb.debugger.engine import Engine, clock
+from kdnb.debugger.session import Session
+from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
+from kdnb.errors import KdnbError, StaleError, UnsupportedError, UsageError
+from kdnb.protocol.constants import ContinueStatus
+from kdnb.protocol.link import Link, Role
+from kdnb.symbols.store import SymbolPath
+from kdnb.target.live import LiveTarget
+from kdnb.transport.pump import Pump
+from kdnb.transport.registry import open_transport, parse_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import pandas
+
+    from kdnb.debugger.events import Events
+    from kdnb.results.base import Result
+    from kdnb.results.events import Stop
+    from kdnb.results.stack import Stack
+    from kdnb.simulator.child import SimulatedMachine
+    from kdnb.target.base import Capability
+    from kdnb.transport.registry import Spec
+
+__all__ = ["Capture", "Debugger", "connect", "open_capture", "open_captures"]
+
+
+def connect(
+    spec: str,
+    symbols: str | Path | None = None,
+    timeout: float = 30.0,
+    break_in: bool = True,
+    read_only: bool = False,
+) -> Debugger:
+    """Connect to a target and stop it, or raise `ConnectError` after `timeout` seconds.
+
+    `spec` is a connection string: `sim:`, `sim:scenario=boot`, `tcp:127.0.0.1:5555`, `com:port=/dev/ttyS0,baud=115200`,
+    `unix:/tmp/kd.sock`, `net:port=50000,key=1.2.3.4`. `symbols` is a symbol path (a folder, or `;` lists as in
+    WinDbg). With `break_in=False` it returns as soon as the line is open, and the first stop is an event.
+    """
+    parsed = parse_spec(spec)
+    path = str(symbols) if symbols is not None else str(SymbolPath.from_environment())
+    if parsed.scheme == "replay":
+        raise UnsupportedError("a capture can't be debugged yet", f"read it: kdnb.open_capture({parsed.argument!r})")
+    if parsed.scheme in ("dump", "snapshot"):
+        raise UnsupportedError("dumps can't be opened yet", "connect to a live target")
+    machine = _start_simulator(parsed, timeout) if parsed.scheme == "sim" else None
+    try:
+        where = machine.address if machine is not None else spec
+        if machine is not None:
+            path = ";".join(filter(None, [path, machine.symbols]))
+        session = _session(where, parsed, path, read_only=read_only)
+        debugger = Debugger(session, machine)
+    except BaseException:
+        if machine is not None:
+            machine.close()
+        raise
+    try:
+        debugger._engine.call(session.connect, timeout, break_in=break_in)
+    except BaseException:
+        debugger._abandon()
+        raise
+    return debugger
+
+
+def _start_simulator(spec: Spec, timeout: float) -> SimulatedMachine:
+    from kdnb.simulator.child import SimulatedMachine
+
+    unknown = set(spec.options) - {"scenario", "arch"}
+    if unknown:
+        raise UsageError(f"sim: doesn't know {sorted(unknown)[0]!r}", "sim:  or  sim:scenario=boot")
+    if spec.options.get("arch", "x64") not in ("x64", "amd64"):
+        raise UnsupportedError(f"no simulated machine for {spec.options['arch']}", "sim: is an x64 machine")
+    return SimulatedMachine(spec.options.get("scenario", ""), timeout)
+
+
+def _session(where: str, spec: Spec, symbol_path: str, *, read_only: bool) -> Session:
+    """A session over a fresh line, not connected yet."""
+    key = spec.options.get("key")
+    log = PacketLog(key)
+    transport = open_transport(where)
+    link = getattr(transport, "link", None) or Link(Role.HOST)
+    target = LiveTarget(Pump(transport, link, log.record), clock=clock)
+    session = Session(
+        target,
+        clock=clock,
+        log=log,
+        run_commands=run_breakpoint_commands,
+        symbol_path=symbol_path,
+        read_only=read_only,
+        spec=str(spec),
+    )
+    target.cancelled = session.cancel_requested
+    return session
+
+
+def open_captures(pattern: str, keys: Mapping[str, str] | Sequence[str] = ()) -> list[Capture]:
+    """All captures that match a file pattern. `keys` are tried in turn, or looked up by file name."""
+    opened: list[Capture] = []
+    for path in sorted(glob.glob(pattern)):
+        tried = [keys.get(path)] if hasattr(keys, "get") else [None, *keys]
+        opened.append(_open_with(path, tried))
+    return opened
+
+
+def _open_with(path: str, keys: Sequence[str | None]) -> Capture:
+    """The capture, by the first key that fits."""
+    for key in keys[:-1]:
+        try:
+            return open_capture(path, key)
+        except KdnbError:
+            continue
+    return open_capture(path, keys[-1])
+
+
+class Debugger:
+    """A connected debugger. Memory verbs, collections, running, commands; `close()` lets the target run on."""
+
+    def __init__(self, session: Session, machine: SimulatedMachine | None = None) -> None:
+        self._session = session
+        self._machine = machine
+        self._closed = False
+        self._engine = Engine(session)
+        self._memory = MemoryView(self._engine, session.memory)
+        self.physical = MemoryView(self._engine, session.physical)
+        """Physical memory, with the same verbs."""
+        self.registers = RegistersView(self._engine)
+        self.modules = ModulesView(self._engine)
+        self.symbols = SymbolsView(self._engine)
+        self.breakpoints = BreakpointsView(self._engine)
+        self.read = self._memory.read
+        self.read_u8 = self._memory.read_u8
+        self.read_u16 = self._memory.read_u16
+        self.read_u32 = self._memory.read_u32
+        self.read_u64 = self._memory.read_u64
+        self.read_pointer = self._memory.read_pointer
+        self.read_string = self._memory.read_string
+        self.write = self._memory.write
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "running" if self.stop is None else f"stopped: {self.stop.reason}"
+        return f"<kdnb debugger {self._session.spec} {state}>"
+
+    def __enter__(self) -> Debugger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- commands and questions -----------------------------------------------------------------
+
+    def execute(
+        self, text: str, *, on_result: Callable[[Result], object] | None = None, cell: str | None = None
+    ) -> list[Result]:
+        """Run a command list and give its values. `CommandError` at a failure has those so far in `.results`.
+
+        `on_result` is called with each value as its command ends, on the engine's thread; `cell` goes into the
+        packet log beside the commands.
+        """
+
+        def job() -> list[Result]:
+            results: list[Result] = []
+            for result in Runner(self._session, cell).run(text):
+                results.append(result)
+                if on_result is not None:
+                    on_result(result)
+            return results
+
+        return self._engine.call(job)
+
+    def evaluate(self, text: str) -> int:
+        """Value of a MASM expression."""
+        return self._engine.call(self._session.evaluate, text)
+
+    def stack(self, limit: int = 256) -> Stack:
+        """The call stack of the current processor."""
+        return self._engine.call(self._session.unwind, limit)
+
+    def complete(self, fragment: str, limit: int = 100) -> list[str]:
+        """Names that begin with `fragment`: registers, modules, symbols of loaded modules."""
+        return self._engine.call(self._complete, fragment, limit)
+
+    def _complete(self, fragment: str, limit: int) -> list[str]:
+        session = self._session
+        if fragment.startswith("@"):
+            return ["@" + n for n in session.registers.names() if n.startswith(fragment[1:].lower())][:limit]
+        if "!" in fragment and not session.is_running:
+            return sorted(name for _, name in session.symbols.search(f"{fragment}*", limit))
+        return [f"{m.name}!" for m in session.modules if m.name.lower().startswith(fragment.lower())][:limit]
+
+    # --- running --------------------------------------------------------------------------------
+
+    @property
+    def stop(self) -> Stop | None:
+        """The present stop; None while the target runs."""
+        return self._session.stop
+
+    @property
+    def is_running(self) -> bool:
+        return self._session.is_running
+
+    def go(self, wait: bool = True, timeout: float | None = None) -> Stop | None:
+        """Run. Gives the next stop, or None without `wait` and when `timeout` seconds pass."""
+        return self._engine.call(self._session.go, ContinueStatus.DBG_CONTINUE, None, timeout, wait=wait)
+
+    def step(self, count: int = 1) -> Stop:
+        """One instruction, into calls."""
+        return self._engine.call(self._session.step, count)
+
+    def step_over(self, count: int = 1) -> Stop:
+        """One instruction; a call is one."""
+        return self._engine.call(self._session.step_over, count)
+
+    def step_out(self) -> Stop:
+        """Run until the present function has returned."""
+        return self._engine.call(self._session.step_out)
+
+    def break_in(self, timeout: float | None = None) -> Stop:
+        """Stop the running target."""
+        self._session.request_break()
+        return self._engine.call(self._session.break_in, timeout)
+
+    def request_break(self) -> None:
+        """Ask for a stop and return at once; it comes as an event. From any thread, also in a signal handler."""
+        self._session.request_break()
+
+    def require_current(self, stop: Stop) -> None:
+        """Raise `StaleError` unless `stop` is the present one."""
+        present = self._session.stop
+        if present is None or present.sequence != stop.sequence:
+            raise StaleError("this was taken at an earlier stop", "ask again at the present one")
+
+    def switch_processor(self, processor: int) -> Stop:
+        """Look at the target through another processor (`~Ns`)."""
+        return self._engine.call(self._session.switch_processor, processor)
+
+    # --- facts ----------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this target can do: ask before you call."""
+        return self._session.target.capabilities
+
+    @property
+    def events(self) -> Events:
+        """Callbacks: `on_stop`, `on_print`, `on_module`, `on_state`. They run on the engine's thread."""
+        return self._session.events
+
+    @property
+    def processor_count(self) -> int:
+        return self._session.processor_count
+
+    @property
+    def read_only(self) -> bool:
+        return self._session.read_only
+
+    @property
+    def session(self) -> Session:
+        """The session behind; use it on the engine's thread only (`run`)."""
+        return self._session
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call `function(session, ...)` on the engine's thread: many small steps without a hand-over for each."""
+        return self._engine.call(function, self._session, *arguments)
+
+    def packets(self, summary: bool = False) -> pandas.DataFrame:
+        """Everything that went over the wire, as a DataFrame, with the cell and command that caused it."""
+        assert self._session.log is not None
+        return self._session.log.packets(summary)
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Like `qd`: remove the breakpoints, let the target run, close the line. Harmless when done already."""
+        if self._closed:
+            return
+        try:
+            if self._session.is_running and not self._session.lost and len(self.breakpoints):
+                self.break_in(CLOSE_TIMEOUT)  # breakpoints can only be taken out of a stopped target
+            self._engine.call(self._session.detach)
+        except KdnbError as error:
+            self._session.events.failures.append(error)  # the line is gone: there is nobody to say goodbye to
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._closed = True
+        self._engine.close()
+        self._session.target.close()
+        if self._machine is not None:
+            self._machine.close()
+
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds that `close` waits for a running target to stop."""

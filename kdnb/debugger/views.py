@@ -1,0 +1,232 @@
+"""What a script holds of a session: collections that iterate, index and complete, usable from any thread.
+
+Each access is one call on the engine's thread; nothing here caches, so a view is never stale.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kdnb.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kdnb.debugger.engine import Engine
+    from kdnb.debugger.memory import MemoryCache
+    from kdnb.results.breakpoints import BreakpointInfo
+    from kdnb.results.events import Stop
+    from kdnb.results.modules import ModuleInfo, SymbolInfo
+    from kdnb.results.registers import RegisterSet
+
+__all__ = ["BreakpointsView", "MemoryView", "ModulesView", "RegistersView", "SymbolsView"]
+
+
+class MemoryView:
+    """One address space of the target."""
+
+    def __init__(self, engine: Engine, memory: MemoryCache) -> None:
+        self._engine = engine
+        self._memory = memory
+
+    def read(self, address: int, size: int) -> bytes:
+        """Exactly `size` bytes; `MemoryReadError` with `partial` at a hole."""
+        return self._engine.call(self._memory.read, address, size)
+
+    def read_u8(self, address: int) -> int:
+        return self._engine.call(self._memory.read_u8, address)
+
+    def read_u16(self, address: int) -> int:
+        return self._engine.call(self._memory.read_u16, address)
+
+    def read_u32(self, address: int) -> int:
+        return self._engine.call(self._memory.read_u32, address)
+
+    def read_u64(self, address: int) -> int:
+        return self._engine.call(self._memory.read_u64, address)
+
+    def read_pointer(self, address: int) -> int:
+        """A pointer of the target: 4 or 8 bytes."""
+        return self._engine.call(self._memory.read_pointer, address)
+
+    def read_string(self, address: int, limit: int = 1024, *, wide: bool = False) -> str:
+        """The text up to its NUL or `limit` characters; UTF-16 with `wide`."""
+        return self._engine.call(self._memory.read_string, address, limit, wide=wide)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write all of `data`; `MemoryWriteError` says how much went in."""
+
+        def job() -> None:
+            self._engine.session.require_writable("memory would change")
+            self._memory.write(address, bytes(data))
+
+        self._engine.call(job)
+
+
+class RegistersView:
+    """Registers of the current processor: `registers.rip`, `registers["eax"]`, and assignment to either."""
+
+    _engine: Engine
+
+    def __init__(self, engine: Engine) -> None:
+        object.__setattr__(self, "_engine", engine)
+
+    def __getitem__(self, name: str) -> int:
+        return self._engine.call(self._engine.session.registers.get, name)
+
+    def __setitem__(self, name: str, value: int) -> None:
+        self._engine.call(self._engine.session.registers.set, name, value)
+
+    def __getattr__(self, name: str) -> int:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self[name]
+        except UnknownNameError as error:
+            raise AttributeError(error.message) from None
+
+    def __setattr__(self, name: str, value: int) -> None:
+        self[name] = value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._engine.call(self._engine.session.registers.names))
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def snapshot(self, processor: int | None = None) -> RegisterSet:
+        """All of them as a value."""
+        return self._engine.call(self._engine.session.registers.snapshot, processor)
+
+    def __repr__(self) -> str:
+        return repr(self.snapshot())
+
+
+class ModulesView:
+    """Loaded modules by name or number; `nt` is the kernel."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __getitem__(self, key: str | int) -> ModuleInfo:
+        return self._engine.call(self._engine.session.modules[key].info)
+
+    def __iter__(self) -> Iterator[ModuleInfo]:
+        return iter(self._engine.call(lambda: [module.info() for module in self._engine.session.modules]))
+
+    def __len__(self) -> int:
+        return len(self._engine.session.modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._engine.session.modules
+
+    def find(self, address: int) -> ModuleInfo | None:
+        """The module around an address."""
+
+        def job() -> ModuleInfo | None:
+            module = self._engine.session.modules.find(address)
+            return module.info() if module is not None else None
+
+        return self._engine.call(job)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [module.name for module in self._engine.session.modules]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} modules: {', '.join(self._ipython_key_completions_()[:20])}>"
+
+
+class SymbolsView:
+    """Names and addresses: `symbols["nt!KeBugCheckEx"]`, `symbols.nearest(address)`, `symbols.search("nt!Ke*")`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __getitem__(self, name: str) -> int:
+        def job() -> int:
+            address = self._engine.session.symbols.lookup(name)
+            if address is None:
+                near = self._engine.session.symbols.near(name)
+                hint = f"did you mean {', '.join(near[:3])}?" if near else ""
+                raise UnknownNameError(f"Couldn't resolve error at '{name}'", hint, near)
+            return address
+
+        return self._engine.call(job)
+
+    def nearest(self, address: int) -> str:
+        """The address as `module!name+0x10`."""
+        return self._engine.call(self._engine.session.symbols.format, address)
+
+    def search(self, pattern: str, limit: int = 10000) -> list[SymbolInfo]:
+        """Symbols that match a pattern with WinDbg's wildcards."""
+        from kdnb.results.modules import SymbolInfo
+
+        found = self._engine.call(self._engine.session.symbols.search, pattern, limit)
+        return [SymbolInfo(address, name) for address, name in found]
+
+    @property
+    def path(self) -> str:
+        """The symbol path; assign a text to change it."""
+        return str(self._engine.session.symbols.path)
+
+    @path.setter
+    def path(self, text: str) -> None:
+        self._engine.call(self._engine.session.symbols.set_path, text)
+
+
+class BreakpointsView:
+    """The breakpoint table; items are values that say how a breakpoint was when asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(
+        self,
+        where: int | str,
+        *,
+        when: Callable[[Stop], object] | None = None,
+        passes: int = 1,
+        command: str | None = None,
+        kind: str = "software",
+        size: int = 1,
+        one_shot: bool = False,
+    ) -> BreakpointInfo:
+        """A breakpoint at an address or expression. `when(stop)` is asked at each hit, on the engine's thread."""
+        table = self._engine.session.breakpoints
+
+        def job() -> BreakpointInfo:
+            self._engine.session.require_stopped()
+            added = table.add(where, when=when, passes=passes, command=command, kind=kind, size=size, one_shot=one_shot)
+            return table.info(added)
+
+        return self._engine.call(job)
+
+    def remove(self, breakpoint: BreakpointInfo | int) -> None:
+        self._change(self._engine.session.breakpoints.remove, breakpoint)
+
+    def clear(self) -> None:
+        """Remove all."""
+        for breakpoint in self:
+            self.remove(breakpoint)
+
+    def enable(self, breakpoint: BreakpointInfo | int) -> None:
+        self._change(self._engine.session.breakpoints.enable, breakpoint)
+
+    def disable(self, breakpoint: BreakpointInfo | int) -> None:
+        self._change(self._engine.session.breakpoints.disable, breakpoint)
+
+    def _change(self, verb: Callable[..., Any], breakpoint: BreakpointInfo | int) -> None:
+        self._engine.call(verb, breakpoint if isinstance(breakpoint, int) else breakpoint.number)
+
+    def __iter__(self) -> Iterator[BreakpointInfo]:
+        return iter(self._engine.call(self._engine.session.breakpoints.listing))
+
+    def __len__(self) -> int:
+        return len(self._engine.session.breakpoints)
+
+    def __getitem__(self, number: int) -> BreakpointInfo:
+        table = self._engine.session.breakpoints
+        return self._engine.call(lambda: table.info(table[number]))
+
+    def __repr__(self) -> str:
+        return repr(self._engine.call(self._engine.session.breakpoints.listing))
