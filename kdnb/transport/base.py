@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import threading
 from typing import Protocol
 
 __all__ = ["Listener", "Transport", "Waker"]
@@ -60,17 +61,22 @@ class Waker:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._receive, selectors.EVENT_READ, False)
         self._selector.register(watched, selectors.EVENT_READ, True)
+        self._waiting = threading.Lock()
+        self._closed = False
 
     def wait(self, timeout: float) -> bool:
-        """True when the watched end has something; False at the timeout or when woken."""
-        ready = False
-        for key, _ in self._selector.select(max(timeout, 0.0)):
-            if key.data:
-                ready = True
-            else:
-                with contextlib.suppress(BlockingIOError):
-                    self._receive.recv(4096)
-        return ready
+        """True when the watched end has something; False at the timeout, when woken, or after `close`."""
+        with self._waiting:
+            if self._closed:
+                return False
+            ready = False
+            for key, _ in self._selector.select(max(timeout, 0.0)):
+                if key.data:
+                    ready = True
+                else:
+                    with contextlib.suppress(BlockingIOError):
+                        self._receive.recv(4096)
+            return ready and not self._closed
 
     def wake(self) -> None:
         # A full pair is as good as one byte; a closed one has nobody waiting.
@@ -78,6 +84,11 @@ class Waker:
             self._send.send(b"\0")
 
     def close(self) -> None:
-        self._selector.close()
-        self._receive.close()
-        self._send.close()
+        """End a wait and free everything. Close the watched end afterwards: closing it under a waiting selector would
+        leave the selector waiting."""
+        self._closed = True
+        self.wake()
+        with self._waiting:
+            self._selector.close()
+            self._receive.close()
+            self._send.close()

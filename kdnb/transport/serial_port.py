@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,13 @@ class SerialTransport:
         self._port = port
         self._woken = False
         self._closed = False
+        self._reading = threading.Lock()
 
     def read(self, timeout: float) -> bytes:
-        deadline = time.monotonic() + timeout
+        with self._reading:
+            return self._read(time.monotonic() + timeout)
+
+    def _read(self, deadline: float) -> bytes:
         try:
             while True:
                 if self._closed:
@@ -71,7 +76,8 @@ class SerialTransport:
             return
         self._closed = True
         self.wake()
-        with contextlib.suppress(OSError, ValueError, TypeError):
+        # A read that waits leaves at once; closing the device under it would leave it waiting on some systems.
+        with self._reading, contextlib.suppress(OSError, ValueError, TypeError):
             self._port.close()
 
 

@@ -56,10 +56,10 @@ class StreamSocketTransport:
             if self._closed:
                 return
             self._closed = True
+        self._waker.close()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._waker.close()
 
 
 class StreamSocketListener:

@@ -1,0 +1,101 @@
+"""`net:port=,key=`: KDNET's datagrams. The key belongs to the link (`kdnb.protocol.kdnet`); here are only sockets.
+
+The target speaks first (it knows the host's address), so a host binds its port and answers whoever sent the last
+datagram of KDNET's shape. With `target=HOST:PORT` it answers only that one.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from kdnb.errors import ConnectError, ConnectionStringError, TransportClosed
+from kdnb.protocol.kdnet import is_kdnet
+from kdnb.transport.base import Waker
+
+if TYPE_CHECKING:
+    from kdnb.transport.registry import Spec
+
+__all__ = ["UdpTransport", "connect"]
+
+DATAGRAM_SIZE = 0x10000
+
+
+class UdpTransport:
+    """A bound UDP socket and the peer that it talks to. Datagrams written before the peer is known are dropped."""
+
+    datagrams = True
+
+    def __init__(self, bound: socket.socket, peer: tuple[str, int] | None = None, *, fixed: bool = False) -> None:
+        self._socket = bound
+        self._socket.setblocking(False)
+        self._peer = peer
+        self._fixed = fixed
+        self._waker = Waker(bound)
+        self._closed = False
+
+    @classmethod
+    def bind(cls, address: str, port: int, peer: tuple[str, int] | None = None) -> UdpTransport:
+        """Bind a port (0: any free one). Raises ConnectError when it is taken."""
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            bound.bind((address, port))
+        except OSError as error:
+            bound.close()
+            raise ConnectError(f"can't use UDP port {port}: {error.strerror or error}", "choose another port") from error
+        return cls(bound, peer, fixed=peer is not None)
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    def read(self, timeout: float) -> bytes:
+        try:
+            if not self._waker.wait(timeout):
+                if self._closed:
+                    raise TransportClosed("the connection was closed here")
+                return b""
+            data, sender = self._socket.recvfrom(DATAGRAM_SIZE)
+        except (BlockingIOError, ConnectionError):
+            return b""  # a bad checksum, or the peer's port is not open yet: UDP promises nothing
+        except (OSError, ValueError) as error:
+            raise TransportClosed(f"the UDP socket failed: {error}", "connect again") from error
+        if self._fixed and sender != self._peer:
+            return b""
+        if self._peer is None or is_kdnet(data):
+            self._peer = sender
+        return data
+
+    def write(self, data: bytes) -> None:
+        if self._closed:
+            raise TransportClosed("the connection was closed here")
+        if self._peer is None:
+            return
+        try:
+            self._socket.sendto(data, self._peer)
+        except (BlockingIOError, ConnectionError):
+            return  # the link sends it again
+        except (OSError, ValueError) as error:
+            raise TransportClosed(f"the UDP socket failed: {error}", "connect again") from error
+
+    def wake(self) -> None:
+        self._waker.wake()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._waker.close()
+        self._socket.close()
+
+
+def connect(spec: Spec) -> UdpTransport:
+    """Bind the host's port of a `net:` connection string."""
+    port = spec.number("port", 0, 0xFFFF)
+    peer = None
+    if target := spec.options.get("target"):
+        name, _, number = target.rpartition(":")
+        if not name or not number.isdecimal() or int(number) > 0xFFFF:
+            raise ConnectionStringError(f"net: target={target} is no address", "write target=HOST:PORT")
+        peer = (name, int(number))
+    return UdpTransport.bind("", port, peer)
