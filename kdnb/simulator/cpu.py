@@ -13,6 +13,7 @@ from kdnb.simulator.memory import PAGE, PhysicalMemory, translate
 
 if TYPE_CHECKING:
     from kdnb.simulator.devices import Devices
+    from kdnb.simulator.loader import LoadedGuest
 
 __all__ = ["Halt", "Processor", "TripleFault"]
 
@@ -20,7 +21,6 @@ GENERAL_REGISTERS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f
 TRAP_FLAG, INTERRUPT_FLAG, RESUME_FLAG = 0x100, 0x200, 0x10000
 KERNEL_CODE, KERNEL_DATA = 0x10, 0x18
 _MASKED_ON_ENTRY = TRAP_FLAG | INTERRUPT_FLAG | RESUME_FLAG | 0x4000
-_NEVER = 0x7FFF  # an address of the first, unmapped, user page: unicorn wants some end
 _HALT_INSTRUCTION = b"\xf4"
 INVALID_OPCODE = 6
 _FAULTS = frozenset(range(32)) - {1, 2, 3, 4}
@@ -46,7 +46,7 @@ class TripleFault(Exception):
 class Processor:
     """Registers by their lower-case names through `get` and `set`; memory as this processor sees it."""
 
-    def __init__(self, number: int, memory: PhysicalMemory, root: int, devices: Devices) -> None:
+    def __init__(self, number: int, memory: PhysicalMemory, guest: LoadedGuest, devices: Devices) -> None:
         try:
             import unicorn
             from unicorn import x86_const
@@ -66,7 +66,8 @@ class Processor:
             for name, value in vars(x86_const).items()
             if name.startswith("UC_X86_REG_")
         }
-        self._uc = new_unicorn(memory, root)
+        self._uc = new_unicorn(memory, guest.root)
+        self._never = guest.end_of_code
         self._stop: Halt | None = None
         self._watch_hooks: list[Any] = []
         self._fired = 0
@@ -142,7 +143,7 @@ class Processor:
     def forget_translations(self) -> None:
         """Somebody else wrote to RAM: translated code and page table entries may be stale."""
         self._uc.ctl_flush_tb()
-        self._uc.ctl_flush_tlb()
+        self.set("cr3", self.get("cr3"))
 
     # --- running ---------------------------------------------------------------------------------------
 
@@ -153,7 +154,7 @@ class Processor:
         if rip != self._passed_at:
             self._passed_at = None
         try:
-            self._uc.emu_start(rip, _NEVER, count=instructions)
+            self._uc.emu_start(rip, self._never, count=instructions)
         except self._unicorn.UcError as error:
             if error.errno != self._unicorn.UC_ERR_INSN_INVALID:
                 raise TripleFault(f"processor {self.number}: {error}") from error

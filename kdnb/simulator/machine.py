@@ -92,13 +92,13 @@ class Machine:
                 raise RuntimeError(f"the guest stopped while booting: {event}")
             if isinstance(event, LoadSymbols):
                 self.resume(0, trace=False, dr7=None)
-            if self._devices.ready and event is None:
+            if self.processors[-1].started and (self.is_idle or self.scenario != "idle"):
                 return
         raise RuntimeError("the guest did not come up")
 
     def reboot(self) -> None:
-        """Reset and boot again, in the same scenario."""
-        self.boot()
+        """Reset, in the same scenario. What the guest says from its first instruction on comes out of `run`."""
+        self._reset()
 
     def bug_check(self, code: int = 0xE2) -> None:
         """Make the processor that stopped call KeBugCheckEx(code, 0, 0, 0, 0) when it goes on."""
@@ -133,7 +133,7 @@ class Machine:
         self._wrote = False
 
     def _new_processor(self, number: int, guest: LoadedGuest) -> Processor:
-        processor = Processor(number, self._memory, guest.root, self._devices)
+        processor = Processor(number, self._memory, guest, self._devices)
         processor.start(guest.entry, STARTUP_STACKS[number], LOADER_BLOCK, number)
         return processor
 
@@ -142,7 +142,7 @@ class Machine:
     @property
     def is_idle(self) -> bool:
         """Every processor waits for the next tick: a server may wait for input as long as a tick lasts."""
-        return self._stopped is None and all(p.halted and not p.interrupt_pending for p in self._running())
+        return self._stopped is None and all(processor.halted for processor in self._running())
 
     @property
     def ticks(self) -> int:

@@ -21,7 +21,7 @@ IMAGES = GUEST / "images"
 COMPILER_FLAGS = (
     "--target=x86_64-pc-windows-msvc -c -g -gcodeview -ffreestanding -fshort-wchar -O1 -fno-inline-functions"
     " -fno-optimize-sibling-calls -fno-builtin -mno-implicit-float -mno-sse -mno-stack-arg-probe"
-    " -fno-ident -fdebug-compilation-dir=. -Wall -Wextra -Werror -Wno-unused-parameter -Wno-multichar"
+    " -fasynchronous-unwind-tables -fno-ident -fdebug-compilation-dir=. -Wall -Wextra -Werror -Wno-unused-parameter -Wno-multichar"
     " -Wno-missing-field-initializers -Wno-sign-compare"
 ).split()
 

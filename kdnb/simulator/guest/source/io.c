@@ -11,7 +11,7 @@ volatile ULONG64 ObpHandleLock;
 
 // ---- loading ------------------------------------------------------------------------------------------------
 
-static const WCHAR *IopBaseName(const WCHAR *Path)
+NOINLINE const WCHAR *IopBaseName(const WCHAR *Path)
 {
     const WCHAR *Name = Path;
     for (; *Path; Path++)
@@ -20,7 +20,7 @@ static const WCHAR *IopBaseName(const WCHAR *Path)
     return Name;
 }
 
-static KLDR_DATA_TABLE_ENTRY *MiInsertLoadedImage(LOADER_IMAGE *Image)
+NOINLINE KLDR_DATA_TABLE_ENTRY *MiInsertLoadedImage(LOADER_IMAGE *Image)
 {
     KLDR_DATA_TABLE_ENTRY *Entry = ExAllocatePoolWithTag(0, sizeof(*Entry), 'dLmM');
     Entry->DllBase = Image->Base;
@@ -115,7 +115,7 @@ EXPORT DEVICE_OBJECT *IopFindDevice(const WCHAR *Name)
     return NULL;
 }
 
-static IRP *IopAllocateIrp(DEVICE_OBJECT *Device, FILE_OBJECT *File, UCHAR MajorFunction, IO_STATUS_BLOCK *Iosb)
+NOINLINE IRP *IopAllocateIrp(DEVICE_OBJECT *Device, FILE_OBJECT *File, UCHAR MajorFunction, IO_STATUS_BLOCK *Iosb)
 {
     IRP *Irp = ExAllocatePoolWithTag(0, sizeof(*Irp), ' prI');
     IO_STACK_LOCATION *Stack;
@@ -164,7 +164,7 @@ NOINLINE NTSTATUS IopSynchronousServiceTail(DEVICE_OBJECT *Device, IRP *Irp)
 
 // ---- file services --------------------------------------------------------------------------------------------
 
-static FILE_OBJECT *ObpReferenceFile(HANDLE Handle)
+NOINLINE FILE_OBJECT *ObpReferenceFile(HANDLE Handle)
 {
     ULONG_PTR Index = (ULONG_PTR)Handle / 4;
     return Index && Index < MAXIMUM_HANDLES ? ObpHandleTable[Index] : NULL;
@@ -229,7 +229,7 @@ EXPORT NTSTATUS NtOpenFile(HANDLE *File, ULONG Access, OBJECT_ATTRIBUTES *Attrib
     return IopCreateFile(File, Access, Attributes, Iosb);
 }
 
-static NTSTATUS IopTransfer(HANDLE Handle, UCHAR MajorFunction, IO_STATUS_BLOCK *Iosb, PVOID Buffer, ULONG Length, LONG64 *Offset)
+NOINLINE NTSTATUS IopTransfer(HANDLE Handle, UCHAR MajorFunction, IO_STATUS_BLOCK *Iosb, PVOID Buffer, ULONG Length, LONG64 *Offset)
 {
     FILE_OBJECT *File = ObpReferenceFile(Handle);
     if (!File)

@@ -57,12 +57,12 @@ volatile ULONG64 KdpPrintSpinLock;
 extern UCHAR ExpSystemResourcesList[], MmHighestUserAddress[], MmSystemRangeStart[], MmUserProbeAddress[], MmNumberOfPhysicalPages[];
 extern UCHAR MmLowestPhysicalPage[], MmHighestPhysicalPage[], MmNonPagedPoolStart[], MmNonPagedPoolEnd[], KeTimeIncrement[], PspCidTable[];
 
-static VOID KdpPut64(ULONG Offset, ULONG64 Value) { *(ULONG64 *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
-static VOID KdpPut32(ULONG Offset, ULONG Value) { *(ULONG *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
-static VOID KdpPut16(ULONG Offset, USHORT Value) { *(USHORT *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
+NOINLINE VOID KdpPut64(ULONG Offset, ULONG64 Value) { *(ULONG64 *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
+NOINLINE VOID KdpPut32(ULONG Offset, ULONG Value) { *(ULONG *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
+NOINLINE VOID KdpPut16(ULONG Offset, USHORT Value) { *(USHORT *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
 #define ADDRESS(offset, symbol) KdpPut64(offset, (ULONG64)&(symbol))
 
-static VOID KdpInitializeDataBlock(void)
+NOINLINE VOID KdpInitializeDataBlock(void)
 {
     KdpPut64(0x18, (ULONG64)__ImageBase);
     KdpPut64(0x20, (ULONG64)DbgBreakPointWithStatus);
@@ -159,7 +159,7 @@ VOID KdInitializePcr(KPCR *Pcr) { Pcr->KdVersionBlock = &KdVersionBlock; }
 
 // ---- prints ---------------------------------------------------------------------------------------------
 
-static VOID KdLogDbgPrint(const STRING *Output)
+NOINLINE VOID KdLogDbgPrint(const STRING *Output)
 {
     for (ULONG i = 0; i < Output->Length; i++) {
         *KdPrintWritePointer++ = Output->Buffer[i];

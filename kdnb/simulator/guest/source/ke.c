@@ -59,7 +59,7 @@ _Static_assert(OFFSET(KSERVICE_TABLE_DESCRIPTOR, Limit) == 0x10, "known to trap.
 
 // ---- processors -----------------------------------------------------------------------------------------
 
-static VOID KiSetGate(ULONG Vector, VOID (*Handler)(void), ULONG Ist, ULONG Privilege)
+NOINLINE VOID KiSetGate(ULONG Vector, VOID (*Handler)(void), ULONG Ist, ULONG Privilege)
 {
     ULONG64 Address = (ULONG64)Handler;
     KIDTENTRY64 *Gate = &KiIdt[Vector];
@@ -72,7 +72,7 @@ static VOID KiSetGate(ULONG Vector, VOID (*Handler)(void), ULONG Ist, ULONG Priv
     Gate->Reserved = 0;
 }
 
-static VOID KiInitializeIdt(void)
+NOINLINE VOID KiInitializeIdt(void)
 {
     for (ULONG Vector = 0; Vector < 256; Vector++)
         KiSetGate(Vector, KiUnexpectedInterrupt, 0, 0);
@@ -97,7 +97,7 @@ static VOID KiInitializeIdt(void)
     KiSetGate(CLOCK_VECTOR, KiClockInterrupt, 0, 0);
 }
 
-static VOID KiInitializeBootStructures(ULONG Number)
+NOINLINE VOID KiInitializeBootStructures(ULONG Number)
 {
     ULONG64 *Gdt = KiGdt[Number];
     KTSS64 *Tss = &KiTss[Number];
@@ -118,16 +118,20 @@ static VOID KiInitializeBootStructures(ULONG Number)
     __asm__ volatile("movw %w0, %%ds; movw %w0, %%es; movw %w1, %%fs; movw %w0, %%gs" ::"r"(0x2B), "r"(0x53));
 }
 
-VOID KiInitializeProcessor(ULONG Number)
+NOINLINE VOID KiInitializeMachineSpecificRegisters(ULONG Number)
 {
-    KPCR *Pcr = &KiPcrs[Number];
-    KPRCB *Prcb = &Pcr->Prcb;
-    KiInitializeBootStructures(Number);
-    KiWriteMsr(0xC0000101, (ULONG64)Pcr);
+    KiWriteMsr(0xC0000101, (ULONG64)&KiPcrs[Number]);
     KiWriteMsr(0xC0000102, 0);
     KiWriteMsr(0xC0000081, 0x0023001000000000);
     KiWriteMsr(0xC0000082, (ULONG64)KiSystemCall64);
     KiWriteMsr(0xC0000084, 0x4700);
+}
+
+// The first processor does this for all: threads are made for processors that don't run yet.
+NOINLINE VOID KiInitializePcr(ULONG Number)
+{
+    KPCR *Pcr = &KiPcrs[Number];
+    KPRCB *Prcb = &Pcr->Prcb;
     Pcr->Self = Pcr;
     Pcr->Used_Self = Pcr;
     Pcr->CurrentPrcb = Prcb;
@@ -153,7 +157,7 @@ VOID KiInitializeProcessor(ULONG Number)
     KiProcessorBlock[Number] = Prcb;
 }
 
-static VOID KiInitializeSharedData(void)
+NOINLINE VOID KiInitializeSharedData(void)
 {
     static const WCHAR Root[] = L"C:\\Windows";
     memcpy(USER_SHARED + 0x30, Root, sizeof(Root));
@@ -171,8 +175,11 @@ VOID KiInitializeKernel(LOADER_PARAMETER_BLOCK *LoaderBlock, ULONG Number)
     if (Number == 0) {
         KeLoaderBlock = LoaderBlock;
         KiInitializeIdt();
+        for (ULONG Each = 0; Each < LoaderBlock->NumberProcessors; Each++)
+            KiInitializePcr(Each);
     }
-    KiInitializeProcessor(Number);
+    KiInitializeBootStructures(Number);
+    KiInitializeMachineSpecificRegisters(Number);
     if (Number == 0) {
         KdInitSystem(0);
         MmInitSystem();
@@ -239,12 +246,16 @@ VOID KeInitializeThread(KTHREAD *Thread, KPROCESS *Process, ULONG Processor, PVO
     Thread->StackLimit = (UCHAR *)Stack - 0x6000;
     Thread->Processor = Processor;
     Thread->Quantum = TICKS_PER_QUANTUM;
-    // what SwapContext and the return address of its caller expect; the stack above is zero
-    ULONG64 *Sp = (ULONG64 *)((UCHAR *)Stack - 0x40);
+    InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);
+}
+
+// What SwapContext takes from a stack it switches to; above it the stack is zero, so that a walk ends there.
+VOID KiInitializeContextThread(KTHREAD *Thread)
+{
+    ULONG64 *Sp = (ULONG64 *)((UCHAR *)Thread->InitialStack - 0x40);
     *--Sp = (ULONG64)KiStartSystemThread;
     *--Sp = 0;
     Thread->KernelStack = (UCHAR *)Sp - 0x20;
-    InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);
 }
 
 VOID KiReadyThread(KTHREAD *Thread)
@@ -294,7 +305,7 @@ NOINLINE NTSTATUS KiSwapThread(KTHREAD *Thread, KPRCB *Prcb)
     return (NTSTATUS)Thread->WaitStatus;
 }
 
-static ULONG64 KiDueTick(const LONG64 *Interval)
+NOINLINE ULONG64 KiDueTick(const LONG64 *Interval)
 {
     ULONG64 Ticks = (ULONG64)(*Interval < 0 ? -*Interval : *Interval) / TIME_INCREMENT;
     return KeTickCount + (Ticks ? Ticks : 1);
@@ -372,7 +383,7 @@ EXPORT VOID KeReleaseSpinLock(volatile ULONG64 *SpinLock, KIRQL OldIrql)
 
 // ---- clock ------------------------------------------------------------------------------------------------
 
-static VOID KeUpdateSystemTime(void)
+NOINLINE VOID KeUpdateSystemTime(void)
 {
     volatile ULONG64 *Interrupt = (ULONG64 *)(USER_SHARED + 8), *System = (ULONG64 *)(USER_SHARED + 0x14);
     KeTickCount++;
@@ -381,7 +392,7 @@ static VOID KeUpdateSystemTime(void)
     *(volatile ULONG64 *)(USER_SHARED + 0x320) = KeTickCount;
 }
 
-static VOID KeUpdateRunTime(KPRCB *Prcb)
+NOINLINE VOID KeUpdateRunTime(KPRCB *Prcb)
 {
     Prcb->CurrentThread->CycleTime += TIME_INCREMENT;
     if (Prcb->CurrentThread != Prcb->IdleThread && --Prcb->CurrentThread->Quantum <= 0)

@@ -312,7 +312,7 @@ AT(KPCR, Irql, 0x50);
 AT(KPCR, KdVersionBlock, 0x108);
 AT(KPCR, Prcb, 0x180);
 
-static inline KPCR *KiPcr(void)
+static inline __attribute__((always_inline)) KPCR *KiPcr(void)
 {
     KPCR *Pcr;
     __asm__ volatile("movq %%gs:0x18, %0" : "=r"(Pcr));
@@ -595,8 +595,8 @@ NTKERNELAPI VOID *memset(void *To, int Value, SIZE_T Size);
 NTKERNELAPI int memcmp(const void *A, const void *B, SIZE_T Size);
 NTKERNELAPI ULONG ExScenario(void);
 
-static inline IO_STACK_LOCATION *IoGetCurrentIrpStackLocation(IRP *Irp) { return &Irp->Stack[(int)Irp->CurrentLocation]; }
-static inline IO_STACK_LOCATION *IoGetNextIrpStackLocation(IRP *Irp) { return &Irp->Stack[(int)Irp->CurrentLocation - 1]; }
+static inline __attribute__((always_inline)) IO_STACK_LOCATION *IoGetCurrentIrpStackLocation(IRP *Irp) { return &Irp->Stack[(int)Irp->CurrentLocation]; }
+static inline __attribute__((always_inline)) IO_STACK_LOCATION *IoGetNextIrpStackLocation(IRP *Irp) { return &Irp->Stack[(int)Irp->CurrentLocation - 1]; }
 
 // ---- inside the kernel ---------------------------------------------------------------------------------
 
@@ -614,39 +614,39 @@ extern EXPORT BOOLEAN KdDebuggerEnabled, KdDebuggerNotPresent;
 extern EXPORT ULONG NtGlobalFlag, NtBuildNumber;
 extern EXPORT CHAR NtBuildLab[];
 
-static inline VOID InitializeListHead(LIST_ENTRY *Head) { Head->Flink = Head->Blink = Head; }
-static inline BOOLEAN IsListEmpty(const LIST_ENTRY *Head) { return Head->Flink == Head; }
-static inline VOID InsertTailList(LIST_ENTRY *Head, LIST_ENTRY *Entry)
+static inline __attribute__((always_inline)) VOID InitializeListHead(LIST_ENTRY *Head) { Head->Flink = Head->Blink = Head; }
+static inline __attribute__((always_inline)) BOOLEAN IsListEmpty(const LIST_ENTRY *Head) { return Head->Flink == Head; }
+static inline __attribute__((always_inline)) VOID InsertTailList(LIST_ENTRY *Head, LIST_ENTRY *Entry)
 {
     Entry->Flink = Head;
     Entry->Blink = Head->Blink;
     Head->Blink->Flink = Entry;
     Head->Blink = Entry;
 }
-static inline VOID RemoveEntryList(LIST_ENTRY *Entry)
+static inline __attribute__((always_inline)) VOID RemoveEntryList(LIST_ENTRY *Entry)
 {
     Entry->Flink->Blink = Entry->Blink;
     Entry->Blink->Flink = Entry->Flink;
 }
 
-static inline VOID KiOut8(USHORT Port, UCHAR Value) { __asm__ volatile("outb %0, %1" ::"a"(Value), "d"(Port)); }
-static inline UCHAR KiIn8(USHORT Port)
+static inline __attribute__((always_inline)) VOID KiOut8(USHORT Port, UCHAR Value) { __asm__ volatile("outb %0, %1" ::"a"(Value), "d"(Port)); }
+static inline __attribute__((always_inline)) UCHAR KiIn8(USHORT Port)
 {
     UCHAR Value;
     __asm__ volatile("inb %1, %0" : "=a"(Value) : "d"(Port));
     return Value;
 }
-static inline VOID KiWriteMsr(ULONG Msr, ULONG64 Value)
+static inline __attribute__((always_inline)) VOID KiWriteMsr(ULONG Msr, ULONG64 Value)
 {
     __asm__ volatile("wrmsr" ::"c"(Msr), "a"((ULONG)Value), "d"((ULONG)(Value >> 32)));
 }
-static inline ULONG64 KiDisableInterrupts(void)
+static inline __attribute__((always_inline)) ULONG64 KiDisableInterrupts(void)
 {
     ULONG64 Flags;
     __asm__ volatile("pushfq; popq %0; cli" : "=r"(Flags)::"memory");
     return Flags;
 }
-static inline VOID KiRestoreInterrupts(ULONG64 Flags)
+static inline __attribute__((always_inline)) VOID KiRestoreInterrupts(ULONG64 Flags)
 {
     if (Flags & 0x200)
         __asm__ volatile("sti" ::: "memory");
@@ -669,8 +669,8 @@ VOID KdCheckForDebugBreak(void);
 BOOLEAN KdTrap(KTRAP_FRAME *TrapFrame, KEXCEPTION_FRAME *ExceptionFrame, EXCEPTION_RECORD *Record);
 VOID KdInitializePcr(KPCR *Pcr);
 
-VOID KiInitializeProcessor(ULONG Number);
 VOID KiInitializeIdle(ULONG Number, EPROCESS *Process);
+VOID KiInitializeContextThread(KTHREAD *Thread);
 VOID KiReadyThread(KTHREAD *Thread);
 NTSTATUS KiSwapThread(KTHREAD *Thread, KPRCB *Prcb);
 VOID KiIdleLoop(void);

@@ -56,6 +56,7 @@ ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor,
     InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);
     Process->ActiveThreads++;
     KeInitializeThread(&Thread->Tcb, &Process->Pcb, Processor, MmCreateKernelStack());
+    KiInitializeContextThread(&Thread->Tcb);
     KiReadyThread(&Thread->Tcb);
     KiRestoreInterrupts(Flags);
     return Thread;
@@ -81,7 +82,7 @@ VOID PsInitSystem(void)
 
 // ---- what the threads do ----------------------------------------------------------------------------------------
 
-static VOID PspSleep(LONG64 Ticks)
+NOINLINE VOID PspSleep(LONG64 Ticks)
 {
     LONG64 Interval = TICK * Ticks;
     ZwDelayExecution(FALSE, &Interval);
@@ -104,7 +105,7 @@ NOINLINE VOID KeBalanceSetManager(PVOID Context)
     }
 }
 
-static NTSTATUS PspOpen(const WCHAR *Path, HANDLE *Handle)
+NOINLINE NTSTATUS PspOpen(const WCHAR *Path, HANDLE *Handle)
 {
     UNICODE_STRING Name;
     OBJECT_ATTRIBUTES Attributes = {sizeof(Attributes), NULL, &Name, 0x40, NULL, NULL};

@@ -34,7 +34,7 @@ EXPORT VOID RtlInitUnicodeString(UNICODE_STRING *String, const WCHAR *Text)
     String->Buffer = (WCHAR *)Text;
 }
 
-static WCHAR RtlpUpcase(WCHAR Character) { return Character >= 'a' && Character <= 'z' ? Character - 32 : Character; }
+NOINLINE WCHAR RtlpUpcase(WCHAR Character) { return Character >= 'a' && Character <= 'z' ? Character - 32 : Character; }
 
 EXPORT BOOLEAN RtlEqualUnicodeString(const UNICODE_STRING *A, const UNICODE_STRING *B, BOOLEAN IgnoreCase)
 {
@@ -53,13 +53,13 @@ typedef struct _OUTPUT {
     ULONG Size, Length;
 } OUTPUT;
 
-static VOID RtlpPut(OUTPUT *Output, CHAR Character)
+NOINLINE VOID RtlpPut(OUTPUT *Output, CHAR Character)
 {
     if (Output->Length + 1 < Output->Size)
         Output->Buffer[Output->Length++] = Character;
 }
 
-static VOID RtlpPutNumber(OUTPUT *Output, ULONG64 Value, ULONG Radix, ULONG Width, CHAR Fill, BOOLEAN Upper, BOOLEAN Negative)
+NOINLINE VOID RtlpPutNumber(OUTPUT *Output, ULONG64 Value, ULONG Radix, ULONG Width, CHAR Fill, BOOLEAN Upper, BOOLEAN Negative)
 {
     CHAR Digits[24];
     ULONG Count = 0;

@@ -39,8 +39,8 @@
     mov [rsp + 0x50], r9
     mov [rsp + 0x58], r10
     mov [rsp + 0x60], r11
-    mov al, byte ptr gs:[0x50]
-    mov [rsp + 0x29], al
+    mov r11b, byte ptr gs:[0x50]
+    mov [rsp + 0x29], r11b
     mov byte ptr [rsp + 0x28], 0
     cld
 .endm
@@ -384,7 +384,8 @@ FUNCTION Zw\name
     .seh_endprologue
     mov rax, rsp
     cli
-    sub rsp, 0x10
+    sub rsp, 8
+    push 0x18
     push rax
     pushfq
     push 0x10
@@ -468,6 +469,7 @@ KiSystemServiceRepeat:
 KiSystemServiceCopyEnd:
     mov [rbp - 0x80 + 0x58], r10
     call r10
+    nop dword ptr [rax]
     .globl KiSystemServiceExit
 KiSystemServiceExit:
     mov [rbp - 0x80 + 0x30], rax
