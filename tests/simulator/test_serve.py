@@ -1,0 +1,90 @@
+"""The server, over TCP on this machine, with a client on a plain socket."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kdnb.protocol.constants import Api, PacketType
+from kdnb.protocol.framing import encode_packet, make_control
+from kdnb.simulator.guest_symbols import write_symbols
+from kdnb.simulator.machine import Machine
+from kdnb.simulator.serve import Server
+from kdnb.symbols.pdb import PdbFile
+from kdnb.transport.registry import listen
+from tests.simulator.raw_client import RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def serving(scenario: str = "idle") -> Iterator[str]:
+    machine = Machine(scenario)
+    machine.boot()
+    with contextlib.closing(listen("tcp:127.0.0.1:0")) as listener:
+        server = Server(machine, listener)
+        thread = threading.Thread(target=server.run, name="server under test")
+        thread.start()
+        try:
+            yield listener.address
+        finally:
+            server.close()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """One machine for the tests that leave it running."""
+    with serving() as where:
+        yield where
+
+
+def test_break_in_version_and_memory(address: str) -> None:
+    with RawClient(address) as client:
+        stop = client.break_in()
+        assert stop.exception is not None
+        assert stop.exception.code == 0x80000003
+        base = client.request(Api.GetVersion).body.kernel_base
+        assert client.read(base, 2) == b"MZ"
+        client.go()
+
+
+def test_one_client_after_another_finds_the_machine(address: str) -> None:
+    for _ in range(3):
+        with RawClient(address) as client:
+            client.break_in()
+            client.go()
+
+
+def test_a_client_that_vanishes_at_a_stop_leaves_it_to_the_next(address: str) -> None:
+    with RawClient(address) as client:
+        stop = client.break_in()
+    with RawClient(address) as client:
+        client.send(encode_packet(make_control(PacketType.RESET, 0)))
+        again = client.stop()
+        assert (again.program_counter, again.thread) == (stop.program_counter, stop.thread)
+        client.go()
+
+
+def test_the_storm_reaches_a_client_that_only_acknowledges() -> None:
+    with serving("storm") as where, RawClient(where) as client:
+        client.break_in()
+        client.go()
+        client.send(b"b")
+        client.stop()
+        assert any(b"storm: line" in text for text in client.prints)
+
+
+def test_symbols_are_written_in_store_layout(tmp_path: Path) -> None:
+    written = write_symbols(tmp_path)
+    assert {path.name for path in written} >= {"ntkrnlmp.pdb", "disk.pdb", "ntfs.pdb", "buggy.pdb"}
+    for path in written:
+        pdb = PdbFile.open(path)
+        assert (
+            path == tmp_path / path.name / f"{pdb.guid}{pdb.age:X}" / path.name or path.parent.parent.name == path.name
+        )
