@@ -34,6 +34,7 @@ def register_widgets(shell: InteractiveShell, notebook: Notebook) -> None:
     if getattr(shell, "kernel", None) is None:
         return
     views = _Views(notebook)
+    assert shell.display_formatter is not None  # made with the shell
     formatter = shell.display_formatter.mimebundle_formatter
     formatter.for_type(RegisterSet, _bundled(RegistersWidget))
     formatter.for_type(MemoryDump, _bundled(views.memory))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import inspect
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
@@ -22,6 +23,7 @@ class KdnbKernel(IPythonKernel):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        assert self.shell is not None  # made by the line above
         self.notebook = attach(self.shell)
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
@@ -29,18 +31,18 @@ class KdnbKernel(IPythonKernel):
 
         ipykernel's own way is a signal to the process group, which doesn't exist on Windows.
         """
+        assert self.session is not None  # there is one as soon as messages come
         _thread.interrupt_main()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
-    def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> dict[str, Any]:
-        found = inspect_command(code, cursor_pos, self.shell.user_ns)
+    def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> Any:
+        found = inspect_command(code, cursor_pos, self.notebook.shell.user_ns)
         if found is not None:
             return {"status": "ok", "found": True, "data": {"text/plain": found}, "metadata": {}}
-        reply: dict[str, Any] = super().do_inspect(code, cursor_pos, detail_level, omit_sections)
-        return reply
+        return super().do_inspect(code, cursor_pos, detail_level, omit_sections)
 
-    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
+    async def do_shutdown(self, restart: bool) -> Any:
         """The target is never left frozen: shutting down is `qd`."""
         self.notebook.disconnect()
-        reply: dict[str, Any] = super().do_shutdown(restart)
-        return reply
+        reply = super().do_shutdown(restart)
+        return await reply if inspect.isawaitable(reply) else reply

@@ -34,12 +34,13 @@ def register_magics(shell: InteractiveShell, notebook: Notebook) -> None:
         """Run debugger commands and show each value at once: what a bare command inside a cell becomes."""
         notebook.run(line, show=_show)
 
-    shell.register_magic_function(kd, "line_cell", "kd")
-    shell.register_magic_function(kd_show, "line", "kd_show")
-    taken = shell.magics_manager.magics["line"]
+    manager = shell.magics_manager
+    manager.register_function(kd, "line_cell", "kd")
+    manager.register_function(kd_show, "line", "kd_show")
+    taken = manager.magics["line"]
     for name, command in COMMANDS.items():
         if name.isidentifier() and name not in taken:
-            shell.register_magic_function(_command_magic(notebook, name, command.summary), "line", name)
+            manager.register_function(_command_magic(notebook, name, command.summary), "line", name)
 
 
 def _command_magic(notebook: Notebook, name: str, summary: str) -> Callable[[str], Any]:

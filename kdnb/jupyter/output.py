@@ -40,4 +40,4 @@ def cell_output(shell: InteractiveShell) -> CellOutput:
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return CellOutput(None, {})
-    return CellOutput(kernel, dict(shell.get_parent()))
+    return CellOutput(kernel, dict(kernel.get_parent()))
