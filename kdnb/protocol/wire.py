@@ -151,6 +151,9 @@ class Layout:
         self.fields = tuple(fields)
         self.size = sum(field.size for _, field in self.fields)
         self.construct = construct.Sequence(*(name / field.construct for name, field in self.fields))
+        self._names = tuple(name for name, _ in self.fields)
+        self._counts = tuple((i, field.count) for i, (_, field) in enumerate(self.fields) if field.count is not None)
+        self._dumps = tuple((i, field.dump) for i, (_, field) in enumerate(self.fields) if field.dump)
         self._loads = tuple((i, field.load) for i, (_, field) in enumerate(self.fields) if field.load)
 
     @functools.cached_property
@@ -176,12 +179,12 @@ class Layout:
 
     def dump(self, name: str, structure: object) -> list[Any]:
         """Values for construct from the dataclass; lengths are checked here, since compiled construct doesn't."""
-        values = []
-        for field_name, field in self.fields:
-            value = getattr(structure, field_name)
-            if field.count is not None and len(value) != field.count:
-                raise UsageError(f"{name}.{field_name} has length {len(value)}, the wire has {field.count}")
-            values.append(field.dump(value) if field.dump else value)
+        values = [getattr(structure, field_name) for field_name in self._names]
+        for index, count in self._counts:
+            if len(values[index]) != count:
+                raise UsageError(f"{name}.{self._names[index]} has length {len(values[index])}, the wire has {count}")
+        for index, dump in self._dumps:
+            values[index] = dump(values[index])
         return values
 
     def place(self) -> Iterable[tuple[int, str, Field]]:
