@@ -13,6 +13,7 @@ from kdnb.symbols.pdb import PdbFile
 from kdnb.symbols.unwind_info import GENERAL_REGISTERS
 from tests.debugger.emulated import BASE, NONVOLATILE, Caller, Program
 from tests.debugger.flat_memory import FlatMemory, HandMadeModule
+from tests.debugger.guest_steps import SteppedGuest
 from tests.symbols.build import build
 
 PROGRAMS = Path(__file__).parent / "unwind_programs"
@@ -53,6 +54,23 @@ def test_every_instruction_of_a_program_unwinds_to_the_true_chain(tmp_path: Path
     assert traps > 30
     functions = {program.image.function_table.lookup(address - BASE) for address in visited} - {None}
     assert len(functions) == len(program.image.function_table)  # each function was really run
+
+
+@pytest.mark.parametrize(("scenario", "count"), [("syscalls", 700), ("bugcheck", 300)])
+def test_every_step_of_the_guest_kernel_unwinds_to_the_start_of_its_thread(scenario: str, count: int) -> None:
+    """Through C, assembly stubs, clock interrupts, page faults and service calls."""
+    guest = SteppedGuest(scenario)
+    seen: set[str] = set()
+    for registers in guest.steps(count):
+        frames, note = unwind(registers, MachineType.AMD64, guest.memory, guest)
+        names = [guest.name(frame.lookup_address) for frame in frames]
+        assert note is None, names
+        assert not any(frame.warning for frame in frames), names
+        assert names[-1] in ("KiStartSystemThread", "KiSystemStartup"), names
+        seen.update(names)
+    assert len(seen) > 8
+    if scenario == "bugcheck":
+        assert {"KeBugCheckEx", "KiPageFault"} <= seen
 
 
 # --- single records, by hand ---------------------------------------------------------------------

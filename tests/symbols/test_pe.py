@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdnb.errors import MemoryReadError, SymbolFileError
+from kdnb.symbols.pdb import PdbFile
 from kdnb.symbols.pe import PeImage
 from tests.debugger.flat_memory import pe_headers
 
@@ -77,6 +78,21 @@ def test_an_x86_file_reads_as_pefile_reads_it(built_x86: Built) -> None:
     check_against_pefile(image, built_x86.image)
     assert not image.is_64bit
     assert len(image.function_table) == 0
+
+
+@pytest.mark.parametrize("name", ["ntoskrnl.exe", "disk.sys", "ntfs.sys", "buggy.sys"])
+def test_the_simulated_machines_own_images_read_as_pefile_reads_them(repository: Path, name: str) -> None:
+    path = repository / "kdnb" / "simulator" / "guest" / "images" / name
+    image = PeImage.from_file(path.read_bytes())
+    truth = pefile.PE(str(path))
+    entries = [e.struct for e in truth.DIRECTORY_ENTRY_EXCEPTION]
+    assert [(f.begin, f.end) for f in image.function_table] == [(e.BeginAddress, e.EndAddress) for e in entries]
+    assert len(image.function_table) > 1
+    exports = getattr(truth, "DIRECTORY_ENTRY_EXPORT", None)
+    assert len(image.exports()) == (len(exports.symbols) if exports else 0)
+    pdb = PdbFile.open(path.with_name(image.codeview.pdb_name if image.codeview else ""))
+    assert image.codeview is not None
+    assert pdb.belongs_to(image.codeview)
 
 
 def test_an_image_in_memory_reads_like_its_file_in_few_reads(built: Built) -> None:
