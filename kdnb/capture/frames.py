@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdnb.capture.fields import PayloadFields, read_fields
 from kdnb.capture.pairing import find_resends, pair_replies
-from kdnb.protocol.constants import Direction, PacketType
+from kdnb.protocol.constants import Direction, PacketType, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,10 +47,7 @@ NO_TAGS = (Tag(),)
 
 def packet_type_name(number: int) -> str:
     """`STATE_MANIPULATE` and its like; the number in hexadecimal when it has no name."""
-    try:
-        return PacketType(number).name
-    except ValueError:
-        return f"{number:#x}"
+    return name_of(PacketType, number) or f"{number:#x}"
 
 
 def to_frame(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdnb.capture.frames import packet_type_name
 from kdnb.protocol import codec
 from kdnb.protocol.constants import Direction, PacketType
 
@@ -36,7 +37,4 @@ def _line(record: PacketRecord, machine: MachineType) -> str:
         )
     if record.packet_type == PacketType.UNUSED:
         return "data channel open"
-    try:
-        return f"{PacketType(record.packet_type).name} {record.packet_id:08x}"
-    except ValueError:
-        return f"packet of type {record.packet_type}"
+    return f"{packet_type_name(record.packet_type)} {record.packet_id:08x}"

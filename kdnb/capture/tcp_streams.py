@@ -34,22 +34,28 @@ class Piece(NamedTuple):
 
 
 class Stream:
-    """One direction of a connection: `pieces` in stream order, `gaps` missing ranges, `missing` bytes in all."""
+    """One direction of a connection: `pieces` in stream order, `gaps` missing ranges, `missing` bytes in all.
 
-    __slots__ = ("_base", "_next", "_waiting", "_waiting_size", "gaps", "missing", "pieces")
+    Without a SYN the stream begins at the lowest sequence number near the first one seen.
+    """
+
+    __slots__ = ("_base", "_begun", "_early", "_next", "_waiting", "_waiting_size", "gaps", "missing", "pieces")
 
     def __init__(self) -> None:
         self.pieces: list[Piece] = []
         self.gaps = 0
         self.missing = 0
         self._base: int | None = None  # sequence number of stream offset 0
+        self._begun = False  # by a SYN: nothing can lie before
         self._next = 0  # stream offset of the next byte in order
+        self._early: list[tuple[int, int, int | None, bytes]] = []  # what lies before the first segment seen
         self._waiting: list[tuple[int, int, int | None, bytes]] = []  # sorted by offset
         self._waiting_size = 0
 
     def begin(self, sequence: int) -> None:
         """The sequence number of the first byte, from a SYN."""
         self._base = sequence
+        self._begun = True
 
     def belongs(self, sequence: int) -> bool:
         """Whether a segment with this sequence number can be of this stream."""
@@ -68,6 +74,10 @@ class Stream:
         if self._base is None:
             self._base = sequence
         offset = self._next + self._distance(sequence)
+        if offset < 0:
+            if not self._begun:
+                self._early.append((offset, frame, time, data[:-offset]))
+            data, offset = data[-offset:], 0
         if offset <= self._next:
             self._deliver(offset, data, frame, time)
             if self._waiting:
@@ -76,16 +86,37 @@ class Stream:
         bisect.insort(self._waiting, (offset, frame, time, data), key=lambda piece: piece[0])
         self._waiting_size += len(data)
         if self._waiting_size > WAITING_LIMIT:
-            self.finish()
+            self._give_up()
 
     def finish(self) -> None:
-        """Give up on the holes: what waits is delivered behind gaps."""
+        """Nothing more comes; to be called once."""
+        self._give_up()
+        if self._early:
+            self._prepend()
+
+    def _give_up(self) -> None:
+        """No longer wait for the holes: what lies behind them is delivered behind gaps."""
         while self._waiting:
             hole = self._waiting[0][0] - self._next
             self.gaps += 1
             self.missing += hole
             self._next += hole
             self._drain()
+
+    def _prepend(self) -> None:
+        """Put what lay before the first segment seen where it belongs; all offsets move."""
+        self._early.sort(key=lambda piece: piece[0])
+        shift = -self._early[0][0]
+        before = Stream()
+        before.begin(0)
+        for offset, frame, time, data in self._early:
+            before.add(offset + shift, data, frame, time)
+        before.finish()
+        hole = shift - before._next
+        self.gaps += before.gaps + (hole > 0)
+        self.missing += before.missing + hole
+        self.pieces = before.pieces + [piece._replace(offset=piece.offset + shift) for piece in self.pieces]
+        self._early = []
 
     def _drain(self) -> None:
         taken = 0

@@ -285,8 +285,7 @@ def test_segments_may_come_late_and_twice(
     sends = []
     for index, (direction, data) in enumerate(exchange):
         for delay in [0] + [1] * (choose.random() < 0.3):
-            # The first segment of each direction stays first: without a SYN it fixes where the stream begins.
-            late = choose.randint(0, 4) if offsets[direction] else 0
+            late = choose.randint(0, 4)
             sends.append((index + (late + delay), len(sends), direction, data, offsets[direction]))
         offsets[direction] += len(data)
     file = io.BytesIO()
@@ -424,16 +423,6 @@ def test_random_bytes_never_raise_anything_else(
     noise = pcapng([*exchange[:4], (TO_HOST, data), (TO_TARGET, data)]) if packets else exchange[1][1] + data
     capture = opened(tmp_path_factory.mktemp("noise"), noise)
     capture.packets(summary=True)
-
-
-def test_the_summary_names_types_apis_and_problems(whole: Capture, exchange: Exchange, tmp_path: Path) -> None:
-    text = repr(whole)
-    assert "STATE_MANIPULATE" in text
-    assert "  ReadVirtualMemory" in text
-    assert f"junk bytes {len(exchange[0][1])}" in text
-    assert "us per frame" in text
-    cut = opened(tmp_path, pcapng(exchange)[:-10])
-    assert repr(cut).splitlines()[-1].startswith("problem: ")
 
 
 def test_writing_a_capture_again_as_pcapng_changes_nothing_but_the_frame_numbers(

@@ -60,6 +60,26 @@ def test_any_order_overlap_and_repetition_gives_the_bytes_sent(
         assert piece.time == piece.frame * 1000
 
 
+@given(transfers())
+def test_without_a_syn_the_stream_begins_at_the_lowest_byte(transfer: tuple[bytes, int, list[tuple[int, int]]]) -> None:
+    message, first, spans = transfer
+    connections = assemble(*(segment(first + start, message[start:end]) for start, end in spans))
+    stream = connections.all[0].streams[0]
+    assert content(connections) == message
+    assert stream.gaps == 0
+    at = 0
+    for piece in stream.pieces:
+        assert piece.offset == at
+        at += len(piece.data)
+
+
+def test_what_comes_early_behind_a_hole_is_a_gap_too() -> None:
+    connections = assemble(segment(100, b"later"), segment(90, b"first"))
+    stream = connections.all[0].streams[0]
+    assert [(piece.offset, piece.data) for piece in stream.pieces] == [(0, b"first"), (10, b"later")]
+    assert (stream.gaps, stream.missing) == (1, 5)
+
+
 def test_a_hole_that_is_never_filled_is_a_gap_and_offsets_jump_over_it() -> None:
     connections = assemble(segment(100, b"abc"), segment(110, b"xyz"), segment(113, b"!"))
     stream = connections.all[0].streams[0]
