@@ -241,16 +241,16 @@ class FaultyLine:
             return data
         changed = [bytes([byte]) for byte in data]
         for place in flipped:
-            changed[place] = bytes([data[place] ^ 1 << self._streams["flip"].randrange(8)])
+            changed[place] = bytes([data[place] ^ 1 << self._streams["flipped bit"].randrange(8)])
         for place in dropped:
             changed[place] = b""
         for place in inserted:
-            changed[place] = bytes([self._streams["junk"].randrange(256)]) + changed[place]
+            changed[place] = bytes([self._streams["junk value"].randrange(256)]) + changed[place]
         return b"".join(changed)
 
 
 _BYTE_RULES = ("drop", "flip", "junk")
-_STREAMS = (*_BYTE_RULES, "damage", "dup", "reorder", "delay")
+_STREAMS = (*_BYTE_RULES, "flipped bit", "junk value", "damage", "dup", "reorder", "delay")
 
 
 class FaultyTransport:

@@ -87,13 +87,18 @@ class Pump:
 
         When the line is gone, what arrived before comes out first; then this raises TransportClosed.
         """
-        try:
-            event = self._events.get(timeout=max(timeout, 0.0))
-        except Empty:
-            event = None
-        if event is None and self._error is not None and self._events.empty():
-            raise self._error
+        event = self._next(timeout if self._error is None else 0.0)
+        while event is None and self._error is not None:
+            if self._events.empty():
+                raise self._error
+            event = self._next(0.0)
         return event
+
+    def _next(self, timeout: float) -> LinkEvent | None:
+        try:
+            return self._events.get(timeout=max(timeout, 0.0))
+        except Empty:
+            return None
 
     def wake(self) -> None:
         """Make a waiting `next_event` return None; from any thread."""

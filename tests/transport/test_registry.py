@@ -1,0 +1,95 @@
+"""Connection strings: read, refused, opened."""
+
+from __future__ import annotations
+
+import pytest
+
+from kdnb.errors import ConnectError, ConnectionStringError
+from kdnb.transport.registry import listen, open_transport, parse_spec
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "argument", "options"),
+    [
+        ("sim:", "sim", "", {}),
+        ("sim:scenario=boot", "sim", "", {"scenario": "boot"}),
+        ("com:port=COM1,baud=115200", "com", "", {"port": "COM1", "baud": "115200"}),
+        (
+            r"com:pipe,port=\\.\pipe\com_1,resets=0,reconnect",
+            "com",
+            "",
+            {"pipe": "", "port": r"\\.\pipe\com_1", "resets": "0", "reconnect": ""},
+        ),
+        ("net:port=50000,key=1.2.3.4", "net", "", {"port": "50000", "key": "1.2.3.4"}),
+        (" TCP:127.0.0.1:5555 ", "tcp", "127.0.0.1:5555", {}),
+        ("unix:/tmp/a,b=c.sock", "unix", "/tmp/a,b=c.sock", {}),
+        ("replay:a,b.pcapng,key=8.8.8.8", "replay", "a,b.pcapng", {"key": "8.8.8.8"}),
+        ("replay:C:\\x.pcap", "replay", "C:\\x.pcap", {}),
+        ("dump:C:\\MEMORY.DMP", "dump", "C:\\MEMORY.DMP", {}),
+    ],
+)
+def test_each_kind_of_connection_string_is_read(text, scheme, argument, options):
+    spec = parse_spec(text)
+    assert (spec.scheme, spec.argument, dict(spec.options)) == (scheme, argument, options)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no connection string"),
+        ("tcp", "no connection string"),
+        ("http://x", "no connection string"),
+        ("com:baud=9600", "needs port="),
+        ("com:port=COM1,speed=9", "doesn't know the option 'speed'"),
+        ("com:port=COM1,port=COM2", "given twice"),
+        ("net:port=50000", "needs key="),
+        ("net:key=1.2.3.4", "needs port="),
+    ],
+)
+def test_what_is_no_connection_string_gets_one_clear_line(text, says):
+    with pytest.raises(ConnectionStringError, match=says) as caught:
+        parse_spec(text)
+    assert "\n" not in str(caught.value)
+    assert caught.value.hint or "twice" in says
+
+
+@pytest.mark.parametrize("text", ["tcp:5555", "tcp:host:port", "tcp:host:70000", "tcp::1", "unix:", "com:port=/dev/null,baud=fast"])
+def test_addresses_are_checked_before_anything_is_opened(text):
+    with pytest.raises(ConnectionStringError):
+        open_transport(text)
+
+
+@pytest.mark.parametrize("text", ["sim:", "replay:file", "dump:file", "snapshot:file"])
+def test_what_is_no_byte_stream_is_not_opened_here(text):
+    with pytest.raises(ConnectionStringError, match="no byte stream"):
+        open_transport(text)
+
+
+def test_nobody_listening_is_a_connect_error(tmp_path):
+    listener = listen("tcp:127.0.0.1:0")
+    address = listener.address
+    listener.close()
+    for text in (address, f"unix:{tmp_path / 'none.sock'}", f"com:port={tmp_path / 'ttyX'}"):
+        with pytest.raises(ConnectError) as caught:
+            open_transport(text)
+        assert caught.value.hint
+
+
+def test_a_serial_port_is_not_listened_on():
+    with pytest.raises(ConnectionStringError, match="can't listen"):
+        listen("com:port=/dev/ttyS0")
+
+
+def test_a_named_pipe_needs_windows():
+    import sys
+
+    if sys.platform == "win32":
+        pytest.skip("this is Windows")
+    with pytest.raises(ConnectionStringError, match="Windows only"):
+        open_transport(r"com:pipe,port=\\.\pipe\com_1")
+
+
+def test_a_key_shows_in_neither_repr_nor_text():
+    spec = parse_spec("net:port=50000,key=secret.2.3.4")
+    assert "secret" not in repr(spec) + str(spec)
+    assert str(spec) == "net:port=50000,key=..."
