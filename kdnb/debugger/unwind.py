@@ -26,6 +26,8 @@ __all__ = ["ModuleLookup", "UnwoundFrame", "unwind"]
 UNKNOWN_MODULE = "WARNING: Frame IP not in any known module. Following frames may be wrong."
 NO_UNWIND_DATA = "WARNING: Stack unwind information not available. Following frames may be wrong."
 
+_KTRAP_FRAME_RIP = 0x168  # offset of Rip in x64's KTRAP_FRAME; from public headers
+
 _NAMES = {MachineType.AMD64: ("rip", "rsp"), MachineType.I386: ("eip", "esp")}
 
 
@@ -45,7 +47,7 @@ class UnwoundFrame:
     function: RuntimeFunction | None = None
     """Function table entry, as RVAs of the module."""
     trap_frame: int | None = None
-    """Address of the processor's frame (RIP, CS, EFLAGS, RSP, SS) where this is a trap handler's frame."""
+    """Where this is a trap handler's frame: address of the KTRAP_FRAME, whose tail the processor pushed."""
     warning: str = ""
     """Why the frames after this one may be wrong, in WinDbg's words."""
 
@@ -84,8 +86,9 @@ def unwind(
             return frames, UNKNOWN_MODULE
         caller = dict(step.registers)
         child_sp = step.frame_pointer or sp
+        trap_frame = step.trap_frame - _KTRAP_FRAME_RIP if step.trap_frame is not None else None
         frames.append(
-            UnwoundFrame(pc, child_sp, caller[pc_name], current, exact, step.function, step.trap_frame, step.warning)
+            UnwoundFrame(pc, child_sp, caller[pc_name], current, exact, step.function, trap_frame, step.warning)
         )
         if caller[pc_name] == 0:
             return frames, None
