@@ -7,10 +7,12 @@ condition, an image load) is continued quietly; every other one is announced.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.disassembly import disassemble, instruction_size
 from kdnb.debugger.modules import clean
+from kdnb.debugger.register_names import program_counter
 from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, describe, load_details
 from kdnb.errors import Cancelled, ConnectError, KdnbError, LinkError, MemoryReadError, UsageError
 from kdnb.protocol.codec import decode, encode, packet_type_of
@@ -51,6 +53,8 @@ class Execution:
         self._resume_with: int | None = None
         """A breakpoint's command asked to go on, with this status."""
         self._next_break = 0.0
+        self._compiled: tuple[int, int] | None = None
+        """Processor and address of the int3 in the code that the target stopped at."""
 
     # --- coming and going -----------------------------------------------------------------------
 
@@ -175,10 +179,13 @@ class Execution:
             return session.stop
         session.target.switch_processor(processor)
         self._left_stop()
-        stop = self._wait(session.clock() + BREAK_IN_TIMEOUT)
-        if stop is None:
+        change = self._next_change(session.clock() + BREAK_IN_TIMEOUT)
+        if change is None:
             raise LinkError(f"processor {processor} doesn't announce itself", "kd.break_in() asks the target again")
-        return stop
+        self._arrive(change)
+        # The same stop seen from elsewhere: nothing has run, so nobody is told of a new one.
+        session.stop = replace(describe(session, change, Cause("switch")), sequence=session.sequence, code=0)
+        return session.stop
 
     def reboot(self) -> Stop | None:
         """Restart the target (`.reboot`): no reply comes, what it says next are events."""
@@ -249,10 +256,10 @@ class Execution:
             self._session.target.break_in()
             self._next_break = now + BREAK_IN_INTERVAL
 
-    def _next_change(self) -> Change | None:
-        """The next state change, whatever it is; None when the target restarted instead."""
+    def _next_change(self, deadline: float | None = None) -> Change | None:
+        """The next state change, whatever it is; None when the target restarted instead, or at the deadline."""
         session = self._session
-        while True:
+        while deadline is None or session.clock() < deadline:
             if session.lost:
                 raise LinkError(f"the link is lost: {session.lost}", "connect again")
             if self._give_up:
@@ -266,7 +273,8 @@ class Execution:
             if event is not None:
                 self._handle(event)
                 if isinstance(event, Restarted):
-                    return None
+                    break
+        return None
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -275,6 +283,7 @@ class Execution:
         match event:
             case StateChanged(change):
                 self._arrive(change)
+                self._note_compiled_breakpoint(change)
                 self._settle(change)
             case Printed(text, processor):
                 session.events.on_print.publish(DebugPrint(text[:MAX_TEXT].decode("latin-1"), processor))
@@ -476,6 +485,7 @@ class Execution:
             if change is None:
                 return None
             self._arrive(change)
+            self._note_compiled_breakpoint(change)
             if not self._is_clean_step(change, processor):
                 return change
             status = ContinueStatus.DBG_CONTINUE
@@ -503,19 +513,26 @@ class Execution:
         session.drop_caches()
         session.change = session.stop = None
 
+    def _note_compiled_breakpoint(self, change: Change) -> None:
+        """An int3 that is part of the code would stop the target again at once (1.8, 9.2)."""
+        self._compiled = None
+        session, exception = self._session, change.exception
+        if exception is None or exception.code not in BREAKPOINT_CODES:
+            return
+        pc = change.program_counter & session.address_mask
+        if session.machine in (MachineType.AMD64, MachineType.I386) and self._code_at(change, pc) == INT3:
+            self._compiled = (change.processor, pc)
+
     def _pass_compiled_breakpoint(self) -> bool:
-        """An int3 that is part of the code would stop the target again at once: set the PC behind it (1.8, 9.2)."""
+        """Set the PC behind such an int3, unless the user moved it. True where that was the current processor's."""
+        if self._compiled is None:
+            return False
         session = self._session
-        change = session.change
-        if change is None or change.exception is None or change.exception.code not in BREAKPOINT_CODES:
+        (processor, pc), self._compiled = self._compiled, None
+        if session.registers.get(program_counter(session.machine), processor) != pc:
             return False
-        pc = session.registers.pc
-        if pc != change.program_counter & session.address_mask:
-            return False
-        if session.machine not in (MachineType.AMD64, MachineType.I386) or self._code_at(change, pc) != INT3:
-            return False
-        session.registers.move_pc(pc + 1)
-        return True
+        session.registers.move_pc(pc + 1, processor)
+        return processor == session.current_processor
 
     def _code_at(self, change: Change, pc: int) -> int | None:
         report = getattr(change, "report", None)

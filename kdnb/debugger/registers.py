@@ -196,10 +196,10 @@ class Registers:
             return change.program_counter & self._session.address_mask
         return self.get(program_counter(self._session.machine))
 
-    def move_pc(self, value: int) -> None:
+    def move_pc(self, value: int, processor: int | None = None) -> None:
         """Set the instruction pointer, as every debugger does to pass an int3; no change in the sense of read-only."""
-        number = self._session.current_processor
-        changed = with_registers(self.context(), {program_counter(self._session.machine): value})
+        number = self._number(processor)
+        changed = with_registers(self.context(number), {program_counter(self._session.machine): value})
         self._session.target.set_context(number, changed.encode())
         self._contexts[number] = changed
 

@@ -20,7 +20,7 @@ class Stop(Result):
 
     reason: str
     """`breakpoint` (one of ours), `break` (break-in or a compiled int3), `step`, `exception`, `bugcheck`,
-    `load`, `unload`, `temporary` (a one-shot of `g ADDRESS`, `gu`), `reset`."""
+    `load`, `unload`, `temporary` (a one-shot of `g ADDRESS`, `gu`), `switch` (another processor's view of it)."""
     processor: int
     address: int
     code: int = 0
