@@ -205,6 +205,12 @@ def _wire_fields(cls: type) -> list[tuple[str, Field]]:
     return pairs
 
 
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))})"
+    return hex(value) if isinstance(value, int) and value > 9 else repr(value)
+
+
 class Structure:
     """Base of all fixed wire structures; see the module's docstring for how one is declared."""
 
@@ -219,9 +225,14 @@ class Structure:
         layout = Layout(_wire_fields(cls))
         cls._LAYOUT = layout
         cls.SIZE = layout.size
-        for name, field in layout.fields:
-            if field.hidden and name in cls.__dict__:
-                setattr(cls, name, dataclasses.field(default=cls.__dict__[name], repr=False))
+        cls.__repr__ = Structure.__repr__  # type: ignore[method-assign]  # else @dataclass writes one that shows padding
+
+    def __repr__(self) -> str:
+        """Name and fields without padding; numbers above 9 are hexadecimal, as in the documents of the protocol."""
+        hidden = {name for name, field in self._LAYOUT.fields if field.hidden}
+        fields = dataclasses.fields(typing.cast("Any", self))
+        shown = [field.name for field in fields if field.repr and field.name not in hidden]
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(getattr(self, name))}' for name in shown)})"
 
     @classmethod
     def layout(cls) -> Layout:

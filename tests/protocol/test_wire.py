@@ -164,8 +164,11 @@ def test_the_field_map_has_offsets_names_and_meanings() -> None:
 
 
 def test_padding_is_not_shown_and_structures_are_slotted_and_frozen() -> None:
-    sample = Sample(gap=b"\xaa\xbb\xcc")
-    assert "gap" not in repr(sample)
+    sample = Sample(number=200, gap=b"\xaa\xbb\xcc", where=Point(3, 16), counts=(1, 2, 30))
+    assert repr(sample) == (
+        "Sample(number=0xc8, where=Point(x=3, y=0x10), name=b'\\x00\\x00\\x00\\x00', vector=0, "
+        "counts=(1, 2, 0x1e), wide=(0, 0), last=0, note='not on the wire')"
+    )
     assert not hasattr(sample, "__dict__")
     with pytest.raises(AttributeError):
         sample.number = 1  # type: ignore[misc]  # the very thing that must fail
