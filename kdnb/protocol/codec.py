@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from kdnb.protocol.api_names import API_NAMES, api_name, api_number, packet_type_of
 from kdnb.protocol.constants import Direction, MachineType, PacketType
-from kdnb.protocol.inspector import field_map
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPrompt, DebugPromptReply, decode_debug_io
 from kdnb.protocol.messages.file_io import FileIo, decode_file_io
 from kdnb.protocol.messages.manipulate import Manipulate, decode_manipulate
@@ -36,7 +35,6 @@ __all__ = [
     "api_number",
     "decode",
     "encode",
-    "field_map",
     "packet_type_of",
     "summary",
 ]

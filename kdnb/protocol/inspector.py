@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.errors import DecodeError
+from kdnb.protocol.codec import decode
 from kdnb.protocol.constants import Api, Direction, MachineType
 from kdnb.protocol.context.registers import context_type, special_registers_type
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPrompt, DebugPromptReply
@@ -31,8 +32,6 @@ def field_map(
 
     Padding is there too, marked `hidden`. Data that is made of structures (CONTEXT, breakpoint arrays) is opened.
     """
-    from kdnb.protocol.codec import decode  # codec offers this function in turn
-
     message = decode(packet_type, payload, direction, machine)
     found: list[FieldInfo] = []
     offset = 0

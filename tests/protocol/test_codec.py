@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdnb.protocol.codec import api_name, api_number, decode, encode, field_map, packet_type_of, summary
+from kdnb.protocol.codec import api_name, api_number, decode, encode, packet_type_of, summary
 from kdnb.protocol.constants import Api, Direction, MachineType, NewState, PacketType
 from kdnb.protocol.context.amd64 import AMD64Context
+from kdnb.protocol.inspector import field_map
 from kdnb.protocol.messages.breakpoints import BreakpointEntry, BreakpointExBody, BreakpointHandle
 from kdnb.protocol.messages.control_report import ControlReportAmd64, ControlReportArm, ControlReportX86, RawReport
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPrompt, DebugPromptReply

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from kdnb.protocol.codec import api_name, decode, encode, field_map, packet_type_of
+from kdnb.protocol.codec import api_name, decode, encode, packet_type_of
 from kdnb.protocol.constants import Direction, MachineType
+from kdnb.protocol.inspector import field_map
 from kdnb.protocol.messages.message import Message, RawMessage
 
 PACKETS = Path(__file__).resolve().parent.parent / "golden" / "packets.txt"
