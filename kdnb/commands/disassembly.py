@@ -20,9 +20,19 @@ LONGEST = 15
 """Bytes of the longest x86 instruction."""
 
 
-def _start(session: Session) -> int:
-    position = session.positions.get("u")
-    return session.environment.instruction_pointer if position is None else position
+def _start(session: Session, name: str) -> int:
+    """Where a listing without an address begins: behind the last one of this stop, else at the instruction pointer."""
+    if session.options.get("u_stop") != session.sequence or name not in session.positions:
+        return session.environment.instruction_pointer
+    return session.positions[name]
+
+
+def _went_to(session: Session, name: str, address: int) -> None:
+    if session.options.get("u_stop") != session.sequence:
+        session.positions.pop("u", None)
+        session.positions.pop("ub", None)
+    session.options["u_stop"] = session.sequence
+    session.positions[name] = address
 
 
 def _listing(session: Session, arguments: Arguments, code: tuple[Instruction, ...]) -> Disassembly:
@@ -42,7 +52,7 @@ def _listing(session: Session, arguments: Arguments, code: tuple[Instruction, ..
 )
 def disassemble_forward(session: Session, arguments: Arguments) -> Result:
     """Instructions from an address on."""
-    wanted = arguments.range(1, COUNT, _start(session))
+    wanted = arguments.range(1, COUNT, _start(session, "u"))
     arguments.finish()
     counted = not wanted.explicit or "l" in arguments.text.lower().replace("poi", "")
     if wanted.count > MOST:
@@ -51,7 +61,7 @@ def disassemble_forward(session: Session, arguments: Arguments) -> Result:
     if wanted.explicit and not counted:
         code = tuple(i for i in code if i.address < wanted.start + wanted.count)
     if code and code[-1].data:
-        session.positions["u"] = code[-1].address + len(code[-1].data)
+        _went_to(session, "u", code[-1].address + len(code[-1].data))
     return _listing(session, arguments, code)
 
 
@@ -64,13 +74,12 @@ def disassemble_forward(session: Session, arguments: Arguments) -> Result:
 )
 def disassemble_backward(session: Session, arguments: Arguments) -> Result:
     """Instructions that end at an address."""
-    position = session.positions.get("ub")
-    wanted = arguments.range(1, COUNT, session.environment.instruction_pointer if position is None else position)
+    wanted = arguments.range(1, COUNT, _start(session, "ub"))
     if wanted.count > MOST:
         raise ExpressionError(f"Range error in 'ub {arguments.text[:60]}'", "at most 10000 instructions at once")
     code = session.disassemble_before(wanted.start, wanted.count)
     if code:
-        session.positions["ub"] = code[0].address
+        _went_to(session, "ub", code[0].address)
     return _listing(session, arguments, code)
 
 

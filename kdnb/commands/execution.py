@@ -34,7 +34,7 @@ _STATUS = {
     syntax="g|gh|gn|gc [=StartAddress] [Address ...] [&]",
     details="Waits for the next stop; what stands behind it on the line runs then. Up to ten addresses are one-shot "
     "breakpoints. With & it returns at once.",
-    examples=("g nt!KeTestPoint",),
+    examples=("g nt!KeUpdateSystemTime",),
     resumes=True,
 )
 def go(session: Session, arguments: Arguments) -> Result:

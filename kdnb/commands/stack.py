@@ -41,7 +41,7 @@ def show_stack(session: Session, arguments: Arguments) -> Result:
         stack.processor,
         stack.address_size,
         "k" + arguments.suffix,
-        stack.note,
+        "" if len(stack.frames) >= count else stack.note,
     )
 
 

@@ -1,0 +1,265 @@
+"""The shell command `kdnb`. Thin: each sub-command is a call into the library.
+
+Exit status: 0 done, 1 something that was asked for failed, 2 the command line itself is wrong. Errors are one line
+on standard error: `kdnb: what; what to do`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from kdnb.errors import ConnectionStringError, KdnbError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kdnb.api import Debugger
+    from kdnb.results.base import Result
+    from kdnb.results.events import DebugPrint
+
+__all__ = ["main"]
+
+TIMEOUT = 30.0
+"""Seconds for connecting, and for each `g` of `kdnb exec`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one sub-command; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except (ConnectionStringError, _CommandLineError) as error:
+        _complain(str(error))
+        return 2
+    except (KdnbError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            # Whoever read our output has gone: the interpreter must not stumble over it once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        _complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 1
+
+
+class _CommandLineError(UsageError):
+    """An argument that argparse can't check."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        _complain(f"{message}; {self.prog} --help shows what there is")
+        raise SystemExit(2)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _complain(text: str) -> None:
+    print(f"kdnb: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+# --- the sub-commands -------------------------------------------------------------------------------
+
+
+def _exec(options: argparse.Namespace) -> int:
+    import kdnb
+    from kdnb.commands.parse import pieces
+
+    with kdnb.connect(
+        options.spec, symbols=options.symbols, timeout=options.timeout, read_only=options.read_only
+    ) as debugger:
+        debugger.events.on_print(_show_print)
+        debugger.session.options["go_timeout"] = options.timeout
+        for text in options.commands:
+            for _, command in pieces(text):
+                _run_command(debugger, command, options.timeout)
+    return 0
+
+
+def _run_command(debugger: Debugger, command: str, timeout: float) -> None:
+    from kdnb.commands.run import prompt
+
+    _say(f"{debugger.run(prompt)} {command}")
+    for result in debugger.execute(command):
+        if _outlasted(result):
+            _say(f"(still running after {timeout:g} s: broken into)")
+            result = debugger.break_in()  # noqa: PLW2901  # what the command has come to
+        _show(result)
+
+
+def _outlasted(result: Result) -> bool:
+    """Whether `g` came back only because its time was up."""
+    from kdnb.results.events import Running
+
+    return isinstance(result, Running) and result.seconds is not None
+
+
+def _show(result: Result) -> None:
+    from kdnb.render.text import to_text
+
+    text = to_text(result)
+    if text:
+        _say(text)
+
+
+def _show_print(event: DebugPrint) -> None:
+    from kdnb.render.lines import printable
+
+    sys.stdout.write(printable(event.text))
+    sys.stdout.flush()
+
+
+def _decode(options: argparse.Namespace) -> int:
+    from kdnb.capture.open import open_capture
+    from kdnb.capture.summary import summarise
+    from kdnb.capture.writers import write
+
+    capture = open_capture(options.file, options.key, options.target, options.direction)
+    if options.output is None:
+        _say(summarise(capture).rstrip("\n"))
+    else:
+        try:
+            write(capture, options.output)
+        except UsageError as error:
+            raise _CommandLineError(error.message, error.hint) from error
+    for problem in capture.problems:
+        _complain(problem)
+    return 1 if capture.problems else 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    try:
+        from kdnb.simulator.serve import run_simulator
+    except ImportError as error:
+        from kdnb.errors import MissingExtraError
+
+        raise MissingExtraError(f"the simulated machine needs {error.name}", "pip install 'kdnb[sim]'") from error
+    return run_simulator(
+        options.listen,
+        scenario=options.scenario,
+        symbols=options.symbols,
+        faults=options.faults,
+        until_stdin_closes=options.until_stdin_closes,
+        write=_say,
+    )
+
+
+def _symbols(options: argparse.Namespace) -> int:
+    from kdnb.symbols.pdb import PdbFile
+    from kdnb.symbols.table import SymbolTable
+
+    pdb = PdbFile.open(options.file)
+    table = SymbolTable.from_pdb(pdb)
+    if options.address is not None:
+        nearest = table.nearest(options.address)
+        if nearest is None:
+            raise UnknownNameError(f"no symbol is at or below {options.address:#x}", "addresses are RVAs")
+        name, displacement = nearest
+        _say(f"{name}+{displacement:#x}" if displacement else name)
+        return 0
+    if options.type is not None:
+        return _show_type(pdb, options.type)
+    found = table.search(options.pattern or "*")
+    if not found:
+        raise UnknownNameError(f"no symbol matches {options.pattern!r}", "* stands for any characters")
+    for symbol in found:
+        _say(f"{symbol.rva:08x} {symbol.name}")
+    return 0
+
+
+def _show_type(pdb: object, name: str) -> int:
+    raise _CommandLineError(f"--dt {name}: types can't be shown yet", "--x and --address work")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from kdnb.jupyter.quickstart import run_demo
+
+    _say(f"written: {run_demo(options.output, _say)}")
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from kdnb.jupyter.quickstart import open_lab
+
+    return open_lab(options.arguments)
+
+
+def _install(options: argparse.Namespace) -> int:
+    from kdnb.jupyter.install import install_kernelspec
+
+    _say(f"kernelspec written: {install_kernelspec(prefix=options.prefix)}")
+    return 0
+
+
+# --- the command line -------------------------------------------------------------------------------
+
+
+def _number(text: str) -> int:
+    return int(text, 16) if text.lower().startswith("0x") else int(text, 0)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise ValueError(text)
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    import kdnb
+
+    parser = _Parser(prog="kdnb", description="A debugger for the Windows kernel: KD protocol, captures, notebooks.")
+    parser.add_argument("--version", action="version", version=f"kdnb {kdnb.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(run=run)
+        return added
+
+    one = add("exec", _exec, "Connect, run WinDbg commands, let the target run on.")
+    one.add_argument("spec", help="sim:, tcp:HOST:PORT, com:port=..., unix:PATH, net:port=...,key=...")
+    one.add_argument("-c", dest="commands", action="append", required=True, metavar="COMMANDS", help='"k; r; g"')
+    one.add_argument("--timeout", type=_seconds, default=TIMEOUT, help="seconds to connect, and for each g (30)")
+    one.add_argument("--symbols", metavar="PATH", help="symbol path, as in WinDbg")
+    one.add_argument("--read-only", action="store_true", help="refuse commands that change the target")
+
+    one = add("decode", _decode, "Decode a capture of KD traffic: a summary, or a table of packets.")
+    one.add_argument("file", help="pcap, pcapng or raw bytes, also gzipped; - is standard input")
+    one.add_argument("--key", help="KDNET key w.x.y.z")
+    one.add_argument("--target", type=int, metavar="PORT", help="TCP port of the target's end")
+    one.add_argument("--direction", choices=("to_host", "to_target"), help="direction of a raw byte log")
+    one.add_argument("-o", dest="output", metavar="OUT", help="write .csv, .parquet, .jsonl or .pcapng")
+
+    one = add("simulate", _simulate, "Serve the simulated machine to any KD client.")
+    one.add_argument("--listen", default="tcp:127.0.0.1:5555", metavar="SPEC", help="default tcp:127.0.0.1:5555")
+    one.add_argument("--scenario", default="idle", help="idle, boot, syscalls, bugcheck, storm")
+    one.add_argument("--symbols", type=Path, metavar="DIR", help="write the guest's PDBs there, in store layout")
+    one.add_argument("--faults", metavar="RULES", help="damage the line: drop=0.01,dir=to_host,seed=3")
+    one.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
+
+    one = add("symbols", _symbols, "List the names in a PDB.")
+    one.add_argument("file", help="FILE.pdb")
+    one.add_argument("--x", dest="pattern", metavar="PATTERN", help="names that match: Ke*")
+    one.add_argument("--address", type=_number, metavar="RVA", help="the name at or below an RVA")
+    one.add_argument("--dt", dest="type", metavar="NAME", help="layout of a type")
+
+    one = add("demo", _demo, "Run the quickstart on the simulated machine, print it, write it as HTML.")
+    one.add_argument("-o", dest="output", type=Path, default=Path("kdnb-demo.html"), help="default kdnb-demo.html")
+
+    one = add("lab", _lab, "Open the quickstart in JupyterLab.")
+    one.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to JupyterLab")
+
+    one = add("install", _install, "Install the Jupyter kernel for this user.")
+    one.add_argument("--prefix", help="install below this folder instead")
+    return parser
