@@ -46,12 +46,10 @@ class Capture(Recording):
         self.problems = problems
         self.frames = frames
         """Frames of the file; 0 for a raw byte log."""
-        started = time.perf_counter()
+        self.seconds = 0.0
+        """What reading and decoding took."""
         self.decode()
         self.finish()
-        self.fields  # noqa: B018  # reading the payloads belongs to the time that decoding takes
-        self.seconds = time.perf_counter() - started
-        """What decoding took."""
 
     def __repr__(self) -> str:
         return summarise(self)
@@ -68,15 +66,22 @@ def open_capture(
     `key` opens KDNET; `target_port` says which TCP end is the target when the packets don't; `direction` is that
     of a raw byte log. Raises `CaptureError` when nothing can be decoded.
     """
+    import numpy  # noqa: F401  # loading it is no part of the time that decoding takes
+
     problems: list[str] = []
     secret = _parse(key)
+    started = time.perf_counter()
     data = load(path, problems)
     if is_packet_file(data):
         capture = _open_packets(str(path), data, secret, target_port, problems)
     else:
         capture = _open_raw(str(path), data, direction, problems)
+    capture.fields  # noqa: B018  # reading the payloads belongs to decoding
+    capture.seconds = time.perf_counter() - started
     if capture.gaps:
-        problems.append(f"{capture.gaps} holes in the TCP streams: bytes are missing from the capture")
+        problems.append(
+            f"the TCP streams have {capture.gaps} hole{'s'[: capture.gaps > 1]}: bytes are missing from the capture"
+        )
     return capture
 
 
@@ -119,6 +124,7 @@ def _open_packets(
     connections = Connections()
     datagrams: dict[tuple[Endpoint, Endpoint], list[tuple[Segment, int, int | None]]] = {}
     frames = fragments = kdnet = 0
+    packed = len(problems)
     for frame in read_frames(data, problems):
         frames += 1
         segment = dissect(frame.link_type, frame.data)
@@ -132,6 +138,8 @@ def _open_packets(
             kdnet += 1
             ends = (segment.source, segment.destination)
             datagrams.setdefault((min(ends), max(ends)), []).append((segment, frame.number, frame.time))
+    if packed:  # the gzip data was cut: that the file inside is cut too says nothing new
+        del problems[packed:]
     if fragments:
         problems.append(f"{fragments} fragments of IP packets were left out")
 

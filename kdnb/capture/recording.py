@@ -7,6 +7,7 @@ of all of them on demand.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from kdnb.capture.fields import PayloadFields, find_machine, read_fields
@@ -51,6 +52,8 @@ class Recording:
     def __init__(self, conversations: Iterable[Conversation] = ()) -> None:
         self.conversations = list(conversations)
         self._records: list[PacketRecord] = []
+        self._positions: list[int] = []  # what each record is ordered by
+        self._latest: dict[tuple[int, Direction], int] = {}
         self._fields: PayloadFields | None = None
 
     def decode(self) -> None:
@@ -63,9 +66,26 @@ class Recording:
         self._add([record for conversation in self.conversations for record in conversation.decoder.finish()])
 
     def _add(self, fresh: list[PacketRecord]) -> None:
-        if fresh:
-            self._records = in_order(self._records + fresh)
-            self._fields = None
+        """Put records where they belong: by position, but those of one stream in stream order.
+
+        A segment that came late has a higher position than what follows it in the stream, so that each record
+        counts with the highest position of its stream so far.
+        """
+        if not fresh:
+            return
+        first = len(self._positions)
+        for record in fresh:
+            side = (record.conversation, record.direction)
+            position = max(self._latest.get(side, 0), record.position)
+            self._latest[side] = position
+            self._positions.append(position)
+        self._records += fresh
+        self._fields = None
+        recent = self._positions[max(first - 1, 0) :]
+        if any(later < earlier for earlier, later in pairwise(recent)):
+            order = sorted(range(len(self._positions)), key=self._positions.__getitem__)
+            self._records = [self._records[index] for index in order]
+            self._positions = [self._positions[index] for index in order]
 
     @property
     def records(self) -> Sequence[PacketRecord]:
@@ -138,16 +158,3 @@ def _kind(record: PacketRecord) -> str:
 def _order(key: tuple[str, str | None], cell: list[int]) -> tuple[str, int, str]:
     kind, api = key
     return (kind, -sum(cell), api or "")
-
-
-def in_order(records: list[PacketRecord]) -> list[PacketRecord]:
-    """Records by position; but those of one stream stay in stream order, whatever order its segments came in."""
-    latest: dict[tuple[int, Direction], int] = {}
-    keys: list[tuple[int, int]] = []
-    for index, record in enumerate(records):
-        side = (record.conversation, record.direction)
-        position = max(latest.get(side, 0), record.position)
-        latest[side] = position
-        keys.append((position, index))
-    keys.sort()
-    return [records[index] for _, index in keys]

@@ -183,7 +183,7 @@ def test_a_truncated_kdnet_capture_keeps_what_was_before(shared: Path, tmp_path:
     assert "kept the" in capture.problems[0]
     packed = opened(tmp_path, gzip.compress(data)[:-90_000], key="8.8.8.8")
     assert len(packed.packets()) > 100
-    assert packed.problems
+    assert len(packed.problems) == 1
 
 
 def test_a_kdnet_capture_that_lost_its_handshake_says_so(shared: Path, tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_a_lost_segment_is_a_gap_that_costs_only_its_own_packets(exchange: Excha
     capture = opened(tmp_path, file.getvalue())
     assert len(capture.packets()) == len(exchange) - 2
     assert capture.gaps == 1
-    assert capture.problems == ["1 holes in the TCP streams: bytes are missing from the capture"]
+    assert capture.problems == ["the TCP streams have 1 hole: bytes are missing from the capture"]
 
 
 def test_a_damaged_packet_is_kept_as_invalid_and_the_next_one_found(exchange: Exchange, tmp_path: Path) -> None:
