@@ -36,8 +36,9 @@ def field_map(
     found: list[FieldInfo] = []
     offset = 0
     for structure in (*message.structures(), *data_structures(message, machine)):
-        found += structure.field_values(offset)
-        offset += structure.SIZE
+        # Special registers may be a shorter record than declared: only what is there counts.
+        found += [field for field in structure.field_values(offset) if field.offset + field.size <= len(payload)]
+        offset = found[-1].offset + found[-1].size
     if offset < len(payload):
         name = "payload" if isinstance(message, RawMessage) else "data"
         found.append(FieldInfo(name, offset, len(payload) - offset, "", data_meaning(message), value=payload[offset:]))
@@ -58,7 +59,7 @@ def data_structures(message: Message, machine: int) -> Sequence[Structure]:
             form = special_registers_type(machine)
     else:
         return message.entries
-    if form is None or len(message.data) < form.SIZE:
+    if form is None:
         return ()
     try:
         return (form.decode(message.data[: form.SIZE]),)

@@ -27,6 +27,7 @@ from kdnb.protocol.messages.execution import (
 from kdnb.protocol.messages.file_io import FileIo, RawFileBody
 from kdnb.protocol.messages.get_context import ContextBody
 from kdnb.protocol.messages.manipulate import BODY_TYPES, Manipulate, body_type
+from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.message import RawMessage
 from kdnb.protocol.messages.state_change import (
     CommandString,
@@ -247,6 +248,22 @@ def test_file_trace_and_control_messages_round_trip() -> None:
         ControlRequest(ControlRequestBody(0x4300, 1, 0), b"?"),
     ):
         assert decode(packet_type_of(message), encode(message)) == message
+
+
+@pytest.mark.parametrize(("size", "last"), [(0xE0, "xcr0"), (0xF0, "special_padding"), (0x110, "data"), (0xDC, "data")])
+def test_the_inspector_opens_special_registers_of_any_size(size: int, last: str) -> None:
+    body = MemoryBody(2, size, size)
+    payload = encode(Manipulate(Api.ReadControlSpace, body, bytes(index % 251 for index in range(size)), status=0))
+    fields = field_map(PacketType.STATE_MANIPULATE, payload)
+    assert fields[-1].name == last
+    assert fields[-1].offset + fields[-1].size == len(payload)
+    assert next(field.offset for field in fields if field.name == "cr3") == 0x38 + 0x10
+
+
+def test_a_short_context_stays_bytes() -> None:
+    payload = encode(Manipulate(Api.GetContext, ContextBody(), bytes(100), status=0))
+    last = field_map(PacketType.STATE_MANIPULATE, payload)[-1]
+    assert (last.name, last.size, last.meaning) == ("data", 100, "CONTEXT")
 
 
 def test_the_inspector_opens_the_context_in_the_data() -> None:
