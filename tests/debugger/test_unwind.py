@@ -1,79 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kdnb.debugger.unwind import NO_UNWIND_DATA, UNKNOWN_MODULE, UnwoundFrame, unwind
 from kdnb.errors import MemoryReadError, UnsupportedError
 from kdnb.protocol.constants import MachineType
-from kdnb.symbols.pdb import PdbFile
 from kdnb.symbols.unwind_info import GENERAL_REGISTERS
-from tests.debugger.emulated import BASE, NONVOLATILE, Caller, Program
 from tests.debugger.flat_memory import FlatMemory, HandMadeModule
-from tests.debugger.guest_steps import SteppedGuest
-from tests.symbols.build import build
 
-PROGRAMS = Path(__file__).parent / "unwind_programs"
 STACK = 0x7000
-
-
-# --- against the truth ---------------------------------------------------------------------------
-
-
-@pytest.mark.external("clang", "lld-link")
-@pytest.mark.parametrize("options", ["-O0", "-O2", "-Os", "-O2 -fno-omit-frame-pointer"])
-def test_every_instruction_of_a_program_unwinds_to_the_true_chain(tmp_path: Path, options: str) -> None:
-    """Return addresses, stack pointers and all nonvolatile registers of every caller, at each executed instruction."""
-    built = build(tmp_path, [PROGRAMS / "calls.c", PROGRAMS / "frames.s"], *options.split())
-    program = Program(built.image.read_bytes())
-    symbols = {public.name: BASE + public.rva for public in PdbFile.open(built.pdb).publics()}
-    depths: list[int] = []
-    visited: set[int] = set()
-    traps = 0
-
-    def check(registers: dict[str, int], chain: list[Caller]) -> None:
-        nonlocal traps
-        frames, note = unwind(registers, MachineType.AMD64, program, program)
-        callers = chain[::-1]
-        where = f"at {registers['rip'] - BASE:#x}"
-        assert [frame.return_address for frame in frames] == [caller.rip for caller in callers], where
-        assert note is None
-        for frame, below, caller in zip(frames[1:], frames, callers, strict=False):
-            for name in NONVOLATILE:
-                assert frame.registers[name] == caller.registers[name], f"{name} {where}"
-            assert frame.exact == caller.is_trap == (below.trap_frame is not None)
-            traps += caller.is_trap
-        depths.append(len(frames))
-        visited.add(registers["rip"])
-
-    program.run(symbols["Entry"], symbols, check)
-    assert max(depths) >= 9
-    assert traps > 30
-    functions = {program.image.function_table.lookup(address - BASE) for address in visited} - {None}
-    assert len(functions) == len(program.image.function_table)  # each function was really run
-
-
-@pytest.mark.parametrize(("scenario", "count"), [("syscalls", 700), ("bugcheck", 300)])
-def test_every_step_of_the_guest_kernel_unwinds_to_the_start_of_its_thread(scenario: str, count: int) -> None:
-    """Through C, assembly stubs, clock interrupts, page faults and service calls."""
-    guest = SteppedGuest(scenario)
-    seen: set[str] = set()
-    for registers in guest.steps(count):
-        frames, note = unwind(registers, MachineType.AMD64, guest.memory, guest)
-        names = [guest.name(frame.lookup_address) for frame in frames]
-        assert note is None, names
-        assert not any(frame.warning for frame in frames), names
-        assert names[-1] in ("KiStartSystemThread", "KiSystemStartup"), names
-        seen.update(names)
-    assert len(seen) > 8
-    if scenario == "bugcheck":
-        assert {"KeBugCheckEx", "KiPageFault"} <= seen
-
-
-# --- single records, by hand ---------------------------------------------------------------------
 
 
 def walk(module: HandMadeModule, rip: int, **registers: int) -> tuple[list[UnwoundFrame], str | None]:
@@ -109,75 +44,6 @@ def test_a_call_through_a_bad_pointer_still_finds_the_caller() -> None:
     assert note is None
 
 
-def test_a_processor_frame_gives_an_exact_address_and_may_change_to_a_lower_stack() -> None:
-    module = HandMadeModule()
-    module.function(0x1000, 0x1100, bytes([1, 0, 1, 0, 0, 0x0A, 0, 0]))
-    module.push(module.base + 0x1800, 0x10, 0x202, STACK - 0x800, 0x18)
-    frames, note = walk(module, module.base + 0x1050)
-    assert frames[0].trap_frame == STACK - 0x168  # KTRAP_FRAME ends with what the processor pushed
-    assert frames[1].exact
-    assert frames[1].child_sp == STACK - 0x800
-    assert frames[1].lookup_address == module.base + 0x1800
-    assert note is None
-
-
-def test_the_byte_before_a_return_address_decides_about_its_function() -> None:
-    module = HandMadeModule()
-    module.function(0x1000, 0x1020, bytes([1, 4, 1, 0, 4, 0x02, 0, 0]))  # 8 bytes allocated
-    module.function(0x1020, 0x1040, bytes([1, 4, 1, 0, 4, 0xF2, 0, 0]))  # 128 bytes allocated
-    module.push(module.base + 0x1020, 0, 0)
-    frames, note = walk(module, module.base + 0x1800)
-    assert len(frames) == 2
-    assert frames[1].function is not None
-    assert frames[1].function.begin == 0x1000
-    assert note is None
-
-
-@pytest.mark.parametrize(
-    ("code", "pops"),
-    [
-        (b"\x48\x83\xc4\x20\x5b\xc3", True),
-        (b"\x5b\xc3", True),
-        (b"\x5b\xc2\x08\x00", True),
-        (b"\x5b\xf3\xc3", True),
-        (b"\x5b\xe9\x00\x10\x00\x00", True),
-        (b"\x5b\x48\xff\xe0", True),
-        (b"\x5b\xff\x25\x00\x00\x00\x00", True),
-        (b"\x5b\xeb\x10", False),  # stays in the function
-        (b"\x5b\xff\xe0", False),  # a jump table
-        (b"\x5b\x90\xc3", False),
-        (b"\x48\x83\xc4", False),  # cut short by the end of memory
-    ],
-)
-def test_only_legal_instructions_make_an_epilog(code: bytes, pops: bool) -> None:
-    module = HandMadeModule()
-    module.function(0x1000, 0x1100, bytes([1, 5, 2, 0, 5, 0x32, 1, 0x30]))  # push rbx; sub rsp, 0x20
-    module.memory.write(module.base + 0x1050, code)
-    adjusts = code[:1] == b"\x48" and pops
-    inside = [1, 2, 3, 4] if adjusts or not pops else []
-    module.push(*inside, 0xB0B, 0)
-    frames, note = walk(module, module.base + 0x1050)
-    assert frames[0].return_address == 0
-    assert note is None
-
-
-def test_damaged_unwind_data_end_the_walk_with_a_note() -> None:
-    module = HandMadeModule()
-    module.function(0x1000, 0x1100, bytes([7, 4, 1, 0, 4, 0x02, 0, 0]))
-    frames, note = walk(module, module.base + 0x1050)
-    assert len(frames) == 1
-    assert "version 7" in (note or "")
-
-
-def test_records_chained_to_themselves_end_the_walk() -> None:
-    module = HandMadeModule()
-    info = module.function(0x1000, 0x1100, bytes([0x21, 0, 0, 0]) + bytes(12))
-    module.memory.write(module.base + info + 4, module.entry(0x1000, 0x1100, info))
-    frames, note = walk(module, module.base + 0x1050)
-    assert len(frames) == 1
-    assert "chained without end" in (note or "")
-
-
 def test_an_unreadable_stack_ends_the_walk_with_the_frame_kept() -> None:
     module = HandMadeModule()
     frames, note = walk(module, module.base + 0x1800, rsp=0xFFFF_0000)
@@ -199,45 +65,6 @@ def test_the_number_of_frames_is_bounded() -> None:
     frames, note = unwind({"rip": module.base + 0x1810, "rsp": STACK}, MachineType.AMD64, module.memory, module, 16)
     assert len(frames) == 16
     assert "16 frames" in (note or "")
-
-
-@given(st.binary(min_size=4, max_size=64), st.binary(max_size=64), st.integers(0, 0xFF), st.integers(0, 2**64 - 1))
-def test_no_unwind_data_or_stack_contents_raise_or_run_on(info: bytes, stack: bytes, offset: int, rbp: int) -> None:
-    module = HandMadeModule()
-    module.function(0x1000, 0x1100, info)
-    module.memory.write(STACK, stack)
-    frames, _ = walk(module, module.base + 0x1000 + offset, rbp=rbp)
-    assert 1 <= len(frames) <= 256
-
-
-# --- x86 -------------------------------------------------------------------------------------------
-
-
-def test_x86_follows_the_chain_of_saved_frame_pointers() -> None:
-    memory = FlatMemory()
-    module = HandMadeModule(memory)
-    memory.write_u32(STACK + 0x10, STACK + 0x40, 0x1_1234)
-    memory.write_u32(STACK + 0x40, 0, 0)
-    registers = {"eip": 0x1_1000, "esp": STACK, "ebp": STACK + 0x10}
-    frames, note = unwind(registers, MachineType.I386, memory, module)
-    assert [(f.child_sp, f.return_address) for f in frames] == [(STACK + 0x10, 0x1_1234), (STACK + 0x40, 0)]
-    assert frames[1].registers["esp"] == STACK + 0x18
-    assert note is None
-
-
-@pytest.mark.parametrize(
-    ("code", "at", "skipped"), [("558bec", 0, 0), ("8bff558bec", 0, 0), ("558bec", 1, 4), ("c20800", 0, 0)]
-)
-def test_x86_before_and_after_a_frame_the_return_address_is_on_top(code: str, at: int, skipped: int) -> None:
-    memory = FlatMemory()
-    module = HandMadeModule(memory)
-    memory.write(0x1_1000, bytes.fromhex(code))
-    memory.write_u32(STACK, *([0x5555] if skipped else []), 0x1_1234)
-    memory.write_u32(STACK + 0x40, 0, 0)
-    registers = {"eip": 0x1_1000 + at, "esp": STACK, "ebp": STACK + 0x40}
-    frames, _ = unwind(registers, MachineType.I386, memory, module)
-    assert frames[0].return_address == 0x1_1234
-    assert frames[1].registers["ebp"] == (0x5555 if skipped else STACK + 0x40)
 
 
 def test_other_machines_are_refused_in_one_line() -> None:
