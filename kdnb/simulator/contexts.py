@@ -7,7 +7,7 @@ processor's but those saved in KTRAP_FRAME and KEXCEPTION_FRAME (`guest/source/n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdnb.protocol.context.amd64 import CONTEXT_FULL, AMD64Context, AMD64SpecialRegisters
 from kdnb.simulator.cpu import GENERAL_REGISTERS
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from kdnb.simulator.cpu import Processor
 
-__all__ = ["SavedFrames", "read_context", "read_special", "write_context", "write_special"]
+__all__ = [
+    "KNOWN_MSRS",
+    "SavedFrames",
+    "read_context",
+    "read_special",
+    "set_trap_flag",
+    "write_context",
+    "write_special",
+]
 
 DATA_SEGMENTS = {"ds": 0x2B, "es": 0x2B, "fs": 0x53, "gs": 0x2B}
 """What a Windows kernel keeps in them; the bases come from MSRs."""
@@ -35,6 +43,9 @@ _SPECIAL_MSRS = {
     "msr_syscall_mask": FMASK,
     "msr_fs_base": FS_BASE,
 }
+KNOWN_MSRS = frozenset({0x10, 0x1B, 0x1D9, 0x277, EFER, *_SPECIAL_MSRS.values()})
+"""Numbers that a debugger may read: time stamp, APIC base, debug control, page attributes, and the system call's."""
+
 _CONTROL_REGISTERS = ("cr0", "cr2", "cr3", "cr4")
 _IRQL = 0x50  # KPCR.Irql, which this guest has in place of CR8
 
@@ -63,20 +74,20 @@ class SavedFrames:
 
 def read_context(processor: Processor, frames: SavedFrames | None) -> bytes:
     """The whole CONTEXT, 0x4D0 bytes."""
-    values = {name: processor.get(name) for name in (*GENERAL_REGISTERS, "rip")}
+    values: dict[str, Any] = {name: processor.get(name) for name in (*GENERAL_REGISTERS, "rip")}
     flags = processor.get("eflags")
     if frames is not None:
         values |= {name: processor.read_u64(address) for name, address in frames.places()}
         flags = processor.read_u64(frames.trap_frame + _TRAP_FRAME_FLAGS) & 0xFFFFFFFF
     debug = processor.debug
+    values |= DATA_SEGMENTS
+    values |= {f"dr{i}": address for i, address in enumerate(debug.addresses)}
     context = AMD64Context(
         context_flags=CONTEXT_FULL,
         mxcsr=processor.get("mxcsr"),
         cs=processor.get("cs"),
         ss=processor.get("ss"),
-        **DATA_SEGMENTS,
         efl=flags,
-        **{f"dr{i}": address for i, address in enumerate(debug.addresses)},
         dr6=debug.dr6,
         dr7=debug.dr7,
         **values,
@@ -123,9 +134,11 @@ def read_special(processor: Processor) -> AMD64SpecialRegisters:
     _, gdt, gdt_limit = processor.table_register("gdtr")
     _, idt, idt_limit = processor.table_register("idtr")
     debug = processor.debug
+    values: dict[str, Any] = {name: processor.get(name) for name in _CONTROL_REGISTERS}
+    values |= {name: processor.msr_read(number) for name, number in _SPECIAL_MSRS.items()}
+    values |= {f"kernel_dr{i}": address for i, address in enumerate(debug.addresses)}
     return AMD64SpecialRegisters(
-        **{name: processor.get(name) for name in _CONTROL_REGISTERS},
-        **{f"kernel_dr{i}": address for i, address in enumerate(debug.addresses)},
+        **values,
         kernel_dr6=debug.dr6,
         kernel_dr7=debug.dr7,
         gdtl=gdt_limit,
@@ -136,7 +149,6 @@ def read_special(processor: Processor) -> AMD64SpecialRegisters:
         ldtr=processor.table_register("ldtr")[0],
         mxcsr=processor.get("mxcsr"),
         cr8=int.from_bytes(processor.read(processor.msr_read(GS_BASE) + _IRQL, 1), "little"),
-        **{name: processor.msr_read(number) for name, number in _SPECIAL_MSRS.items()},
         xcr0=7,
     )
 

@@ -6,10 +6,9 @@ import struct
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from kdnb.errors import MissingExtraError
 from kdnb.simulator.debug_registers import DebugRegisters, Watch
-from kdnb.simulator.exceptions import VECTORS_WITH_ERROR_CODE, new_unicorn, take_error_code
 from kdnb.simulator.memory import PAGE, PhysicalMemory, translate
+from kdnb.simulator.unicorn_state import VECTORS_WITH_ERROR_CODE, load_unicorn, new_unicorn, take_error_code
 
 if TYPE_CHECKING:
     from kdnb.simulator.devices import Devices
@@ -47,11 +46,7 @@ class Processor:
     """Registers by their lower-case names through `get` and `set`; memory as this processor sees it."""
 
     def __init__(self, number: int, memory: PhysicalMemory, guest: LoadedGuest, devices: Devices) -> None:
-        try:
-            import unicorn
-            from unicorn import x86_const
-        except ImportError:
-            raise MissingExtraError("the simulated machine needs unicorn", "pip install 'kdnb[sim]'") from None
+        unicorn, x86_const = load_unicorn()
         self.number = number
         self.started = False
         self.halted = False
@@ -230,7 +225,9 @@ class Processor:
         # accesses that begin up to seven bytes before may reach into the watched ones
         self._watch_hooks.append(self._uc.hook_add(kind, self._on_access, (watch, physical, last), physical - 7, last))
 
-    def _on_access(self, uc: Any, kind: int, address: int, size: int, value: int, place: tuple[Watch, int, int]) -> None:
+    def _on_access(
+        self, uc: Any, kind: int, address: int, size: int, value: int, place: tuple[Watch, int, int]
+    ) -> None:
         watch, first, last = place
         if address <= last and address + size > first:
             self._fired |= 1 << watch.number

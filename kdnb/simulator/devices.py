@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.simulator.pci import PciConfiguration
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kdnb.simulator.pci import PciConfiguration
 
 __all__ = ["DEBUG_BREAK_PORT", "Devices"]
 

@@ -48,11 +48,16 @@ class GuestFile:
 
 @dataclass(frozen=True, slots=True)
 class LoadedGuest:
-    """What the machine needs to start: addresses, and the top-level page table."""
+    """What the machine needs to start: addresses, and the top-level page table.
+
+    `end_of_code` is where unicorn is told to end: the address behind the kernel's code. The byte before it must be
+    mapped code, else unicorn raises a fault of its own at the end of each run and the guest's is lost.
+    """
 
     root: int
     entry: int
     kernel_base: int
+    end_of_code: int
 
 
 @cache
@@ -139,7 +144,10 @@ def load_guest(memory: PhysicalMemory, scenario: str) -> LoadedGuest:
     free_page = allocator.take(_PAGES_FOR_PROCESSES * PAGE)
     block = _loader_block(memory, scenario, free_page, images)
     memory.write(allocator.map(LOADER_BLOCK, _pages(len(block))), block)
-    return LoadedGuest(PAGE_TABLES, images[0].base + images[0].entry_rva, images[0].base)
+    kernel = images[0]
+    code = next(section for section in kernel.sections if section[2] & _IMAGE_SCN_EXECUTE)
+    end = kernel.base + code[0] + _pages(code[1])
+    return LoadedGuest(PAGE_TABLES, kernel.base + kernel.entry_rva, kernel.base, end)
 
 
 class _Allocator:

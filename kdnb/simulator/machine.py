@@ -1,23 +1,18 @@
-"""The pretend machine: RAM, two processors, a clock and devices, running the guest kernel.
+"""The pretend machine as its debugger stub sees it: it runs until something happens, stands still, is read and resumed.
 
-Processors run in turns of a fixed number of instructions and the clock counts turns, never wall time, so the same
-actions give the same run. What the guest has to say to a debugger comes out of `run` as a value of `simulator.events`.
+What the guest has to say to a debugger comes out of `run` as a value of `simulator.events`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdnb.errors import UsageError
+from kdnb.simulator.board import SLICE, Board
 from kdnb.simulator.contexts import (
-    CSTAR,
-    EFER,
-    FMASK,
-    FS_BASE,
     GS_BASE,
-    GS_SWAP,
-    LSTAR,
-    STAR,
+    KNOWN_MSRS,
     SavedFrames,
     read_context,
     read_special,
@@ -27,18 +22,10 @@ from kdnb.simulator.contexts import (
 )
 from kdnb.simulator.cpu import INTERRUPT_FLAG, TRAP_FLAG, Halt, Processor, TripleFault
 from kdnb.simulator.debug_registers import DR6_FIXED, SINGLE_STEP_BIT
-from kdnb.simulator.devices import Devices
+from kdnb.simulator.debug_services import Service, end_service, read_exception, read_symbols, read_text
+from kdnb.simulator.devices import DEBUG_BREAK_PORT
 from kdnb.simulator.events import LoadSymbols, MachineEvent, Print, Prompt, Rebooted, Shutdown, Trap
-from kdnb.simulator.loader import (
-    LOADER_BLOCK,
-    PROCESSOR_COUNT,
-    SCENARIOS,
-    STARTUP_STACKS,
-    LoadedGuest,
-    guest_exports,
-    guest_files,
-    load_guest,
-)
+from kdnb.simulator.loader import SCENARIOS, guest_exports, guest_files
 from kdnb.simulator.memory import PhysicalMemory
 from kdnb.simulator.pci import PciConfiguration
 
@@ -47,31 +34,35 @@ if TYPE_CHECKING:
 
 __all__ = ["Machine"]
 
-SLICE = 5000
-"""Instructions in one turn of a processor."""
-TURNS_PER_TICK = 4
-"""Rounds of turns between two clock interrupts: 20000 instructions of each processor, 1/64 s of the guest's time."""
-
-_EARLY_END_COST = SLICE // 4  # how much of a turn an event uses up: unicorn doesn't say how far it came
 _BOOT_LIMIT = 2000
-_DEBUG, _BREAKPOINT, _ASSERTION, _DEBUG_SERVICE, _CLOCK = 1, 3, 0x2C, 0x2D, 0xD1
+_DEBUG, _BREAKPOINT, _ASSERTION, _DEBUG_SERVICE = 1, 3, 0x2C, 0x2D
 _STATUS_BREAKPOINT, _STATUS_SINGLE_STEP, _STATUS_ASSERTION = 0x80000003, 0x80000004, 0xC0000420
-_PRINT, _PROMPT, _LOAD_SYMBOLS, _UNLOAD_SYMBOLS, _REPORT_EXCEPTION = 1, 2, 3, 4, 0x100
+_FAULT_CODES = {0: 0xC0000094, 6: 0xC000001D, 13: 0xC0000005, 14: 0xC0000005}
+"""Exceptions that a debugger sees at their first chance if the guest's global flag says so (protocol reference 2.2)."""
+_STOP_ON_EXCEPTION = 1
 _FAILED = 0x80000000  # the bit that tells a failure status from a success
 _PRCB, _CURRENT_THREAD = 0x180, 8
-_LARGEST_TEXT = 0x1000
-_MSRS = frozenset({0x10, 0x1B, 0x1D9, 0x277, EFER, STAR, LSTAR, CSTAR, FMASK, FS_BASE, GS_BASE, GS_SWAP})
+_DEBUGGER_DATA_LIST = 32  # in DBGKD_GET_VERSION64
+_LARGEST_ANSWER = 0x200
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Why the machine stands still: what to do when the debugger lets it go on (with "handled" or not)."""
+
+    processor: Processor
+    finish: Callable[[bool], None]
+    frames: SavedFrames | None = None
 
 
 class Machine:
-    """One machine in one scenario. After `Trap` or `LoadSymbols` call `resume`, after `Prompt` `answer`, then `run` on."""
+    """One machine in one scenario. After `Trap` or `LoadSymbols` call `resume`, after `Prompt` `answer`, then `run`."""
 
     def __init__(self, scenario: str = "idle") -> None:
         if scenario not in SCENARIOS:
             raise UsageError(f"no scenario {scenario!r}", f"choose one of {', '.join(SCENARIOS)}")
         self.scenario = scenario
         self.pci = PciConfiguration()
-        self.processors: list[Processor] = []
         self._memory = PhysicalMemory()
         self._exports = guest_exports()
         self._reset()
@@ -97,14 +88,12 @@ class Machine:
         raise RuntimeError("the guest did not come up")
 
     def reboot(self) -> None:
-        """Reset, in the same scenario. What the guest says from its first instruction on comes out of `run`."""
-        self._reset()
+        """Reset and boot again, in the same scenario."""
+        self.boot()
 
     def bug_check(self, code: int = 0xE2) -> None:
-        """Make the processor that stopped call KeBugCheckEx(code, 0, 0, 0, 0) when it goes on."""
-        processor = self._stopped_processor()
-        self._on_resume = None
-        self._frames[processor.number] = None
+        """Make the processor that stopped call KeBugCheckEx(code, 0, 0, 0, 0), and let the machine run."""
+        processor = self._stopped_processor
         stack = (processor.get("rsp") - 0x80) & ~15
         processor.write(stack - 8, processor.get("rip").to_bytes(8, "little") + bytes(0x30))
         values = {"rsp": stack - 8, "rip": self._exports["KeBugCheckEx"], "rcx": code, "rdx": 0, "r8": 0, "r9": 0}
@@ -112,255 +101,209 @@ class Machine:
             processor.set(name, value)
         processor.set("eflags", processor.get("eflags") & ~(INTERRUPT_FLAG | TRAP_FLAG))
         processor.halted = False
-        self._stopped = None
+        self._stop = None
 
     def _reset(self) -> None:
-        self._memory.clear()
-        self._ticks = 0
-        self._devices = Devices(lambda: self._ticks, self.pci)
-        guest = load_guest(self._memory, self.scenario)
-        self.kernel_base = guest.kernel_base
-        self.processors = [self._new_processor(number, guest) for number in range(PROCESSOR_COUNT)]
-        self.processors[0].started = True
-        self._frames: list[SavedFrames | None] = [None] * PROCESSOR_COUNT
-        self._stopped: Processor | None = None
-        self._on_resume: Callable[[bool], None] | None = None
+        self._board = Board(self.scenario, self._memory, self.pci)
         self._prompt: tuple[Processor, int, int] | None = None
         self._stepping: Processor | None = None
-        self._turn = 0
-        self._budget = SLICE
-        self._rounds = 0
         self._wrote = False
+        self._stop: _Stop | None = None
 
-    def _new_processor(self, number: int, guest: LoadedGuest) -> Processor:
-        processor = Processor(number, self._memory, guest, self._devices)
-        processor.start(guest.entry, STARTUP_STACKS[number], LOADER_BLOCK, number)
-        return processor
-
-    # --- time ----------------------------------------------------------------------------------------
+    # --- running ----------------------------------------------------------------------------------------
 
     @property
     def is_idle(self) -> bool:
         """Every processor waits for the next tick: a server may wait for input as long as a tick lasts."""
-        return self._stopped is None and all(processor.halted for processor in self._running())
+        return self._stop is None and self._stepping is None and self._board.is_idle
 
     @property
     def ticks(self) -> int:
         """Clock interrupts since the reset: 64 in a second of the guest's time."""
-        return self._ticks
+        return self._board.ticks
 
     def run(self, slices: int) -> MachineEvent | None:
-        """At most so many turns. The event that ended the run, or None."""
-        if self._stopped is not None or self._prompt is not None:
+        """At most so many turns of a processor. The event that ended the run, or None."""
+        if self._stop is not None or self._prompt is not None:
             raise RuntimeError("the machine stands still: resume or answer first")
-        self._forget_translations()
+        if self._wrote:
+            self._wrote = False
+            self._board.forget_translations()
         for _ in range(slices):
-            event = self._step_turn() if self._stepping is not None else self._run_turn()
+            try:
+                event = self._step() if self._stepping is not None else self._run_turn()
+            except TripleFault:
+                self._board.devices.reset_requested = True
+                event = None
             event = event or self._power_event()
             if event is not None:
                 return event
         return None
 
-    def _running(self) -> list[Processor]:
-        return [processor for processor in self.processors if processor.started]
-
     def _run_turn(self) -> MachineEvent | None:
-        processor = self.processors[self._turn]
-        event = None
-        if processor.started:
-            self._interrupt(processor)
-            if not processor.halted:
-                event = self._guarded(processor, self._budget)
-        self._budget -= _EARLY_END_COST if self._ended_early else SLICE
-        if self._budget <= 0:
-            self._next_turn()
-        return event
+        result = self._board.run_turn()
+        return None if result is None else self._event(*result)
 
-    def _next_turn(self) -> None:
-        self._budget = SLICE
-        self._turn = (self._turn + 1) % PROCESSOR_COUNT
-        if self._turn:
-            return
-        self._rounds += 1
-        if self._devices.ready:
-            self.processors[1].started = True
-        if self._rounds >= TURNS_PER_TICK or self.is_idle:
-            self._rounds = 0
-            self._ticks += 1
-            for processor in self._running():
-                processor.interrupt_pending = True
-
-    def _interrupt(self, processor: Processor) -> None:
-        """Deliver the clock interrupt where the guest lets it in."""
-        self._ended_early = False
-        if processor.interrupt_pending and processor.get("eflags") & INTERRUPT_FLAG:
-            processor.interrupt_pending = False
-            processor.deliver(_CLOCK)
-
-    def _step_turn(self) -> MachineEvent | None:
+    def _step(self) -> MachineEvent | None:
         """One instruction of the processor that traces: TF ends it, or `hlt` does. The others stand still."""
-        processor = self._stepping
+        processor, self._stepping = self._stepping, None
         assert processor is not None
-        self._stepping = None
-        event = self._guarded(processor, SLICE)
-        if event is None and processor.halted:
-            return self._single_step(processor)
-        return event
-
-    def _guarded(self, processor: Processor, instructions: int) -> MachineEvent | None:
-        try:
-            halt = processor.run(instructions)
-            self._ended_early = halt in (Halt.EXCEPTION, Halt.WATCH)
-            if halt is Halt.WATCH:
-                return self._trap(processor, _STATUS_SINGLE_STEP, processor.get("rip"), _DEBUG)
-            return self._exception(processor) if halt is Halt.EXCEPTION else None
-        except TripleFault:
-            self._reset()
-            return Rebooted()
+        halt = processor.run(SLICE)
+        return self._single_step(processor) if halt is Halt.IDLE else self._event(processor, halt)
 
     def _power_event(self) -> MachineEvent | None:
-        if self._devices.reset_requested:
+        devices = self._board.devices
+        if devices.reset_requested:
             self._reset()
             return Rebooted()
-        if self._devices.power_off_requested:
-            self._devices.power_off_requested = False
+        if devices.power_off_requested:
+            devices.power_off_requested = False
             return Shutdown()
         return None
 
     # --- what a processor raises -----------------------------------------------------------------------
 
-    def _exception(self, processor: Processor) -> MachineEvent | None:
-        vector, rip = processor.vector, processor.get("rip")
+    def _event(self, processor: Processor, halt: Halt) -> MachineEvent | None:
+        """The event of a run that ended so; what is no debugger's business goes to the guest's handler."""
+        if halt is Halt.WATCH:
+            return self._trap(processor, _STATUS_SINGLE_STEP, _DEBUG)
+        if halt is not Halt.EXCEPTION:
+            return None
+        vector = processor.vector
         if vector == _DEBUG_SERVICE:
             return self._debug_service(processor)
         if vector == _DEBUG:
             return self._single_step(processor)
         if vector == _BREAKPOINT:
-            processor.set("rip", rip - 1)
-            return self._trap(processor, _STATUS_BREAKPOINT, rip - 1, vector, after=1, parameters=(0,))
+            return self._trap(processor, _STATUS_BREAKPOINT, vector, length=1, parameters=(0,))
         if vector == _ASSERTION:
-            processor.set("rip", rip - 2)
-            return self._trap(processor, _STATUS_ASSERTION, rip - 2, vector, after=2)
+            return self._trap(processor, _STATUS_ASSERTION, vector, length=2)
+        code = _FAULT_CODES.get(vector)
+        if code is not None and self._read_export("NtGlobalFlag", 4) & _STOP_ON_EXCEPTION:
+            return self._trap(processor, code, vector, error_code=processor.error_code)
         processor.deliver(vector, processor.error_code)
         return None
 
-    def _single_step(self, processor: Processor) -> MachineEvent:
+    def _single_step(self, processor: Processor) -> Trap:
         processor.debug.dr6 |= SINGLE_STEP_BIT
-        return self._trap(processor, _STATUS_SINGLE_STEP, processor.get("rip"), _DEBUG)
+        return self._trap(processor, _STATUS_SINGLE_STEP, _DEBUG)
 
     def _trap(
-        self, processor: Processor, code: int, address: int, vector: int, *, after: int = 0, parameters: tuple[int, ...] = ()
+        self,
+        processor: Processor,
+        code: int,
+        vector: int,
+        *,
+        length: int = 0,
+        error_code: int | None = None,
+        parameters: tuple[int, ...] = (),
     ) -> Trap:
-        """Stop for the debugger; if it doesn't handle the exception the guest's own handler gets it."""
+        """Stop for the debugger; if it doesn't handle the exception the guest's own handler gets it.
+
+        `length` is that of the instruction if the processor is already behind it.
+        """
 
         def finish(handled: bool) -> None:
             if not handled:
-                processor.set("rip", processor.get("rip") + after)
-                processor.deliver(vector)
+                processor.set("rip", processor.get("rip") + length)
+                processor.deliver(vector, error_code)
 
+        address = processor.get("rip") - length
+        processor.set("rip", address)
         processor.set("eflags", processor.get("eflags") & ~TRAP_FLAG)
-        self._stop(processor, finish)
+        self._stop = _Stop(processor, finish)
         return Trap(processor.number, code, address, parameters)
 
     def _debug_service(self, processor: Processor) -> MachineEvent | None:
-        """`int 2dh`: rax says which, and the byte after the instruction is skipped."""
-        service, first, second = processor.get("rax"), processor.get("rcx"), processor.get("rdx")
-        if service == _PRINT:
-            text = processor.read(first, min(second & 0xFFFF, _LARGEST_TEXT))
-            broken = self._devices.read(0x4B44, 1)
-            self._end_service(processor, _STATUS_BREAKPOINT if broken else 0)
+        service = processor.get("rax")
+        if service == Service.PRINT:
+            text = read_text(processor)
+            end_service(processor, _STATUS_BREAKPOINT if self.io_read(DEBUG_BREAK_PORT, 1) else 0)
             return Print(processor.number, text)
-        if service == _PROMPT:
-            room = min(processor.get("r9"), 0x200)
+        if service == Service.PROMPT:
+            room = min(processor.get("r9"), _LARGEST_ANSWER)
             self._prompt = processor, processor.get("r8"), room
-            return Prompt(processor.number, processor.read(first, min(second & 0xFFFF, _LARGEST_TEXT)), room)
-        if service in (_LOAD_SYMBOLS, _UNLOAD_SYMBOLS):
-            return self._symbols(processor, first, second, unload=service == _UNLOAD_SYMBOLS)
-        if service == _REPORT_EXCEPTION:
-            return self._second_chance(processor, first, SavedFrames(second, processor.get("r8")))
-        self._end_service(processor, 0)
+            return Prompt(processor.number, read_text(processor), room)
+        if service in (Service.LOAD_SYMBOLS, Service.UNLOAD_SYMBOLS):
+            return self._symbols(processor, unload=service == Service.UNLOAD_SYMBOLS)
+        if service == Service.REPORT_EXCEPTION:
+            return self._second_chance(processor)
+        end_service(processor, 0)
         return None
 
-    def _end_service(self, processor: Processor, result: int) -> None:
-        processor.set("rax", result)
-        processor.set("rip", processor.get("rip") + 1)
-
-    def _symbols(self, processor: Processor, name: int, information: int, *, unload: bool) -> LoadSymbols:
-        length = int.from_bytes(processor.read(name, 2), "little")
-        path = processor.read(processor.read_u64(name + 8), min(length, 0x200))
-        process_id = int.from_bytes(processor.read(information + 8, 8), "little", signed=True)
-        checksum = int.from_bytes(processor.read(information + 16, 4), "little")
-        size = int.from_bytes(processor.read(information + 20, 4), "little")
+    def _symbols(self, processor: Processor, *, unload: bool) -> LoadSymbols:
         rip = processor.get("rip")
 
         def finish(handled: bool) -> None:
             if processor.get("rip") == rip:
-                self._end_service(processor, 0)
+                end_service(processor, 0)
 
-        self._stop(processor, finish)
-        return LoadSymbols(processor.number, path, processor.read_u64(information), size, checksum, process_id, unload)
+        self._stop = _Stop(processor, finish)
+        return read_symbols(processor, unload=unload)
 
-    def _second_chance(self, processor: Processor, record: int, frames: SavedFrames) -> Trap:
-        data = processor.read(record, 0x98).ljust(0x98, b"\0")
-        count = min(int.from_bytes(data[24:28], "little"), 15)
-        parameters = tuple(int.from_bytes(data[32 + 8 * i : 40 + 8 * i], "little") for i in range(count))
-
+    def _second_chance(self, processor: Processor) -> Trap:
         def finish(handled: bool) -> None:
-            self._end_service(processor, int(handled))
+            end_service(processor, int(handled))
 
-        self._stop(processor, finish, frames)
-        code, address = int.from_bytes(data[:4], "little"), int.from_bytes(data[16:24], "little")
-        return Trap(processor.number, code, address, parameters, first_chance=False)
+        frames = SavedFrames(processor.get("rdx"), processor.get("r8"))
+        self._stop = _Stop(processor, finish, frames)
+        return read_exception(processor)
 
     # --- stopped -------------------------------------------------------------------------------------------
 
-    def _stop(self, processor: Processor, finish: Callable[[bool], None], frames: SavedFrames | None = None) -> None:
-        self._stopped = processor
-        self._on_resume = finish
-        self._frames[processor.number] = frames
-
+    @property
     def _stopped_processor(self) -> Processor:
-        return self._stopped or self.processors[0]
+        return self.processors[0] if self._stop is None else self._stop.processor
+
+    def _frames(self, processor: int) -> SavedFrames | None:
+        """Where the registers of the stopped code lie, if not in the processor."""
+        stop = self._stop
+        return stop.frames if stop is not None and stop.processor.number == processor else None
 
     def resume(self, status: int, trace: bool, dr7: int | None, processor: int | None = None) -> None:
         """End the stop. A failure status passes the exception to the guest; `trace` stops again after one instruction.
 
         `dr7` goes to every processor (None: leave as it is). `processor` is the one to trace, the stopped one if None.
         """
-        stopped, finish = self._stopped_processor(), self._on_resume
+        stop = self._stop
+        traced = self._stopped_processor if processor is None else self.processors[processor]
         handled = not status & _FAILED
-        self._on_resume = self._stopped = None
         if dr7 is not None:
-            for each in self.processors:
-                each.debug.dr6 = DR6_FIXED
-                if each.debug.dr7 != dr7:
-                    each.debug.dr7 = dr7
-                    each.arm()
-        traced = stopped if processor is None else self.processors[processor]
-        frames = self._frames[traced.number]
+            self._set_dr7(dr7)
+        frames = self._frames(traced.number)
         if handled:
             set_trap_flag(traced, frames, trace)
-        self._frames = [None] * PROCESSOR_COUNT
-        if finish is not None:
-            finish(handled)
+        self._stop = None
+        if stop is not None:
+            stop.finish(handled)
         if handled and trace and frames is None:
             traced.halted = False
             self._stepping = traced
+
+    def _set_dr7(self, dr7: int) -> None:
+        for processor in self.processors:
+            processor.debug.dr6 = DR6_FIXED
+            if processor.debug.dr7 != dr7:
+                processor.debug.dr7 = dr7
+                processor.arm()
 
     def answer(self, text: bytes) -> None:
         """End a `Prompt`."""
         if self._prompt is None:
             raise RuntimeError("the guest asked nothing")
-        processor, buffer, room = self._prompt
-        self._prompt = None
+        (processor, buffer, room), self._prompt = self._prompt, None
         processor.write(buffer, text[:room])
-        self._end_service(processor, min(len(text), room))
+        end_service(processor, min(len(text), room))
 
     def request_break_in(self) -> None:
         """The guest finds it at its next clock tick, or after its next print, and calls DbgBreakPointWithStatus(1)."""
-        self._devices.break_requested = True
+        self._board.devices.break_requested = True
 
     # --- what a debugger reads and writes ----------------------------------------------------------------------
+
+    @property
+    def processors(self) -> list[Processor]:
+        return self._board.processors
 
     def read_virtual(self, processor: int, address: int, size: int) -> bytes:
         """Up to the first hole."""
@@ -378,18 +321,12 @@ class Machine:
         self._wrote = True
         return self._memory.write(address, data)
 
-    def _forget_translations(self) -> None:
-        if self._wrote:
-            self._wrote = False
-            for processor in self.processors:
-                processor.forget_translations()
-
     def get_context(self, processor: int) -> bytes:
         """CONTEXT, 0x4D0 bytes."""
-        return read_context(self.processors[processor], self._frames[processor])
+        return read_context(self.processors[processor], self._frames(processor))
 
     def set_context(self, processor: int, data: bytes) -> None:
-        write_context(self.processors[processor], data, self._frames[processor])
+        write_context(self.processors[processor], data, self._frames(processor))
 
     def get_special(self, processor: int) -> bytes:
         """KSPECIAL_REGISTERS, 0xF0 bytes."""
@@ -400,20 +337,20 @@ class Machine:
 
     def msr_read(self, processor: int, number: int) -> int:
         """Raises `KeyError` for a number that the processor doesn't have."""
-        if number not in _MSRS:
+        if number not in KNOWN_MSRS:
             raise KeyError(number)
         return self.processors[processor].msr_read(number)
 
     def msr_write(self, processor: int, number: int, value: int) -> None:
-        if number not in _MSRS:
+        if number not in KNOWN_MSRS:
             raise KeyError(number)
         self.processors[processor].msr_write(number, value)
 
     def io_read(self, port: int, size: int) -> int:
-        return self._devices.read(port & 0xFFFF, size)
+        return self._board.devices.read(port & 0xFFFF, size)
 
     def io_write(self, port: int, size: int, value: int) -> None:
-        self._devices.write(port & 0xFFFF, size, value)
+        self._board.devices.write(port & 0xFFFF, size, value)
 
     # --- where the guest keeps things ----------------------------------------------------------------------------
 
@@ -430,6 +367,10 @@ class Machine:
         return self.processors[processor].read_u64(prcb + _CURRENT_THREAD) if prcb else 0
 
     @property
+    def kernel_base(self) -> int:
+        return self._board.kernel_base
+
+    @property
     def build(self) -> int:
         return self._read_export("NtBuildNumber", 4) & 0xFFFF
 
@@ -440,8 +381,7 @@ class Machine:
     @property
     def debugger_data_list(self) -> int:
         """Address of the list head that leads to the KDBG block; 0 before the kernel has set it up."""
-        block = self._read_export("KdVersionBlock", 40)
-        return block >> (8 * 32)
+        return self.processors[0].read_u64(self._exports["KdVersionBlock"] + _DEBUGGER_DATA_LIST)
 
     def images(self) -> list[tuple[str, bytes, str, bytes]]:
         """The guest's files: image name, image, PDB name, PDB."""

@@ -55,9 +55,7 @@ class PageTables:
         self.root = root
         self.next_page = next_page
 
-    def map(
-        self, virtual: int, physical: int, size: int, *, writable: bool = True, executable: bool = False
-    ) -> None:
+    def map(self, virtual: int, physical: int, size: int, *, writable: bool = True, executable: bool = False) -> None:
         """Map a range by 4 KiB pages. Both addresses are page-aligned."""
         flags = _PRESENT | (_WRITABLE if writable else 0) | (0 if executable else _NO_EXECUTE)
         for offset in range(0, size, PAGE):

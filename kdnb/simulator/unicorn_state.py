@@ -11,12 +11,13 @@ import ctypes
 import struct
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any
 
-from kdnb.errors import UnsupportedError
+from kdnb.errors import MissingExtraError, UnsupportedError
 from kdnb.simulator.memory import PAGE, PageTables, PhysicalMemory
 
-__all__ = ["VECTORS_WITH_ERROR_CODE", "new_unicorn", "take_error_code"]
+__all__ = ["VECTORS_WITH_ERROR_CODE", "load_unicorn", "new_unicorn", "take_error_code"]
 
 VECTORS_WITH_ERROR_CODE = frozenset({8, 10, 11, 12, 13, 14, 17})
 
@@ -31,11 +32,17 @@ class _Offsets:
     error_code: int
 
 
+def load_unicorn() -> tuple[Any, Any]:
+    """The package and its x86 constants. Raises `MissingExtraError`."""
+    try:
+        return import_module("unicorn"), import_module("unicorn.x86_const")
+    except ImportError:
+        raise MissingExtraError("the simulated machine needs unicorn", "pip install 'kdnb[sim]'") from None
+
+
 def new_unicorn(memory: PhysicalMemory, root: int) -> Any:
     """A processor in long mode with paging on, looking at `memory` through the tables at `root`."""
-    import unicorn
-    from unicorn import x86_const as x86
-
+    unicorn, x86 = load_unicorn()
     uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
     uc.mem_map_ptr(0, memory.size, unicorn.UC_PROT_ALL, memory.host_address)
     uc.msr_write(0xC0000080, 0xD01)  # EFER: syscall, long mode enabled and active, no-execute
@@ -63,22 +70,21 @@ def _offsets() -> _Offsets:
     memory.write(0x8000, b"\x90" + _STORE)
     uc = new_unicorn(memory, tables.root)
     vectors: list[int] = []
-    uc.hook_add(_hook_interrupt(), lambda _uc, vector, _data: (vectors.append(vector), uc.emu_stop()))
+
+    def on_interrupt(_uc: Any, vector: int, _data: object) -> None:
+        vectors.append(vector)
+        uc.emu_stop()
+
+    uc.hook_add(load_unicorn()[0].UC_HOOK_INTR, on_interrupt)
     before = _context_bytes(uc.context_save())
-    uc.emu_start(PAGE, 0x7FFF)
+    uc.emu_start(PAGE, 2 * PAGE)
     after = _context_bytes(uc.context_save())
     words = range(0, len(before) - 3, 4)
     delivery = [i for i in words if (before[i : i + 4], after[i : i + 4]) == (_NONE, _word(_PAGE_FAULT))]
     codes = [i for i in words if (before[i : i + 4], after[i : i + 4]) == (_word(0), _word(2))]
     if vectors != [_PAGE_FAULT] or len(delivery) != 1 or len(codes) != 1:
-        raise UnsupportedError("this build of unicorn keeps its faults in a way kdnb doesn't know", "install unicorn 2.1.4")
+        raise UnsupportedError("this unicorn keeps its faults in a way kdnb doesn't know", "install unicorn 2.1.4")
     return _Offsets(delivery[0], codes[0])
-
-
-def _hook_interrupt() -> int:
-    import unicorn
-
-    return int(unicorn.UC_HOOK_INTR)
 
 
 def _word(value: int) -> bytes:
