@@ -150,6 +150,11 @@ class Link:
         else:
             self._quiet_deadline = None
 
+    @property
+    def is_at_boundary(self) -> bool:
+        """True when the next byte begins a packet, or is a break-in."""
+        return self._framer.is_at_boundary
+
     def send(self, packet_type: int, payload: bytes, now: float, *, give_up: bool = True) -> None:
         """Send a packet, or queue it behind the one in flight.
 

@@ -25,6 +25,7 @@ from kdnb.simulator.machine import Machine
 from kdnb.simulator.stub import Stub
 
 if TYPE_CHECKING:
+    from kdnb.protocol.link import LinkEvent
     from kdnb.protocol.messages.message import Message
     from kdnb.protocol.wire import Structure
 
@@ -59,6 +60,8 @@ class ScriptedHost:
         self.now = 0.0
         self.messages: deque[Message] = deque()
         self.prints: list[bytes] = []
+        self.events: list[LinkEvent] = []
+        """What else the link said: resets, restarts, failures."""
         self._observer = observer
 
     # --- time ----------------------------------------------------------------------------------------
@@ -72,6 +75,8 @@ class ScriptedHost:
         while (event := self.link.next_event()) is not None:
             if isinstance(event, PacketReceived):
                 self._take(codec.decode(event.packet_type, event.payload, Direction.TO_HOST, MachineType.AMD64))
+            else:
+                self.events.append(event)
         if not (sent or came or self.stub.is_running):
             self._pass_time()
 

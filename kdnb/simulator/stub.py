@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.protocol import codec
 from kdnb.protocol.constants import BREAKIN_BYTE, ContinueStatus, Direction, MachineType, PacketType
+from kdnb.protocol.framing import FramedPacket, Framer
 from kdnb.protocol.link import (
     BreakInReceived,
     Link,
@@ -32,6 +33,8 @@ from kdnb.simulator.stub_breakpoints import BreakpointTable
 from kdnb.simulator.stub_halt import Effect, Halt, Outcome, Resume, Switch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.protocol.link import LinkEvent
     from kdnb.protocol.messages.message import Message
     from kdnb.simulator.events import MachineEvent
@@ -40,9 +43,20 @@ if TYPE_CHECKING:
 __all__ = ["Phase", "Stub"]
 
 MANUALLY_INITIATED_CRASH = 0xE2
+_BREAK_IN = bytes([BREAKIN_BYTE])
 _REFRESHING = b"KDTARGET: Refreshing KD connection\n"
 _UNREAD_LIMIT = 0x10000
 """Bytes kept for a running machine's polls; a client that sends more than this is shouting at a wall."""
+
+
+def _ends(data: bytes) -> Iterator[int]:
+    """Where in a chunk that begins at a packet boundary packets and break-in bytes end, and where the chunk does."""
+    end = 0
+    for item in Framer(break_in=True).feed(data):
+        end = item.offset + (item.size if isinstance(item, FramedPacket) else len(_BREAK_IN))
+        yield end
+    if end < len(data):
+        yield len(data)
 
 
 class Phase(Enum):
@@ -79,6 +93,7 @@ class Stub:
         self._announcement: Message | None = None
         self._announcing = False
         self._in_flight = False
+        self._break_pending = False
 
     # --- the line ----------------------------------------------------------------------------------
 
@@ -101,18 +116,33 @@ class Stub:
         """Bytes from the line: for the link while the machine stands still, else for its polls."""
         if self.phase is Phase.RUNNING:
             self._unread += data[: _UNREAD_LIMIT - len(self._unread)]
+        elif self._link is not None and self._link.is_at_boundary:
+            self._receive_packets(self._link, data, now)
         elif self._link is not None:
             self._link.receive_data(data, now)
             self._handle_events(now)
+
+    def _receive_packets(self, link: Link, data: bytes, now: float) -> None:
+        """One packet after the other: what follows the one that lets go of the machine is the polls'."""
+        start = 0
+        for end in _ends(data):
+            piece = data[start:end]
+            if self.phase is Phase.RUNNING:
+                self.receive_data(data[start:], now)
+                return
+            if self.phase is Phase.PRINTING and piece == _BREAK_IN:
+                self._break_pending = True  # as a target's leader hunt keeps it (1.6)
+            else:
+                link.receive_data(piece, now)
+                self._handle_events(now)
+            start = end
 
     def data_to_send(self) -> bytes:
         return self._link.data_to_send() if self._link is not None else b""
 
     def next_timeout(self) -> float | None:
-        """When `handle_timeout` is due; None while the machine runs or nothing is waited for."""
-        if self._link is None or self.phase is Phase.RUNNING:
-            return None
-        return self._link.next_timeout()
+        """When `handle_timeout` is due; None when nothing is waited for."""
+        return self._link.next_timeout() if self._link is not None else None
 
     def handle_timeout(self, now: float) -> None:
         if self._link is not None:
@@ -144,7 +174,8 @@ class Stub:
 
     def _poll_break_in(self, now: float) -> None:
         """What the clock interrupt does: one byte, and only 62 means anything (1.8)."""
-        if not self._unread or self._unread.pop(0) != BREAKIN_BYTE:
+        wanted, self._break_pending = self._break_pending, False
+        if not wanted and (not self._unread or self._unread.pop(0) != BREAKIN_BYTE):
             return
         self.machine.request_break_in()
         if not self.debugger_present:

@@ -353,6 +353,29 @@ def test_what_a_current_kernel_does_not_know_is_unsuccessful_and_its_union_is_ec
     assert reply == Manipulate(api, EmptyBody(bytes(range(40))), b"", 1, 7, Status.UNSUCCESSFUL.value).encode()
 
 
+def test_a_break_in_right_behind_an_acknowledgement_or_a_continue_is_seen() -> None:
+    acknowledged = encode_packet(make_control(PacketType.ACKNOWLEDGE, EVEN))
+    line = Line(Print(0, b"x"))
+    line.step()
+    line.send(acknowledged + b"b")
+    line.step()
+    assert line.machine.break_ins == 1
+    resume = Manipulate(Api.Continue.value, ContinueBody(ContinueStatus.DBG_CONTINUE)).encode()
+    line = Line(BREAKPOINT).stopped()
+    line.send(encode_packet(make_data(PacketType.STATE_MANIPULATE, EVEN, resume)) + b"b")
+    line.step()
+    assert line.machine.break_ins == 1
+
+
+def test_a_break_in_before_the_acknowledgement_of_a_print_is_remembered() -> None:
+    line = Line(Print(0, b"x"))
+    line.step()
+    line.send(b"b")
+    assert line.machine.break_ins == 0
+    line.ack(EVEN)
+    assert line.machine.break_ins == 1
+
+
 def test_a_prompt_drops_requests_until_it_is_answered() -> None:
     line = Line(Prompt(0, b"boipt? ", 1))
     line.step()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.protocol.constants import Api, ContinueStatus, MachineType, Status
+from kdnb.protocol.link import PeerRestarted
 from kdnb.protocol.messages.execution import EmptyBody
 from kdnb.protocol.messages.manipulate import Manipulate
 from kdnb.protocol.messages.state_change import StateChange64
@@ -131,15 +132,23 @@ def test_a_crash_on_request_is_the_manually_initiated_one(stopped: ScriptedHost,
     assert int.from_bytes(stopped.read(symbol("KiBugCheckData"), 8), "little") == 0xE2
 
 
-def test_a_reboot_starts_the_machine_and_its_numbering_anew(stopped: ScriptedHost) -> None:
+def test_a_reboot_starts_the_machine_and_its_numbering_anew(
+    stopped: ScriptedHost, symbol: Callable[[str], int]
+) -> None:
+    stopped.set_breakpoint(symbol("KeBugCheckEx"))
     stopped.send(Manipulate(Api.Reboot.value, EmptyBody()))
-    stop = stopped.wait_for(StateChange64)
-    while stop.load_symbols is not None:
-        stopped.resume()
-        if not stopped.messages and len(stopped.prints) and b"PSINIT" in b"".join(stopped.prints[-3:]):
-            break
-        stop = stopped.wait_for(StateChange64, turns=3000)
-    stopped.resume(ContinueStatus.DBG_CONTINUE)
+    images = 0
+    while not any(b"PSINIT" in text for text in stopped.prints):
+        if stopped.messages:
+            assert stopped.wait_for(StateChange64).load_symbols is not None
+            images += 1
+            stopped.resume()
+        stopped.turn()
+    assert images == 4
+    assert any(isinstance(event, PeerRestarted) for event in stopped.events)
+    stopped.break_in()
+    assert stopped.read(symbol("KeBugCheckEx"), 1) != b"\xcc"
+    assert stopped.set_breakpoint(symbol("KeBugCheckEx")) == 1
 
 
 @pytest.mark.parametrize("handled", [True, False])
