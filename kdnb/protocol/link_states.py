@@ -172,7 +172,10 @@ _HOST: Table = {
             Input.SEND: (),
             Input.TIMEOUT: (Action.SEND_RESET,),
             Input.EXHAUSTED: (Action.FAIL, _F),
-            Input.RESET_WANTED: (Action.FORGET, Action.SEND_RESET,),
+            Input.RESET_WANTED: (
+                Action.FORGET,
+                Action.SEND_RESET,
+            ),
             Input.RESTART: (Action.RESTART, _I),
         },
     ),

@@ -42,7 +42,9 @@ class UdpTransport:
             bound.bind((address, port))
         except OSError as error:
             bound.close()
-            raise ConnectError(f"can't use UDP port {port}: {error.strerror or error}", "choose another port") from error
+            raise ConnectError(
+                f"can't use UDP port {port}: {error.strerror or error}", "choose another port"
+            ) from error
         return cls(bound, peer, fixed=peer is not None)
 
     @property

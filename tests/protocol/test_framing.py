@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,7 +67,9 @@ def test_checksum_is_a_sum_of_bytes_modulo_2_to_the_32():
 pieces = st.one_of(
     st.binary(max_size=30),
     st.text(alphabet="0ib\x02\x04\x00x", max_size=30).map(str.encode),
-    st.sampled_from([GOOD, OTHER, ACK, RESET, PRINT, b"b", GOOD[:9], OTHER[1:], GOOD[:-1], ACK[1:], GOOD[:30] + GOOD[31:]]),
+    st.sampled_from(
+        [GOOD, OTHER, ACK, RESET, PRINT, b"b", GOOD[:9], OTHER[1:], GOOD[:-1], ACK[1:], GOOD[:30] + GOOD[31:]]
+    ),
     st.binary(max_size=40).map(lambda payload: encode_packet(make_data(7, 0x80800800, payload))),
 )
 
@@ -80,7 +84,7 @@ def test_any_chunking_gives_the_same_packets(stream, cuts, repair, break_in):
     whole = frame(stream, repair=repair, break_in=break_in)
     framer = Framer(repair=repair, break_in=break_in)
     places = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
-    chunked = [framed for begin, end in zip(places, places[1:], strict=False) for framed in framer.feed(stream[begin:end])]
+    chunked = [framed for begin, end in pairwise(places) for framed in framer.feed(stream[begin:end])]
     chunked += framer.finish()
     assert chunked == whole
     byte_by_byte = Framer(repair=repair, break_in=break_in)
@@ -180,7 +184,10 @@ def test_a_wrong_checksum_is_reported_and_its_payload_is_not_searched():
 
 def test_a_wrong_trailer_is_reported_and_the_packet_that_it_swallowed_is_found():
     framed = frame(GOOD[:30] + GOOD[31:] + OTHER)
-    assert [(item.valid, item.problem, item.offset) for item in framed] == [(False, "trailer", 0), (True, "", len(GOOD) - 1)]
+    assert [(item.valid, item.problem, item.offset) for item in framed] == [
+        (False, "trailer", 0),
+        (True, "", len(GOOD) - 1),
+    ]
 
 
 def test_a_length_far_too_large_hides_nothing_in_the_end():

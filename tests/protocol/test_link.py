@@ -34,7 +34,9 @@ def host(**settings):
 
 
 def target(**settings):
-    return Conversation(Link(Role.TARGET, settings=LinkSettings(**{"retries": 20, "first_contact_retries": 5, **settings})))
+    return Conversation(
+        Link(Role.TARGET, settings=LinkSettings(**{"retries": 20, "first_contact_retries": 5, **settings}))
+    )
 
 
 # --- the host ---------------------------------------------------------------------------------------------------------
@@ -376,7 +378,8 @@ def test_target_gives_a_print_up_after_five_tries_before_first_contact_and_start
 
 def test_target_tries_twenty_times_after_first_contact():
     target().play(
-        "! send 3 a\n-> data 3 80800800 a\n<- ack 80800000\n=> PacketSent 80800800 3\n! send 3 b\n-> data 3 80800001 b\n"
+        "! send 3 a\n-> data 3 80800800 a\n<- ack 80800000\n=> PacketSent 80800800 3\n"
+        "! send 3 b\n-> data 3 80800001 b\n"
         + "+ 1\n-> data 3 80800001 b\n" * 20
         + "+ 1\n=> LinkFailed no acknowledgement from the host\n! send 3 c\n-> data 3 80800800 c"
     )
@@ -422,7 +425,9 @@ def test_target_treats_data_while_waiting_for_an_ack_as_the_ack_and_asks_for_it_
 
 
 def test_target_acknowledges_an_old_packet_while_waiting_and_goes_on_waiting():
-    target().play(STOPPED + f"""
+    target().play(
+        STOPPED
+        + f"""
         <- data 2 80800000 {BODY}
         -> ack 80800000
         => PacketReceived 2 {BODY} 80800000
@@ -432,21 +437,27 @@ def test_target_acknowledges_an_old_packet_while_waiting_and_goes_on_waiting():
         -> ack 80800000
         <- ack 80800001
         => PacketSent 80800001 2
-    """)
+    """
+    )
 
 
 def test_target_acknowledges_a_type_that_it_does_not_want_and_drops_it_without_counting():
-    target().play(STOPPED + f"""
+    target().play(
+        STOPPED
+        + f"""
         <- data 3 80800000 {BODY}
         -> ack 80800000
         <- data 2 80800000 {BODY}
         -> ack 80800000
         => PacketReceived 2 {BODY} 80800000
-    """)
+    """
+    )
 
 
 def test_target_asks_again_for_ids_that_cannot_be_and_packets_that_are_too_short():
-    target().play(STOPPED + f"""
+    target().play(
+        STOPPED
+        + f"""
         <- data 2 80800800 {BODY}
         -> resend
         <- data 2 12345678 {BODY}
@@ -455,7 +466,8 @@ def test_target_asks_again_for_ids_that_cannot_be_and_packets_that_are_too_short
         -> resend
         <- damaged data 2 80800000 {BODY}
         -> resend
-    """)
+    """
+    )
 
 
 def test_target_reports_a_resend_when_nothing_is_in_flight():
@@ -463,7 +475,9 @@ def test_target_reports_a_resend_when_nothing_is_in_flight():
 
 
 def test_a_break_in_at_a_stop_needs_silence_after_it():
-    target().play(STOPPED + """
+    target().play(
+        STOPPED
+        + """
         <- break
         + 0.05
         <- reset
@@ -473,7 +487,8 @@ def test_a_break_in_at_a_stop_needs_silence_after_it():
         <- break
         + 0.1
         => BreakInReceived
-    """)
+    """
+    )
 
 
 def test_a_break_in_while_waiting_for_an_ack_repeats_the_packet():
@@ -487,17 +502,22 @@ def test_a_break_in_while_waiting_for_an_ack_repeats_the_packet():
 
 
 def test_noise_does_not_hide_a_later_break_in():
-    target().play(STOPPED + """
+    target().play(
+        STOPPED
+        + """
         <- hex 00 ff 41
         + 1
         <- break
         + 0.1
         => BreakInReceived
-    """)
+    """
+    )
 
 
 def test_restart_returns_to_the_ids_of_power_on():
-    target().play(STOPPED + "! send 3 lost\n-> data 3 80800001 lost\n! restart\n+ 50\n! send 3 boot\n-> data 3 80800800 boot")
+    target().play(
+        STOPPED + "! send 3 lost\n-> data 3 80800001 lost\n! restart\n+ 50\n! send 3 boot\n-> data 3 80800800 boot"
+    )
 
 
 def test_a_target_does_not_resynchronise():
@@ -514,7 +534,7 @@ class DetectableFaults:
     Not hit are the packet's type and id: the header has no checksum (docs/explanation/reliability.md measures that).
     """
 
-    HIT = [*range(4), 6, 7, *range(12, 16)]
+    HIT = (*range(4), 6, 7, *range(12, 16))
 
     def __init__(self, seed, rate):
         self.random = random.Random(seed)
@@ -658,7 +678,14 @@ def test_on_a_serial_line_each_payload_arrives_once_and_in_order_or_the_link_say
 )
 def test_on_kdnet_nothing_at_all_may_pass(seed, rate, delay):
     rules = FaultRules(
-        drop=rate / 3, flip=rate / 300, damage=rate / 3, dup=rate, reorder=rate, delay=rate, delay_seconds=delay, seed=seed
+        drop=rate / 3,
+        flip=rate / 300,
+        damage=rate / 3,
+        dup=rate,
+        reorder=rate,
+        delay=rate,
+        delay_seconds=delay,
+        seed=seed,
     )
     Session(JoinedLinks(rules, key=parse_key("1.2.3.4")), seed).check()
 

@@ -17,87 +17,87 @@ CELLS = [(role, state, given) for role, table in TRANSITIONS.items() for state, 
 A, R, X, D = "ACK", "RESEND", "RESET", "data"
 GOT, SENT, FAILED, AGAIN = "PacketReceived", "PacketSent", "LinkFailed", "PeerRestarted"
 HEARD, PEER_RESET = "LinkSynchronised", "PeerReset"
-I, W, Y, F = State.IDLE, State.AWAITING_ACK, State.RESYNCING, State.FAILED
+IDLE, W, Y, F = State.IDLE, State.AWAITING_ACK, State.RESYNCING, State.FAILED
 EXPECTED = {
-    (Role.HOST, I): {
-        Input.RESET: ([], [PEER_RESET], I),
-        Input.DATA: ([A], [GOT], I),
-        Input.DUPLICATE: ([A], [], I),
-        Input.SYNC: ([A], [AGAIN, GOT], I),
-        Input.UNWANTED: ([A], [], I),
-        Input.DAMAGED: ([R], [], I),
+    (Role.HOST, IDLE): {
+        Input.RESET: ([], [PEER_RESET], IDLE),
+        Input.DATA: ([A], [GOT], IDLE),
+        Input.DUPLICATE: ([A], [], IDLE),
+        Input.SYNC: ([A], [AGAIN, GOT], IDLE),
+        Input.UNWANTED: ([A], [], IDLE),
+        Input.DAMAGED: ([R], [], IDLE),
         Input.SEND: ([D], [], W),
         Input.RESET_WANTED: ([X], [], Y),
-        Input.RESTART: ([], [], I),
+        Input.RESTART: ([], [], IDLE),
     },
     (Role.HOST, W): {
-        Input.ACK: ([], [SENT], I),
+        Input.ACK: ([], [SENT], IDLE),
         Input.RESEND: ([D], [], W),
         Input.RESET: ([D], [PEER_RESET], W),
         Input.DATA: ([A], [GOT], W),
         Input.DUPLICATE: ([A], [], W),
-        Input.SYNC: ([A], [AGAIN, GOT], I),
+        Input.SYNC: ([A], [AGAIN, GOT], IDLE),
         Input.UNWANTED: ([A], [], W),
         Input.DAMAGED: ([R], [], W),
         Input.TIMEOUT: ([D], [], W),
         Input.EXHAUSTED: ([], [FAILED], F),
         Input.RESET_WANTED: ([X], [], Y),
-        Input.RESTART: ([], [], I),
+        Input.RESTART: ([], [], IDLE),
     },
     (Role.HOST, Y): {
-        Input.RESET: ([], [PEER_RESET, HEARD], I),
-        Input.DATA: ([A], [GOT, HEARD], I),
-        Input.SYNC: ([A], [AGAIN, GOT, HEARD], I),
+        Input.RESET: ([], [PEER_RESET, HEARD], IDLE),
+        Input.DATA: ([A], [GOT, HEARD], IDLE),
+        Input.SYNC: ([A], [AGAIN, GOT, HEARD], IDLE),
         Input.DAMAGED: ([R], [], Y),
         Input.TIMEOUT: ([X], [], Y),
         Input.EXHAUSTED: ([], [FAILED], F),
         Input.RESET_WANTED: ([X], [], Y),
-        Input.RESTART: ([], [], I),
+        Input.RESTART: ([], [], IDLE),
     },
     (Role.HOST, F): {
-        Input.RESET: ([], [PEER_RESET, HEARD], I),
-        Input.DATA: ([A], [GOT, HEARD], I),
+        Input.RESET: ([], [PEER_RESET, HEARD], IDLE),
+        Input.DATA: ([A], [GOT, HEARD], IDLE),
         Input.DUPLICATE: ([A], [], F),
-        Input.SYNC: ([A], [AGAIN, GOT, HEARD], I),
+        Input.SYNC: ([A], [AGAIN, GOT, HEARD], IDLE),
         Input.DAMAGED: ([R], [], F),
         Input.RESET_WANTED: ([X], [], Y),
-        Input.RESTART: ([], [], I),
+        Input.RESTART: ([], [], IDLE),
     },
-    (Role.TARGET, I): {
-        Input.RESEND: ([], ["ResendRequested"], I),
-        Input.RESET: ([X], [PEER_RESET], I),
-        Input.DATA: ([A], [GOT], I),
-        Input.DUPLICATE: ([A], [], I),
-        Input.SYNC: ([R], [], I),
-        Input.UNWANTED: ([A], [], I),
-        Input.DAMAGED: ([R], [], I),
-        Input.BREAK_IN: ([], ["BreakInReceived"], I),
+    (Role.TARGET, IDLE): {
+        Input.RESEND: ([], ["ResendRequested"], IDLE),
+        Input.RESET: ([X], [PEER_RESET], IDLE),
+        Input.DATA: ([A], [GOT], IDLE),
+        Input.DUPLICATE: ([A], [], IDLE),
+        Input.SYNC: ([R], [], IDLE),
+        Input.UNWANTED: ([A], [], IDLE),
+        Input.DAMAGED: ([R], [], IDLE),
+        Input.BREAK_IN: ([], ["BreakInReceived"], IDLE),
         Input.SEND: ([D], [], W),
-        Input.RESTART: ([], [], I),
+        Input.RESTART: ([], [], IDLE),
     },
     (Role.TARGET, W): {
-        Input.ACK: ([], [SENT], I),
+        Input.ACK: ([], [SENT], IDLE),
         Input.RESEND: ([D], [], W),
         Input.RESET: ([X, D], [PEER_RESET], W),
-        Input.DATA: ([R], [SENT], I),
+        Input.DATA: ([R], [SENT], IDLE),
         Input.DUPLICATE: ([A], [], W),
         Input.SYNC: ([R], [], W),
         Input.UNWANTED: ([A], [], W),
         Input.DAMAGED: ([R], [], W),
         Input.BREAK_IN: ([D], [], W),
         Input.TIMEOUT: ([D], [], W),
-        Input.EXHAUSTED: ([], [FAILED], I),
-        Input.RESTART: ([], [], I),
+        Input.EXHAUSTED: ([], [FAILED], IDLE),
+        Input.RESTART: ([], [], IDLE),
     },
 }
-REFUSED = {(Role.HOST, F, Input.SEND), (Role.TARGET, I, Input.RESET_WANTED), (Role.TARGET, W, Input.RESET_WANTED)}
+REFUSED = {(Role.HOST, F, Input.SEND), (Role.TARGET, IDLE, Input.RESET_WANTED), (Role.TARGET, W, Input.RESET_WANTED)}
 
 
 def in_state(role, state, given):
     """A link brought into a state by its own calls."""
     link = Link(role, settings=LinkSettings(first_contact_retries=0, retries=0, resets=1))
     link._had_contact = True
-    if given is Input.SEND and state in {I, F}:
+    if given is Input.SEND and state in {IDLE, F}:
         if state is F:
             link = in_state(role, F, Input.ACK)
         link._queue.append(_Outgoing(2, b"x", True))
@@ -128,7 +128,7 @@ def outcome(link):
 
 
 def test_the_table_has_a_cell_for_every_state_and_input():
-    for role, states in ((Role.HOST, list(State)), (Role.TARGET, [I, W])):
+    for role, states in ((Role.HOST, list(State)), (Role.TARGET, [IDLE, W])):
         assert set(TRANSITIONS[role]) == {(state, given) for state in states for given in Input}
 
 
@@ -173,4 +173,4 @@ def test_acks_are_told_apart_by_id():
     link.receive_data(encode_packet(make_control(4, 0x80800001)), 0.0)
     assert link.state is W
     link.receive_data(encode_packet(make_control(4, 0x80800000)), 0.0)
-    assert link.state is I
+    assert link.state is IDLE

@@ -31,7 +31,8 @@ def test_all_rules_are_read():
 
 
 @pytest.mark.parametrize(
-    "text", ["drop", "drop=2", "drop=-0.1", "drop=x", "delay=0.1", "delay=0.1:-1", "dir=up", "seed=x", "lose=0.1", "drop=nan"]
+    "text",
+    ["drop", "drop=2", "drop=-0.1", "drop=x", "delay=0.1", "delay=0.1:-1", "dir=up", "seed=x", "lose=0.1", "drop=nan"],
 )
 def test_what_is_no_rule_is_refused(text):
     with pytest.raises(ConnectionStringError):
@@ -47,7 +48,9 @@ def test_rules_for_one_direction_leave_the_other_alone():
     assert b"".join(through("drop=0.5,dir=to_host")) != b"".join(PACKETS)
 
 
-@pytest.mark.parametrize("text", ["drop=0.01,flip=0.01,junk=0.01", "damage=0.3,dup=0.2,reorder=0.2", "damage=0.2,drop=0.005"])
+@pytest.mark.parametrize(
+    "text", ["drop=0.01,flip=0.01,junk=0.01", "damage=0.3,dup=0.2,reorder=0.2", "damage=0.2,drop=0.005"]
+)
 @given(cuts=st.lists(st.integers(1, 300), min_size=1, max_size=60))
 def test_a_seed_gives_the_same_faults_however_the_bytes_are_cut(text, cuts):
     stream = b"".join(PACKETS[:60])
@@ -80,7 +83,9 @@ def test_a_flip_changes_one_bit_and_no_length():
 
 def test_damage_hits_each_chosen_packet_once():
     after = through("damage=1")
-    assert [sum(x != y for x, y in zip(a, b, strict=True)) for a, b in zip(PACKETS, after, strict=True)] == [1] * len(PACKETS)
+    assert [sum(x != y for x, y in zip(a, b, strict=True)) for a, b in zip(PACKETS, after, strict=True)] == [1] * len(
+        PACKETS
+    )
 
 
 def test_dup_and_reorder_keep_every_packet():

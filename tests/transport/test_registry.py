@@ -53,7 +53,9 @@ def test_what_is_no_connection_string_gets_one_clear_line(text, says):
     assert caught.value.hint or "twice" in says
 
 
-@pytest.mark.parametrize("text", ["tcp:5555", "tcp:host:port", "tcp:host:70000", "tcp::1", "unix:", "com:port=/dev/null,baud=fast"])
+@pytest.mark.parametrize(
+    "text", ["tcp:5555", "tcp:host:port", "tcp:host:70000", "tcp::1", "unix:", "com:port=/dev/null,baud=fast"]
+)
 def test_addresses_are_checked_before_anything_is_opened(text):
     with pytest.raises(ConnectionStringError):
         open_transport(text)
