@@ -18,7 +18,7 @@ from kdnb.errors import UsageError
 if TYPE_CHECKING:
     from kdnb.commands.declare import Command
 
-__all__ = ["Invocation", "is_command", "parse", "pieces", "split"]
+__all__ = ["Invocation", "command_name", "is_exact", "parse", "pieces", "split"]
 
 FAMILIES = families.FAMILIES
 """Named here so that the table is full before anything is parsed."""
@@ -90,16 +90,20 @@ def parse(text: str, line: int = 1) -> Invocation:
     raise UsageError(f"Unknown {kind} '{word}'", hint)
 
 
-def is_command(line: str) -> bool:
-    """Whether a line starts like a command; what it means is not looked at."""
+def command_name(line: str) -> str | None:
+    """The command that a line starts with, as declared; None where it starts with none (comments too)."""
     text = line.strip()
     if not text or text.startswith(("*", "$$")):
-        return False
+        return None
     try:
-        parse(_cut(text)[0])
+        return parse(_cut(text)[0]).name
     except UsageError:
-        return False
-    return True
+        return None
+
+
+def is_exact(word: str) -> bool:
+    """Whether a word is the whole name of a command, in its very case: `K` may be a Python name to be."""
+    return word in COMMANDS
 
 
 def _match(text: str) -> tuple[str, str, str] | None:

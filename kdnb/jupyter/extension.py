@@ -61,7 +61,7 @@ class CommandTransformer:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._names = _Bound(shell)
-        self._words = CommandWords(_command_name, lambda word: word in _CONNECT or is_exact(word))
+        self._words = COMMAND_WORDS
 
     def __call__(self, lines: list[str]) -> list[str]:
         return rewrite(lines, self._words, self._names)
@@ -70,6 +70,10 @@ class CommandTransformer:
 def _command_name(line: str) -> str | None:
     word = line.split(maxsplit=1)[0] if line.strip() else ""
     return word if word in _CONNECT else command_name(line)
+
+
+COMMAND_WORDS = CommandWords(_command_name, lambda word: word in _CONNECT or is_exact(word))
+"""The declared commands, and the two that belong to the notebook."""
 
 
 class _Bound(Container[str]):

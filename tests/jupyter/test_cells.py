@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kdnb.jupyter.cells import CommandWords, decide, rewrite
-
-NAMES = {
-    "k", "kb", "kn", "r", "g", "p", "t", "gu", "d", "db", "dd", "dps", "u", "ub", "x", "ln", "lm", "lmvm", "bp", "bl",
-    "bc", "ba", "ed", "eb", "?", ".reload", ".echo", ".formats", "!process", "!pte", "~", "connect", "vertarget",
-}  # fmt: skip
-
-
-def command_name(line: str) -> str | None:
-    body = line.lstrip("0123456789") if line[:1].isdigit() else line
-    for end in range(len(body), 0, -1):
-        name = body[:end]
-        if name in NAMES and (not name[-1].isalpha() or not body[end : end + 1].isalpha()):
-            return name
-    return None
-
-
-WORDS = CommandWords(command_name, NAMES.__contains__)
+from kdnb.jupyter.cells import decide, rewrite
+from kdnb.jupyter.extension import COMMAND_WORDS as WORDS
 
 COMMANDS = [
     "k", "k 5", "k5 L3 4", "r", "r rax=5", "r rax, rbx", "r $t0 = 5", "g", "g; k", "g &", "p 3", "x nt!*Create*", "x",
     "d - 5", "u . L3", "u nt!X L2", "dd nt!x", "dd@rsp", "dd @rsp L4", "db nt L40", "bp nt!KeBugCheckEx",
     'bp nt!X ".echo hit; gc"', "bl", "bc *", "ed rsp 0", "ed nt!NtGlobalFlag 2", "? 8+8", "? nt!X", ".reload /f",
-    ".unknown", "!process 0 0", "!pte nt", "~0s", "~1s", "1k", "$$ a comment", "lm m nt", "connect sim:", "ln .",
+    ".unknown", "!irql", "!dd 1000 L4", "~0s", "~1s", "1k", "$$ a comment", "* a comment", "lm m nt", "connect sim:", "ln .",
     "vertarget; lm; bl", "db (nt)", "k;", "dps @rsp L8",
 ]  # fmt: skip
 PYTHON = [
