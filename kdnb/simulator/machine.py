@@ -88,8 +88,8 @@ class Machine:
         raise RuntimeError("the guest did not come up")
 
     def reboot(self) -> None:
-        """Reset and boot again, in the same scenario."""
-        self.boot()
+        """Reset, in the same scenario. What the guest says from its first instruction on comes out of `run`."""
+        self._reset()
 
     def bug_check(self, code: int = 0xE2) -> None:
         """Make the processor that stopped call KeBugCheckEx(code, 0, 0, 0, 0), and let the machine run."""
