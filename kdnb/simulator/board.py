@@ -47,8 +47,8 @@ class Board:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every processor waits for the next tick."""
-        return all(processor.halted and not processor.interrupt_pending for processor in self._running())
+        """Whether every processor waits for the next tick, pending already or not: between two runs it always is."""
+        return all(processor.halted for processor in self._running())
 
     def run_turn(self) -> tuple[Processor, Halt] | None:
         """Go on with the turn of the processor whose turn it is; None where it has nothing to do.
