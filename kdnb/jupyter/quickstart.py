@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["notebooks_folder", "open_lab", "run_demo"]
 
+LINES_SHOWN = 24
+"""Lines of one output that the demo prints; the HTML has more."""
 CELL_SECONDS = 120
 """Limit for one cell of the demo; the slowest takes about two seconds."""
 
@@ -59,9 +61,11 @@ def session_text(notebook: Any) -> Iterator[str]:
             continue
         yield "\n" + "\n".join(f"In [{cell.execution_count}]: {line}" for line in cell.source.splitlines())
         for output in cell.outputs:
-            text = _output_text(output)
-            if text:
-                yield text.rstrip("\n")
+            lines = _output_text(output).rstrip("\n").splitlines()
+            if len(lines) > LINES_SHOWN + 1:
+                lines[LINES_SHOWN:] = [f"... {len(lines) - LINES_SHOWN} more lines"]
+            if lines:
+                yield "\n".join(lines)
 
 
 def _output_text(output: Any) -> str:

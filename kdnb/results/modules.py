@@ -32,6 +32,16 @@ class ModuleInfo(Result):
     pdb_guid: str = ""
     pdb_age: int | None = None
 
+    @property
+    def base(self) -> int:
+        """The same as `start`."""
+        return self.start
+
+    @property
+    def size(self) -> int:
+        """Bytes of the image in memory."""
+        return self.end - self.start
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ModuleList(TableResult):

@@ -11,13 +11,13 @@ COMMANDS = [
     "k", "k 5", "k5 L3 4", "r", "r rax=5", "r rax, rbx", "r $t0 = 5", "g", "g; k", "g &", "p 3", "x nt!*Create*", "x",
     "d - 5", "u . L3", "u nt!X L2", "dd nt!x", "dd@rsp", "dd @rsp L4", "db nt L40", "bp nt!KeBugCheckEx",
     'bp nt!X ".echo hit; gc"', "bl", "bc *", "ed rsp 0", "ed nt!NtGlobalFlag 2", "? 8+8", "? nt!X", ".reload /f",
-    ".unknown", "!irql", "!dd 1000 L4", "~0s", "~1s", "1k", "$$ a comment", "* a comment", "lm m nt", "connect sim:", "ln .",
-    "vertarget; lm; bl", "db (nt)", "k;", "dps @rsp L8",
+    ".unknown", "!irql", "!dd 1000 L4", "~0s", "~1s", "1k", "$$ a comment", "* a comment", "lm m nt",
+    "connect sim:", "ln .", "vertarget; lm; bl", "db (nt)", "k;", "dps @rsp L8",
 ]  # fmt: skip
 PYTHON = [
     "", "# k", "k = 3", "k: int = 3", "k += 1", "import os", "x, y = 1, 2", "print('k')", "for k in range(3): pass",
-    "%kd r", "%%kd", "regs = %kd r", "r = %kd r", "out = !ls", "!ls", "k?", "bp?", "?k", "??k", "hex(5)", "~0", ".5 + 1",
-    "kd.read(1, 2)", "[k for k in x]", "unknown", "p2", "k5", "x1 + 1", "'k'", "@decorator", "def k(): pass", "    k",
+    "%kd r", "%%kd", "regs = %kd r", "r = %kd r", "out = !ls", "!ls", "k?", "bp?", "?k", "??k", "hex(5)", "~0",
+    ".5 + 1", "kd.read(1, 2)", "[k for k in x]", "unknown", "p2", "k5", "x1 + 1", "'k'", "@decorator", "def k(): pass", "    k",
     "lambda: k", "5 + 5", "-k", "(k)", "help()", "k = 5; k",
 ]  # fmt: skip
 HIDDEN = ["k", "d - 5", "g; k", "x", "k()", "db (nt)", "x[0]", "r.rip", "p == 3"]
