@@ -1,0 +1,86 @@
+"""`r` and its masks on the simulated machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kdnb.commands.run import execute
+from kdnb.errors import CommandError
+from kdnb.render.text import to_text
+from kdnb.results.registers import RegisterSet, RegisterValues
+
+if TYPE_CHECKING:
+    from kdnb.debugger.session import Session
+
+
+def text(session: Session, command: str) -> str:
+    return "\n".join(to_text(result) for result in execute(session, command))
+
+
+def test_r_shows_all_registers_and_the_instruction(session: Session) -> None:
+    (value,) = execute(session, "r")
+    assert isinstance(value, RegisterSet)
+    assert value.rip == session.registers.pc
+    lines = to_text(value).split("\n")
+    assert lines[0].startswith("rax=")
+    assert lines[-1].startswith(f"{value.rip >> 32:08x}`")
+
+
+def test_an_assignment_is_silent_and_holds(session: Session) -> None:
+    before = session.registers.get("r15")
+    assert text(session, "r r15=1234, r14=@r15") == ""
+    assert text(session, "r r15") == "r15=0000000000001234"
+    session.registers.set("r15", before)
+
+
+def test_parts_and_flags_can_be_read_and_written(session: Session) -> None:
+    before = session.registers.get("rax"), session.registers.get("efl")
+    assert text(session, "r rax=1122334455667788; r al, ax, eax") == "\nal=88 ax=7788 eax=55667788"
+    assert text(session, "r al=11; r rax") == "\nrax=1122334455667711"
+    assert text(session, "r zf=1; r zf") == "\nzf=1"
+    assert text(session, "r zf=0; r zf") == "\nzf=0"
+    session.registers.set("rax", before[0])
+    session.registers.set("efl", before[1])
+
+
+def test_variables_of_the_user(session: Session) -> None:
+    assert text(session, "r $t3=@rsp+8; r $t3; ? @$t3-@rsp").split("\n")[1:] == [
+        f"$t3={session.registers.sp + 8:016x}",
+        "Evaluate expression: 8 = 00000000`00000008",
+    ]
+    assert text(session, "r$t0=5; r $t0") == "\n$t0=0000000000000005"
+    assert text(session, "r $ip") == f"$ip={session.registers.pc:016x}"
+
+
+def test_several_values_are_a_table(session: Session) -> None:
+    (value,) = execute(session, "r rax, rbx")
+    assert isinstance(value, RegisterValues)
+    assert list(value.df["register"]) == ["rax", "rbx"]
+
+
+@pytest.mark.parametrize("command", ["r nosuch", "r nosuch=1", "r rax=", "r $t77", "r 5"])
+def test_a_wrong_register_is_one_clear_line(session: Session, command: str) -> None:
+    with pytest.raises(CommandError, match=r"Bad register error|Numeric expression missing"):
+        execute(session, command)
+
+
+def test_masks_select_groups(session: Session) -> None:
+    assert text(session, "rM 80").startswith("cr0=")
+    assert text(session, "rM 100").startswith("gdtr=")
+    assert text(session, "rm").startswith("Register output mask is a:")
+    execute(session, "rm 82")
+    shown = text(session, "r")
+    assert "cr3=" in shown
+    assert "cs=" not in shown
+    execute(session, "rm a")
+
+
+def test_another_processors_registers_can_be_seen_but_not_changed(session: Session) -> None:
+    (value,) = execute(session, "1r")
+    assert isinstance(value, RegisterSet)
+    assert value.processor == 1
+    assert session.current_processor == 0
+    with pytest.raises(CommandError, match="for another processor"):
+        execute(session, "1r rax=5")
