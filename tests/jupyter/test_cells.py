@@ -17,8 +17,8 @@ COMMANDS = [
 PYTHON = [
     "", "# k", "k = 3", "k: int = 3", "k += 1", "import os", "x, y = 1, 2", "print('k')", "for k in range(3): pass",
     "%kd r", "%%kd", "regs = %kd r", "r = %kd r", "out = !ls", "!ls", "k?", "bp?", "?k", "??k", "hex(5)", "~0",
-    ".5 + 1", "kd.read(1, 2)", "[k for k in x]", "unknown", "p2", "k5", "x1 + 1", "'k'", "@decorator", "def k(): pass", "    k",
-    "lambda: k", "5 + 5", "-k", "(k)", "help()", "k = 5; k",
+    ".5 + 1", "kd.read(1, 2)", "[k for k in x]", "unknown", "p2", "k5", "x1 + 1", "'k'", "@decorator",
+    "def k(): pass", "    k", "lambda: k", "5 + 5", "-k", "(k)", "help()", "k = 5; k",
 ]  # fmt: skip
 HIDDEN = ["k", "d - 5", "g; k", "x", "k()", "db (nt)", "x[0]", "r.rip", "p == 3"]
 
