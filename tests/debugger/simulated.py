@@ -11,7 +11,7 @@ from kdnb.debugger.engine import clock
 from kdnb.debugger.session import Session
 from kdnb.protocol.link import Link, Role
 from kdnb.simulator.machine import Machine
-from kdnb.simulator.serve import Server
+from kdnb.simulator.serve import SEEN_FROM_THE_START, Server
 from kdnb.target.live import LiveTarget
 from kdnb.transport.pump import Pump
 from kdnb.transport.registry import listen, open_transport
@@ -29,7 +29,7 @@ def serve(scenario: str = "idle") -> Iterator[str]:
     machine = Machine(scenario)
     machine.boot()
     listener = listen("tcp:127.0.0.1:0")
-    server = Server(machine, listener)
+    server = Server(machine, listener, power_on_with_client=scenario in SEEN_FROM_THE_START)
     thread = threading.Thread(target=server.run, name="simulated machine", daemon=True)
     thread.start()
     try:
