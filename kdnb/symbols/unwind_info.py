@@ -266,7 +266,11 @@ class FunctionTable(Sequence[RuntimeFunction]):
         chunk, offset = divmod(index % self._count * RuntimeFunction.SIZE, _CHUNK)
         if chunk not in self._chunks:
             size = min(_CHUNK, self._count * RuntimeFunction.SIZE - chunk * _CHUNK)
-            self._chunks[chunk] = self._read(self._rva + chunk * _CHUNK, size)
+            try:
+                self._chunks[chunk] = self._read(self._rva + chunk * _CHUNK, size)
+            except SymbolFileError:
+                # A part of the piece is paged out; perhaps not this entry.
+                return RuntimeFunction.parse(self._read(self._rva + chunk * _CHUNK + offset, RuntimeFunction.SIZE))
         return RuntimeFunction.parse(self._chunks[chunk], offset)
 
     def lookup(self, rva: int) -> RuntimeFunction | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import struct
 
+from kdnb.debugger.unwind import UnwoundFrame, unwind
 from kdnb.errors import MemoryReadError
+from kdnb.protocol.constants import MachineType
 from kdnb.symbols.pe import PeImage
+from kdnb.symbols.unwind_info import GENERAL_REGISTERS
 
-PAGE = 0x1000
+STACK = 0x7000
 
 
 class FlatMemory:
@@ -41,7 +44,7 @@ class HandMadeModule:
         self.memory.write(base, pe_headers() + bytes(self.size - 0x200))
         self._entries: list[bytes] = []
         self._at = 0x2000
-        self._stack = 0x7000
+        self._stack = STACK
         self.memory.write(0x6000, bytes(0x2000))
 
     @property
@@ -68,6 +71,12 @@ class HandMadeModule:
     def push(self, *values: int) -> None:
         """Put values on the stack, upwards from where the stack pointer is."""
         self.memory.write(self._stack, struct.pack(f"<{len(values)}Q", *values))
+
+
+def walk(module: HandMadeModule, rip: int, **registers: int) -> tuple[list[UnwoundFrame], str | None]:
+    """The x64 stack of a processor at `rip` with the module's stack; registers not given are 0."""
+    values = dict.fromkeys(GENERAL_REGISTERS, 0) | {"rsp": STACK, "rip": rip} | registers
+    return unwind(values, MachineType.AMD64, module.memory, module)
 
 
 def pe_headers(machine: int = 0x8664, size_of_image: int = 0x4000) -> bytes:

@@ -2,18 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from kdnb.debugger.unwind import NO_UNWIND_DATA, UNKNOWN_MODULE, UnwoundFrame, unwind
+from kdnb.debugger.unwind import NO_UNWIND_DATA, UNKNOWN_MODULE, unwind
 from kdnb.errors import MemoryReadError, UnsupportedError
 from kdnb.protocol.constants import MachineType
-from kdnb.symbols.unwind_info import GENERAL_REGISTERS
-from tests.debugger.flat_memory import FlatMemory, HandMadeModule
-
-STACK = 0x7000
-
-
-def walk(module: HandMadeModule, rip: int, **registers: int) -> tuple[list[UnwoundFrame], str | None]:
-    values = dict.fromkeys(GENERAL_REGISTERS, 0) | {"rsp": STACK, "rip": rip} | registers
-    return unwind(values, MachineType.AMD64, module.memory, module)
+from tests.debugger.flat_memory import STACK, FlatMemory, HandMadeModule, walk
 
 
 def test_a_function_without_an_entry_is_a_leaf_when_it_is_the_innermost() -> None:

@@ -6,22 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdnb.debugger.unwind import UnwoundFrame, unwind
+from kdnb.debugger.unwind import unwind
 from kdnb.protocol.constants import MachineType
 from kdnb.symbols.pdb import PdbFile
-from kdnb.symbols.unwind_info import GENERAL_REGISTERS
 from tests.debugger.emulated import BASE, NONVOLATILE, Caller, Program
-from tests.debugger.flat_memory import HandMadeModule
+from tests.debugger.flat_memory import STACK, HandMadeModule, walk
 from tests.debugger.guest_steps import SteppedGuest
 from tests.symbols.build import build
 
 PROGRAMS = Path(__file__).parent / "unwind_programs"
-STACK = 0x7000
-
-
-def walk(module: HandMadeModule, rip: int, **registers: int) -> tuple[list[UnwoundFrame], str | None]:
-    values = dict.fromkeys(GENERAL_REGISTERS, 0) | {"rsp": STACK, "rip": rip} | registers
-    return unwind(values, MachineType.AMD64, module.memory, module)
 
 
 @pytest.mark.external("clang", "lld-link")

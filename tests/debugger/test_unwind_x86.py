@@ -4,9 +4,7 @@ import pytest
 
 from kdnb.debugger.unwind import unwind
 from kdnb.protocol.constants import MachineType
-from tests.debugger.flat_memory import FlatMemory, HandMadeModule
-
-STACK = 0x7000
+from tests.debugger.flat_memory import STACK, FlatMemory, HandMadeModule
 
 
 def test_x86_follows_the_chain_of_saved_frame_pointers() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,6 +111,21 @@ def test_a_large_table_is_read_in_pieces() -> None:
     table = FunctionTable(read, 0x1000, len(data))
     assert table.lookup(16 * 12345 + 5) == RuntimeFunction(16 * 12345, 16 * 12345 + 16, 0)
     assert sum(sizes) < len(data) / 5
+
+
+def test_a_hole_in_the_table_hides_only_the_entries_in_it() -> None:
+    data = b"".join(struct.pack("<III", 16 * index, 16 * index + 16, 0) for index in range(400))
+
+    def read(rva: int, size: int) -> bytes:
+        if rva + size > 12 * 300:
+            raise SymbolFileError("paged out")
+        return data[rva : rva + size]
+
+    table = FunctionTable(read, 0, len(data))
+    assert table[299].begin == 16 * 299
+    assert table.lookup(16 * 250) == table[250]
+    with pytest.raises(SymbolFileError):
+        table[300]
 
 
 def test_entries_that_point_to_each_other_are_refused() -> None:
