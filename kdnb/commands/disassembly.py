@@ -38,7 +38,8 @@ def _went_to(session: Session, name: str, address: int) -> None:
 def _listing(session: Session, arguments: Arguments, code: tuple[Instruction, ...]) -> Disassembly:
     note = ""
     if any(not instruction.data for instruction in code):
-        note = f"Memory access error in '{arguments.name} {arguments.text}'".replace(" '", "'")
+        typed = f"{arguments.name} {arguments.text}".strip()
+        note = f"Memory access error in '{typed}'"
     return Disassembly(code, session.pointer_size, note)
 
 

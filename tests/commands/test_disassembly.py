@@ -1,0 +1,71 @@
+"""`u ub uf` on the simulated machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kdnb.commands.run import execute
+from kdnb.errors import CommandError
+from kdnb.render.text import to_text
+from kdnb.results.disassembly import Disassembly
+
+if TYPE_CHECKING:
+    from kdnb.debugger.session import Session
+
+
+def code(session: Session, command: str) -> Disassembly:
+    (value,) = execute(session, command)
+    assert isinstance(value, Disassembly)
+    return value
+
+
+def test_eight_instructions_from_the_instruction_pointer_and_on(session: Session) -> None:
+    first = code(session, "u").instructions
+    assert (len(first), first[0].address) == (8, session.registers.pc)
+    assert code(session, "u").instructions[0].address == first[-1].address + first[-1].size
+    execute(session, "t")
+    assert code(session, "u").instructions[0].address == session.registers.pc
+
+
+def test_a_count_counts_instructions_and_an_end_is_an_address(session: Session) -> None:
+    assert len(code(session, "u nt!KeBugCheckEx L3").instructions) == 3
+    place = session.evaluate("nt!KeBugCheckEx")
+    assert all(i.address <= place + 8 for i in code(session, "u nt!KeBugCheckEx nt!KeBugCheckEx+8").instructions)
+
+
+def test_a_listing_begins_with_its_label(session: Session) -> None:
+    assert to_text(code(session, "u nt!KeBugCheckEx L1")).startswith("nt!KeBugCheckEx:\n")
+
+
+def test_backwards_ends_before_the_address(session: Session) -> None:
+    begin = session.evaluate("nt!KeBugCheckEx")
+    forward = code(session, "u nt!KeBugCheckEx L4").instructions
+    backward = code(session, f"ub 0x{forward[3].address:x} L3").instructions
+    assert [i.address for i in backward] == [i.address for i in forward[:3]]
+    assert backward[0].address == begin
+
+
+def test_unreadable_memory_ends_the_listing_with_a_note(session: Session) -> None:
+    text = to_text(code(session, "u 1000"))
+    assert text.split("\n") == [
+        "00000000`00001000 ??              ???",
+        "               ^ Memory access error in 'u 1000'",
+    ]
+
+
+def test_a_function_has_all_its_instructions(session: Session) -> None:
+    whole = code(session, "uf nt!KeBugCheckEx").instructions
+    assert whole[0].address == session.evaluate("nt!KeBugCheckEx")
+    calls = code(session, "uf /c nt!KeBugCheckEx").instructions
+    assert calls
+    assert all(i.is_call for i in calls)
+    with pytest.raises(CommandError, match="No code found"):
+        execute(session, "uf 1000")
+
+
+def test_our_breakpoints_never_show(session: Session) -> None:
+    before = to_text(code(session, "u nt!KeUpdateSystemTime L4"))
+    execute(session, "bp nt!KeUpdateSystemTime; g")
+    assert to_text(code(session, "u nt!KeUpdateSystemTime L4")) == before
