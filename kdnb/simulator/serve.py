@@ -7,6 +7,7 @@ input wakes it at once and an idle guest costs next to nothing; a busy guest run
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -189,7 +190,8 @@ def _watch_standard_input(close: Callable[[], None]) -> None:
     """Call `close` when the parent is gone. A thread, since Windows can't wait for a pipe and a socket at once."""
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        # past Python's buffer: at shutdown the interpreter would wait for its lock, which this read holds
+        while os.read(sys.stdin.fileno(), 4096):
             pass
         close()
 
