@@ -107,7 +107,7 @@ def test_ub_without_a_start_finds_the_instructions_of_real_code(tmp_path: Path) 
     memory = FlatMemory(0, image.read(0, image.size_of_image))
     right = total = 0
     for function in image.function_table:
-        true = disassemble(memory, function.begin, 4000, AMD64, lambda _: None)
+        true = disassemble(memory, function.begin, 300, AMD64, lambda _: None)
         starts = [i.address for i in true if i.address < function.end]
         for index in range(6, len(starts)):
             found = disassemble_before(memory, starts[index], 4, AMD64, lambda _: None)
