@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Connections", "Piece", "Stream"]
 
-SYN, RST = 0x02, 0x04
+SYN = 0x02
 WINDOW_LIMIT = 1 << 24
 """A sequence number farther away than this begins another connection on the same ports. KD never has more
 than one packet under way, so that far more than any real window is allowed here."""

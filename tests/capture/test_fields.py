@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kdnb.capture.decode import PacketRecord
-from kdnb.capture.fields import ACTUAL_FIELDS, COUNT_FIELDS, find_machine, read_fields
+from kdnb.capture.fields import find_machine, read_fields
 from kdnb.protocol import codec
 from kdnb.protocol.constants import (
     Api,
@@ -30,6 +30,8 @@ EVERY_API = [
     (PacketType.TRACE_IO, TraceIoApi, 64),
     (PacketType.CONTROL_REQUEST, ControlRequestApi, 12),
 ]
+COUNT_FIELDS = ("transfer_count", "byte_count", "length", "size", "count")
+ACTUAL_FIELDS = ("actual", "bytes_copied")
 CASES = [(kind, int(api), size) for kind, apis, size in EVERY_API for api in apis]
 
 

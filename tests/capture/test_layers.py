@@ -71,6 +71,10 @@ def test_fragments_are_told_apart() -> None:
     packet = bytearray(ipv4(b"MDBG"))
     packet[6:8] = b"\x20\x00"
     assert dissect(101, bytes(packet)) is FRAGMENT
+    packet[6:8] = b"\x00\x10"  # the last one: an offset, and no more to come
+    assert dissect(101, bytes(packet)) is FRAGMENT
+    packet[6:8] = b"\x40\x00"  # only "don't fragment"
+    assert dissect(101, bytes(packet)) not in (None, FRAGMENT)
     assert dissect(101, ipv6(b"MDBG", bytes([17, 0, 0, 1, 0, 0, 0, 0]), 44)) is FRAGMENT
     assert dissect(101, ipv6(b"MDBG", bytes([17, 0, 0, 0, 0, 0, 0, 0]), 44)) not in (None, FRAGMENT)
 
