@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -27,5 +28,8 @@ def built_x86(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def _need_compiler() -> None:
-    if not (shutil.which("clang") and shutil.which("lld-link")):
-        pytest.skip("needs clang and lld-link on PATH")
+    if shutil.which("clang") and shutil.which("lld-link"):
+        return
+    if os.environ.get("KDNB_REQUIRE_EXTERNAL"):
+        pytest.fail("needs clang, lld-link on PATH", pytrace=False)
+    pytest.skip("needs clang, lld-link on PATH")
