@@ -38,7 +38,7 @@ def record_session(path: Path) -> int:
     def observe(direction: Direction, data: bytes, now: float) -> None:
         nonlocal chunks
         chunks += 1
-        log.record(direction, data, BEGINNING_NS + int(now * 1e9))
+        log.record(direction, data, BEGINNING_NS + round(now * 1e6) * 1000)
 
     host = ScriptedHost("boot", observe)
     _follow_boot(host)

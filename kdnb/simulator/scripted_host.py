@@ -40,6 +40,9 @@ INT3 = b"\xcc"
 TURN = 50e-6
 """Virtual seconds of one turn: about what a slice of the machine takes."""
 
+BYTE_TIME = 1e-6
+"""Virtual seconds that a byte is under way: a pipe of a virtual machine moves about a megabyte in a second."""
+
 _Wanted = TypeVar("_Wanted", bound="Message")
 
 
@@ -81,6 +84,7 @@ class ScriptedHost:
             self._pass_time()
 
     def _carry(self, direction: Direction, data: bytes) -> bool:
+        self.now += len(data) * BYTE_TIME
         if data and self._observer is not None:
             self._observer(direction, data, self.now)
         if data and direction is Direction.TO_TARGET:
