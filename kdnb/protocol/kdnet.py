@@ -41,6 +41,8 @@ MAGIC = b"MDBG"
 HEADER_SIZE = 6
 TAG_SIZE = 16
 BLOCK = 16
+INVERTED = bytes(range(255, -1, -1))
+"""Each byte's complement, for `bytes.translate`."""
 VERSION = 4
 """Seen in every frame of the capture; a host answers with the version that the target used."""
 SMALLEST = HEADER_SIZE + BLOCK + TAG_SIZE
@@ -95,7 +97,7 @@ def derive_data_key(control_key: bytes, response: bytes) -> bytes:
 
 
 def _mac_key(control_key: bytes) -> bytes:
-    return bytes(byte ^ 0xFF for byte in control_key)
+    return control_key.translate(INVERTED)
 
 
 def seal_frame(control_key: bytes, key: bytes, frame: KdnetFrame) -> bytes:
