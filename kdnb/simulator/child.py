@@ -36,8 +36,10 @@ class SimulatedMachine:
         command = [sys.executable, "-m", "kdnb", "simulate", "--listen", "tcp:127.0.0.1:0"]
         command += ["--symbols", self.symbols, "--until-stdin-closes"]
         command += ["--scenario", scenario] if scenario else []
+        pipe = subprocess.PIPE
+        # A session of its own: Ctrl-C in a terminal goes to the whole process group and is meant for the debugger.
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
         )
         atexit.register(self.close)
         try:
