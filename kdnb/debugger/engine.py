@@ -75,10 +75,12 @@ class Engine:
         if self._closed:
             raise UsageError("the session is closed", "connect again")
         job = _Job(function, arguments, keywords)
-        self._submit(job)
-        interrupted = False
+        submitted = interrupted = False
         while True:
             try:
+                if not submitted:
+                    submitted = True
+                    self._submit(job)
                 while not job.done.wait(CALLER_SLICE):
                     if not self._thread.is_alive():
                         raise UsageError("the session is closed", "connect again")

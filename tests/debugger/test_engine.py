@@ -1,0 +1,90 @@
+"""The engine: one thread, callers that wait in slices, Ctrl-C that is heard."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kdnb.debugger.engine import Engine
+from kdnb.errors import Cancelled, UsageError
+from tests.debugger.simulated import TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdnb.debugger.session import Session
+    from kdnb.results.events import LinkStateChange
+
+
+@pytest.fixture
+def engine(session: Session) -> Iterator[Engine]:
+    engine = Engine(session)
+    yield engine
+    engine.close()
+
+
+def test_calls_run_on_one_thread_in_order_and_give_values_or_errors(engine: Engine) -> None:
+    threads = {engine.call(threading.get_ident) for _ in range(5)}
+    assert len(threads) == 1
+    assert threads != {threading.get_ident()}
+    with pytest.raises(ZeroDivisionError):
+        engine.call(lambda: 1 // 0)
+    assert engine.call(engine.call, lambda: "inside") == "inside"
+
+
+def test_ctrl_c_while_the_target_runs_breaks_in(engine: Engine) -> None:
+    session = engine.session
+
+    @session.events.on_state
+    def when_running(state: LinkStateChange) -> None:
+        if state.state == "running":
+            session.events.on_state.remove(when_running)
+            _interrupt_main()
+
+    stop = engine.call(session.go)
+    assert stop is not None
+    assert stop.requested
+
+
+def _interrupt_main() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def test_ctrl_c_cancels_a_long_command(engine: Engine) -> None:
+    session = engine.session
+    started = threading.Event()
+
+    def long() -> None:
+        started.set()
+        _interrupt_main()
+        while True:
+            session.memory.read(session.modules["nt"].base, 0x10)
+
+    with pytest.raises(Cancelled):
+        engine.call(long)
+    assert engine.call(session.memory.read, session.modules["nt"].base, 2) == b"MZ"
+
+
+def test_a_second_ctrl_c_gives_up_and_the_session_stays_usable(engine: Engine) -> None:
+    release = threading.Event()
+
+    def stuck() -> None:
+        _interrupt_main()
+        threading.Event().wait(0.3)
+        _interrupt_main()
+        release.wait(TIMEOUT)
+
+    with pytest.raises(Cancelled, match="gave up waiting"):
+        engine.call(stuck)
+    release.set()
+    assert engine.call(lambda: 5) == 5
+
+
+def test_a_closed_engine_refuses_with_a_hint(session: Session) -> None:
+    engine = Engine(session)
+    engine.close()
+    with pytest.raises(UsageError, match="connect again"):
+        engine.call(lambda: 1)

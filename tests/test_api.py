@@ -1,0 +1,182 @@
+"""What a script holds: connecting, the debugger, its end; with the simulated machine as a child process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import kdnb
+from kdnb.errors import (
+    CommandError,
+    ConnectError,
+    ConnectionStringError,
+    MemoryReadError,
+    ReadOnlyError,
+    StaleError,
+    TargetRunningError,
+    UnsupportedError,
+    UsageError,
+)
+from kdnb.target.base import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdnb.api import Debugger
+    from kdnb.results.events import Stop
+
+TIMEOUT = 30.0
+
+
+@pytest.fixture
+def kd() -> Iterator[Debugger]:
+    with kdnb.connect("sim:") as debugger:
+        yield debugger
+
+
+def test_connecting_to_the_simulated_machine_stops_it_and_knows_its_symbols(kd: Debugger) -> None:
+    assert kd.stop is not None
+    assert kd.stop.symbol == "nt!DbgBreakPointWithStatus"
+    assert kd.symbols["nt!KeBugCheckEx"] == kd.evaluate("nt!KeBugCheckEx")
+    assert kd.symbols.nearest(kd.symbols["nt!KeBugCheckEx"] + 4) == "nt!KeBugCheckEx+0x4"
+    assert kd.modules["NT"].start == kd.evaluate("nt")
+    assert {"nt", "disk"} <= {module.name for module in kd.modules}
+    assert Capability.EXECUTION in kd.capabilities
+    assert "stopped: break" in repr(kd)
+
+
+def test_memory_verbs_read_write_and_say_where_a_hole_begins(kd: Debugger) -> None:
+    base = kd.modules["nt"].start
+    assert kd.read(base, 2) == b"MZ"
+    assert (kd.read_u8(base), kd.read_u16(base), kd.read_u32(base) & 0xFFFF) == (0x4D, 0x5A4D, 0x5A4D)
+    place = kd.symbols["nt!KdPrintDefaultCircularBuffer"]
+    kd.write(place, b"hello\0")
+    assert kd.read_string(place) == "hello"
+    with pytest.raises(MemoryReadError) as caught:
+        kd.read(0x1000, 16)
+    assert (caught.value.address, caught.value.size, caught.value.partial) == (0x1000, 16, b"")
+    assert kd.physical.read(kd.registers.cr3 & ~0xFFF, 8) != b""
+
+
+def test_registers_are_attributes_items_and_complete(kd: Debugger) -> None:
+    kd.registers.rax = 0x1234
+    kd.registers["rbx"] = kd.registers.rax + 1
+    assert (kd.registers["rax"], kd.registers.ebx) == (0x1234, 0x1235)
+    assert {"rip", "efl", "zf", "r8d", "cr3"} <= set(dir(kd.registers))
+    with pytest.raises(AttributeError):
+        _ = kd.registers.nonsense
+
+
+def test_commands_give_values_and_a_failure_keeps_those_before_it(kd: Debugger) -> None:
+    registers, stack = kd.execute("r; k")
+    assert registers.rip == kd.registers.rip
+    assert len(stack) > 3
+    with pytest.raises(CommandError) as caught:
+        kd.execute("? 1 + 1; dd nt!NoSuchThing; k")
+    assert [int(value) for value in caught.value.results] == [2]
+    shown: list[object] = []
+    kd.execute("? 5; ? 6", on_result=shown.append)
+    assert [int(value) for value in shown] == [5, 6]
+
+
+def test_packets_name_the_cell_and_the_command_that_caused_them(kd: Debugger) -> None:
+    kd.execute("k", cell="7")
+    frame = kd.packets()
+    mine = frame[(frame.command == "k") & (frame.cell == "7")]
+    assert set(mine.api.dropna()) == {"ReadVirtualMemory"}
+    assert frame[frame.api == "GetVersion"].command.isna().all()
+
+
+def test_running_breaking_and_breakpoints_through_the_debugger(kd: Debugger) -> None:
+    stops: list[Stop] = []
+    kd.events.on_stop(stops.append)
+    breakpoint = kd.breakpoints.add("nt!NtDelayExecution", when=lambda stop: kd.registers.rip == stop.address)
+    stop = kd.go(timeout=TIMEOUT)
+    assert stop is not None
+    assert stop.hit(breakpoint)
+    assert stops == [stop]
+    assert kd.breakpoints[0].hits == 1
+    kd.breakpoints.clear()
+    assert kd.go(wait=False) is None
+    with pytest.raises(TargetRunningError, match=r"kd.break_in\(\)"):
+        kd.registers.snapshot()
+    assert kd.break_in().requested
+    with pytest.raises(StaleError):
+        kd.require_current(stop)
+    assert kd.step().reason == "step"
+    assert kd.step_over().reason == "step"
+
+
+def test_names_complete(kd: Debugger) -> None:
+    assert kd.complete("nt!KeBug") == ["nt!KeBugCheck", "nt!KeBugCheck2", "nt!KeBugCheckCount", "nt!KeBugCheckEx"]
+    assert "@rip" in kd.complete("@ri")
+    assert kd.complete("dis") == ["disk!"]
+
+
+def test_a_read_only_debugger_changes_nothing() -> None:
+    with kdnb.connect("sim:", read_only=True) as kd:
+        with pytest.raises(ReadOnlyError):
+            kd.write(kd.modules["nt"].start, b"x")
+        with pytest.raises(ReadOnlyError):
+            kd.registers.rax = 1
+
+
+def test_connecting_without_breaking_in_leaves_the_first_stop_to_an_event() -> None:
+    with kdnb.connect("sim:", break_in=False) as kd:
+        assert kd.is_running
+        assert kd.break_in(TIMEOUT).reason == "break"
+        assert "nt" in kd.modules
+
+
+def test_closing_ends_the_child_and_further_use_says_so() -> None:
+    kd = kdnb.connect("sim:")
+    machine = kd._machine
+    assert machine is not None
+    assert machine.is_running
+    assert os.path.isdir(machine.symbols)
+    kd.close()
+    kd.close()
+    assert not machine.is_running
+    assert not os.path.exists(machine.symbols)
+    with pytest.raises(UsageError, match="closed"):
+        kd.read(0, 1)
+
+
+def test_the_child_does_not_survive_a_parent_that_was_killed() -> None:
+    script = """
+import kdnb, os
+kd = kdnb.connect("sim:")
+print(kd._machine.address.rpartition(":")[2], flush=True)
+os.kill(os.getpid(), 9)
+"""
+    parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    port = int(parent.stdout)
+    for _ in range(200):  # it ends once its standard input is closed
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        except ConnectionRefusedError:
+            return
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+    pytest.fail("the child still listens")
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        ("nowhere", ConnectionStringError),
+        ("sim:scenario=nonsense", ConnectError),
+        ("sim:arch=x86", UnsupportedError),
+        ("sim:color=red", UsageError),
+        ("dump:MEMORY.DMP", UnsupportedError),
+        ("tcp:127.0.0.1:1", ConnectError),
+    ],
+)
+def test_what_cannot_be_connected_is_one_clear_line(spec: str, error: type[Exception]) -> None:
+    with pytest.raises(error) as caught:
+        kdnb.connect(spec, timeout=5)
+    assert "\n" not in str(caught.value)
