@@ -55,11 +55,10 @@ def disassemble_forward(session: Session, arguments: Arguments) -> Result:
     """Instructions from an address on."""
     wanted = arguments.range(1, COUNT, _start(session, "u"))
     arguments.finish()
-    counted = not wanted.explicit or "l" in arguments.text.lower().replace("poi", "")
     if wanted.count > MOST:
         raise ExpressionError(f"Range error in 'u {arguments.text[:60]}'", "at most 10000 instructions at once")
     code = session.disassemble(wanted.start, wanted.count)
-    if wanted.explicit and not counted:
+    if wanted.has_end:
         code = tuple(i for i in code if i.address < wanted.start + wanted.count)
     if code and code[-1].data:
         _went_to(session, "u", code[-1].address + len(code[-1].data))

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _KINDS = {0: "NT", 4: "Boot debugger", 8: "Hypervisor"}
 _MACHINES = {0x8664: "amd64", 0x14C: "x86", 0xAA64: "arm64", 0x1C0: "arm", 0x1C4: "arm"}
-MANUFACTURED_CRASH = 0xE2
 
 
 @command(
@@ -187,7 +186,7 @@ def reboot(session: Session, arguments: Arguments) -> Result:
 )
 def crash(session: Session, arguments: Arguments) -> Result:
     """The stop in the bug check."""
-    stop = session.execution.crash(MANUFACTURED_CRASH)
+    stop = session.execution.crash()
     return stop if stop is not None else Text("The target bug-checks.")
 
 

@@ -22,12 +22,15 @@ _COUNT = re.compile(r"[lL]\s*([?-]?)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """`count` objects of `unit` bytes from `start` on. `explicit` says that an end or a count was written."""
+    """`count` objects of `unit` bytes from `start` on."""
 
     start: int
     count: int
     unit: int
     explicit: bool = False
+    """An end or a count was written."""
+    has_end: bool = False
+    """It was an end address."""
 
     @property
     def size(self) -> int:
@@ -54,6 +57,7 @@ def parse_leading_range(
             raise ExpressionError(f"Range error in '{text[:60]}'", "give an end or a count: A B, A L n")
         return Range(start, default_count, unit), ""
     counted = _COUNT.match(rest)
+    has_end = counted is None
     if counted is not None:
         count, rest = parse_leading(rest[counted.end() :], environment, radix)
         if counted[1] == "-":
@@ -66,7 +70,7 @@ def parse_leading_range(
             raise ExpressionError(f"Range error in '{text[:60]}'", "the end lies before the start")
         count = -(-(end - start + 1) // unit)
         _check(count * unit, text)
-    return Range(start, count, unit, explicit=True), _without_comma(rest)
+    return Range(start, count, unit, True, has_end), _without_comma(rest)
 
 
 def _check(size: int, text: str) -> None:

@@ -6,6 +6,8 @@ import re
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
+from kdnb.results.base import Result
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,7 +19,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202
 @singledispatch
 def lines(value: object) -> Iterable[str]:
     """The lines that show `value`; lazily where there may be many."""
-    return [repr(value)]
+    # A result's own repr asks the presenter, which asks here.
+    return [f"{type(value).__name__} {value.to_dict()}" if isinstance(value, Result) else repr(value)]
 
 
 def printable(text: str) -> str:

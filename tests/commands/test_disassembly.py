@@ -31,8 +31,8 @@ def test_eight_instructions_from_the_instruction_pointer_and_on(session: Session
 
 def test_a_count_counts_instructions_and_an_end_is_an_address(session: Session) -> None:
     assert len(code(session, "u nt!KeBugCheckEx L3").instructions) == 3
-    place = session.evaluate("nt!KeBugCheckEx")
-    assert all(i.address <= place + 8 for i in code(session, "u nt!KeBugCheckEx nt!KeBugCheckEx+8").instructions)
+    place = session.evaluate("nt!KiPageFault")
+    assert all(i.address <= place + 8 for i in code(session, "u nt!KiPageFault nt!KiPageFault+8").instructions)
 
 
 def test_a_listing_begins_with_its_label(session: Session) -> None:
