@@ -6,14 +6,15 @@ actions give the same run.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kdnb.simulator.cpu import INTERRUPT_FLAG, Halt, Processor
 from kdnb.simulator.devices import Devices
 from kdnb.simulator.loader import LOADER_BLOCK, PROCESSOR_COUNT, STARTUP_STACKS, load_guest
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kdnb.simulator.pci import PciConfiguration
     from kdnb.simulator.memory import PhysicalMemory
+    from kdnb.simulator.pci import PciConfiguration
 
 __all__ = ["Board"]
 

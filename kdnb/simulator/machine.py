@@ -65,6 +65,7 @@ class Machine:
         self.pci = PciConfiguration()
         self._memory = PhysicalMemory()
         self._exports = guest_exports()
+        self._stop: _Stop | None = None
         self._reset()
 
     # --- power -------------------------------------------------------------------------------------
@@ -108,7 +109,7 @@ class Machine:
         self._prompt: tuple[Processor, int, int] | None = None
         self._stepping: Processor | None = None
         self._wrote = False
-        self._stop: _Stop | None = None
+        self._stop = None
 
     # --- running ----------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from pathlib import Path
 GUEST = Path(__file__).resolve().parent
 SOURCE = GUEST / "source"
 IMAGES = GUEST / "images"
+CLANG = 14
+"""Major version of the clang that the committed images come from; another chooses other instructions."""
 KERNEL, LIBRARY = "ntoskrnl.exe", "ntoskrnl.lib"
 
 COMPILER_FLAGS = (

@@ -57,22 +57,16 @@
     BUILD_TRAP_FRAME
 .endm
 
+# A jump out of the function that no stack walk takes for the end of an epilog (protocol reference 8.3); always taken.
+.macro JUMP_OUT target
+    test rsp, rsp
+    jnz \target
+.endm
+
 # Expects rbp = frame + 0x80.
 .macro LEAVE_TRAP
     lea rsp, [rbp - 0x80]
-    mov rax, [rsp + 0x30]
-    mov rcx, [rsp + 0x38]
-    mov rdx, [rsp + 0x40]
-    mov r8, [rsp + 0x48]
-    mov r9, [rsp + 0x50]
-    mov r10, [rsp + 0x58]
-    mov r11, [rsp + 0x60]
-    mov rbx, [rsp + 0x140]
-    mov rdi, [rsp + 0x148]
-    mov rsi, [rsp + 0x150]
-    mov rbp, [rsp + 0x158]
-    add rsp, 0x168
-    iretq
+    JUMP_OUT KiExceptionExit
 .endm
 
 # A fault that becomes an exception: ecx = status, edx = number of parameters, r8 = address, r9, r10 = parameters.
@@ -88,6 +82,38 @@
     call KiExceptionDispatch
     LEAVE_TRAP
 .endm
+
+# The way out of every trap, in a function without frame register, and its last instruction in one without frame:
+# so a walk finds its way at each of these instructions too, though rbp is the interrupted code's again.
+FUNCTION KiExceptionExit
+    .seh_pushframe @code
+    .seh_stackalloc 0x160
+    .seh_savereg rbx, 0x140
+    .seh_savereg rdi, 0x148
+    .seh_savereg rsi, 0x150
+    .seh_savereg rbp, 0x158
+    .seh_endprologue
+    mov rax, [rsp + 0x30]
+    mov rcx, [rsp + 0x38]
+    mov rdx, [rsp + 0x40]
+    mov r8, [rsp + 0x48]
+    mov r9, [rsp + 0x50]
+    mov r10, [rsp + 0x58]
+    mov r11, [rsp + 0x60]
+    mov rbx, [rsp + 0x140]
+    mov rdi, [rsp + 0x148]
+    mov rsi, [rsp + 0x150]
+    mov rbp, [rsp + 0x158]
+    add rsp, 0x168
+END_FUNCTION
+    .def KiInterruptReturn; .scl 2; .type 32; .endef
+    .globl KiInterruptReturn
+KiInterruptReturn:
+    .seh_proc KiInterruptReturn
+    .seh_pushframe
+    .seh_endprologue
+    iretq
+END_FUNCTION
 
 FUNCTION KiDivideErrorFault
     ENTER_TRAP
@@ -381,18 +407,24 @@ END_FUNCTION
 
 .macro ZW_STUB name, number
 FUNCTION Zw\name
-    .seh_endprologue
     mov rax, rsp
     cli
     sub rsp, 8
+    .seh_stackalloc 8
     push 0x18
+    .seh_stackalloc 8
     push rax
+    .seh_stackalloc 8
     pushfq
+    .seh_stackalloc 8
     push 0x10
+    .seh_stackalloc 8
     lea rax, [rip + KiServiceLinkage]
     push rax
+    .seh_stackalloc 8
+    .seh_endprologue
     mov eax, \number
-    jmp KiServiceInternal
+    JUMP_OUT KiServiceInternal
 END_FUNCTION
 .endm
 
@@ -407,7 +439,7 @@ FUNCTION KiServiceInternal
     .seh_stackalloc 8
     BUILD_TRAP_FRAME
     or dword ptr [rsp + 0x178], 0x200
-    jmp KiSystemServiceStart
+    JUMP_OUT KiSystemServiceStart
 END_FUNCTION
 
 # Entry of the syscall instruction (LSTAR): switches to the thread's kernel stack and joins the same path.

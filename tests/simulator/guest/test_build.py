@@ -1,0 +1,59 @@
+"""The committed images are what the source gives, and what a debugger needs is in them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from kdnb.simulator.guest import build
+from kdnb.simulator.loader import guest_exports, guest_files
+from kdnb.symbols.pdb import PdbFile
+from kdnb.symbols.pe import PeImage
+
+KERNEL_NAMES = """
+KeBugCheckEx KeBugCheck2 KiBugCheckDebugBreak DbgBreakPoint DbgBreakPointWithStatus DbgPrint DbgPrintEx DebugPrint
+NtCreateFile NtOpenFile NtReadFile NtWriteFile NtClose KiSystemCall64 KiSystemServiceStart KeServiceDescriptorTable
+IopCreateFile ObOpenObjectByName IofCallDriver IoCallDriver ExAllocatePoolWithTag KiSwapContext SwapContext KiSwapThread
+KeDelayExecutionThread KiIdleLoop KeClockInterruptNotify KdCheckForDebugBreak KiClockInterrupt KiPageFault
+KiDivideErrorFault KiBreakpointTrap KiGeneralProtectionFault KiDispatchException PsLoadedModuleList PsActiveProcessHead
+PsInitialSystemProcess KdDebuggerDataBlock KiProcessorBlock KiBugCheckData NtBuildNumber NtBuildLab NtGlobalFlag
+KdDebuggerEnabled Kd_DEFAULT_Mask
+""".split()
+
+
+@pytest.mark.external("clang", "lld-link", "llvm-pdbutil")
+def test_the_committed_images_are_what_the_source_gives(capsys: pytest.CaptureFixture[str]) -> None:
+    version = subprocess.run(["clang", "--version"], check=True, capture_output=True, text=True).stdout
+    major = re.search(r"version (\d+)", version)
+    if major is None or int(major[1]) != build.CLANG:
+        pytest.skip(f"the images were built with clang {build.CLANG}; another one chooses other instructions")
+
+    assert build.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_the_kernel_has_the_names_that_debuggers_look_for() -> None:
+    publics = {symbol.name for symbol in PdbFile.open(guest_files()[0].pdb).publics()}
+
+    assert not set(KERNEL_NAMES) - publics
+    assert {"DbgPrint", "KeBugCheckEx", "NtCreateFile", "PsLoadedModuleList", "NtBuildNumber"} <= guest_exports().keys()
+
+
+@pytest.mark.parametrize("file", guest_files(), ids=lambda file: file.name)
+def test_each_image_names_its_pdb_and_has_unwind_data(file: object) -> None:
+    assert isinstance(file, type(guest_files()[0]))
+    image, pdb = PeImage.from_file(file.image), PdbFile.open(file.pdb)
+
+    assert image.codeview is not None
+    assert image.codeview.pdb_name == file.pdb_name, "a path of the machine that built it must not be in it"
+    assert (image.codeview.guid, image.codeview.age) == (pdb.guid, pdb.age)
+    assert image.checksum
+    assert image.function_table.lookup(image.entry_point) is not None
+
+
+def test_no_path_of_the_building_machine_is_in_a_pdb() -> None:
+    for file in guest_files():
+        assert b"/tmp/" not in file.pdb
+        assert b"/home/" not in file.pdb
+        assert b"/work/" not in file.pdb
