@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kdnb.api import Debugger
     from kdnb.results.base import Result
     from kdnb.results.events import DebugPrint
+    from kdnb.symbols.pdb import PdbFile
 
 __all__ = ["main"]
 
@@ -177,8 +178,11 @@ def _symbols(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_type(pdb: object, name: str) -> int:
-    raise _CommandLineError(f"--dt {name}: types can't be shown yet", "--x and --address work")
+def _show_type(pdb: PdbFile, name: str) -> int:
+    from kdnb.commands.types import type_layout
+
+    _show(type_layout(pdb.types, name))
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from kdnb.commands import (
     registers,
     session,
     stack,
+    types,
 )
 
 __all__ = ["FAMILIES"]
@@ -28,6 +29,7 @@ FAMILIES = (
     execution,
     expressions,
     modules,
+    types,
     session,
     hardware,
 )

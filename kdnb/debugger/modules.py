@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kdnb.debugger.session import Session
+    from kdnb.symbols.types import TypeTable
 
 __all__ = ["Module", "ModuleTable"]
 
@@ -45,6 +46,7 @@ class Module:
         self._image: PeImage | None = None
         self._image_missing_at = -1
         self._symbols: SymbolTable | None = None
+        self._types: TypeTable | None = None
 
     def __repr__(self) -> str:
         return f"<module {self.name} {self.base:#x}..{self.end:#x}>"
@@ -119,9 +121,20 @@ class Module:
             self.symbol_note = error.message
             return SymbolTable()
 
+    @property
+    def types(self) -> TypeTable | None:
+        """The types in the image's PDB; None where no PDB is found or it has no types."""
+        if self._types is None and self.image is not None and self.image.codeview is not None:
+            pdb = self._session.symbols.path.open_pdb(self.image.codeview).pdb
+            try:
+                self._types = pdb.types if pdb is not None else None
+            except SymbolFileError as error:
+                self.symbol_note = error.message
+        return self._types
+
     def forget_symbols(self) -> None:
         """The symbol path has changed: look again at the next use."""
-        self._symbols = None
+        self._symbols = self._types = None
         self.symbol_file = ""
 
     @property

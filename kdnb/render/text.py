@@ -13,6 +13,7 @@ from kdnb.render import (
     text_modules,
     text_registers,
     text_stack,
+    text_types,
     text_values,
 )
 from kdnb.render.lines import lines
@@ -27,6 +28,7 @@ FORMATTERS = (
     text_modules,
     text_registers,
     text_stack,
+    text_types,
     text_values,
 )
 

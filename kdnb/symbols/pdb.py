@@ -17,6 +17,7 @@ from uuid import UUID
 
 from kdnb.errors import SymbolFileError
 from kdnb.symbols.table import Symbol
+from kdnb.symbols.types import TypeTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,10 @@ def _as_symbol_file_error(name: str) -> Iterator[None]:
         raise SymbolFileError(f"{name}: {error.strerror or error}") from error
 
 
+TYPE_STREAM = 2
+"""Number of the stream of type records (TPI), fixed by the format."""
+
+
 class PdbFile:
     """An open PDB."""
 
@@ -100,6 +105,13 @@ class PdbFile:
     def belongs_to(self, codeview: CodeView) -> bool:
         """Whether this is the PDB of the image with that record."""
         return self.guid == codeview.guid and codeview.age in (self.age, self._file_age)
+
+    @cached_property
+    def types(self) -> TypeTable:
+        """The type stream; raises `SymbolFileError` where the PDB has none (public PDBs of drivers)."""
+        with _as_symbol_file_error(self.name):
+            stream = self._pdb.msf.read_stream(TYPE_STREAM)
+        return TypeTable(stream)
 
     def publics(self) -> list[PublicSymbol]:
         """Public symbols that lie in the image."""
