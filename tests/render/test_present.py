@@ -16,8 +16,6 @@ from kdnb.results.memory import MemoryDump
 
 PATHS = kdnb.results.__path__
 MODULES = [importlib.import_module(f"kdnb.results.{found.name}") for found in pkgutil.iter_modules(PATHS)]
-    importlib.import_module(f"kdnb.results.{found.name}") for found in pkgutil.iter_modules(kdnb.results.__path__)
-]
 RESULTS = sorted(
     {
         value
