@@ -275,8 +275,11 @@ class Machine:
         if handled:
             set_trap_flag(traced, frames, trace)
         self._stop = None
-        if stop is not None:
-            stop.finish(handled)
+        try:
+            if stop is not None:
+                stop.finish(handled)
+        except TripleFault:
+            self._board.devices.reset_requested = True
         if handled and trace and frames is None:
             traced.halted = False
             self._stepping = traced

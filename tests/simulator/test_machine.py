@@ -458,3 +458,26 @@ def test_a_lost_stack_resets_the_machine_as_a_triple_fault_does() -> None:
     go(machine)
 
     assert isinstance(run_to(machine, Rebooted), Rebooted)
+
+
+@pytest.mark.parametrize("address", [0x1234, 0xDEAD_0000_0000_0000, 0x7FFF_FFFF_F000])
+def test_a_jump_to_nowhere_is_an_access_violation_there(address: int) -> None:
+    machine = broken_in()
+    call(machine, address)
+
+    trap = run_to(machine, Trap)
+
+    assert (trap.code, trap.address, trap.first_chance) == (ACCESS_VIOLATION, address, False)
+
+
+@pytest.mark.parametrize("where", ["nt!KiIdt", "nt!KiGdt", "nt!KiPcrs", "nt!KiSystemServiceStart", "nt!KiPageFault"])
+def test_a_machine_whose_tables_or_code_were_overwritten_resets_stops_or_goes_on_but_never_breaks(where: str) -> None:
+    machine = broken_in("syscalls")
+    machine.write_virtual(0, guest_names()[where], bytes(range(256)) * 2)
+    go(machine)
+    for _ in range(200):
+        event = machine.run(1)
+        if isinstance(event, Trap | LoadSymbols):
+            machine.resume(DBG_EXCEPTION_NOT_HANDLED, trace=False, dr7=None)
+        if isinstance(event, Prompt):
+            machine.answer(b"")

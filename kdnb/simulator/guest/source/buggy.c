@@ -17,6 +17,9 @@ typedef struct _BUGGY_EXTENSION {
     ULONG64 Total;
 } BUGGY_EXTENSION;
 
+// Rounds of four ticks before the mistake: about four seconds, so that a debugger can come first.
+#define ROUNDS_BEFORE_RELEASE 64
+
 DEVICE_OBJECT *BuggyDevice;
 
 NOINLINE WORK_ITEM *BuggyAllocateItem(BUGGY_EXTENSION *Extension, ULONG Number)
@@ -63,7 +66,7 @@ NOINLINE VOID BuggyWorker(PVOID Context)
         LONG64 Interval = -156250 * 4;
         BuggyProcessList(Extension);
         KeDelayExecutionThread(0, FALSE, &Interval);
-        if (ExScenario() == 3 && Extension->Rounds == 5) {
+        if (ExScenario() == 3 && Extension->Rounds == ROUNDS_BEFORE_RELEASE) {
             DbgPrint("buggy: releasing item %d\n", Extension->First->Next->Number);
             BuggyReleaseItem(Extension, Extension->First->Next);
         }

@@ -534,8 +534,6 @@ END_FUNCTION
 FUNCTION DbgBreakPointWithStatus
     .seh_endprologue
     int3
-    .globl DbgBreakPointWithStatusEnd
-DbgBreakPointWithStatusEnd:
     ret
 END_FUNCTION
 
