@@ -28,7 +28,7 @@ ROW_LIMIT = 256
 
 _STYLE = (
     "<style>.kdnb table{border-collapse:collapse;font-family:monospace;font-size:12px}"
-    ".kdnb th,.kdnb td{text-align:left;padding:1px 8px;white-space:pre}"
+    ".kdnb th,.kdnb td{text-align:left!important;padding:1px 8px;white-space:pre}"
     ".kdnb th{border-bottom:1px solid #8888}.kdnb .changed{color:#d1242f;font-weight:bold}"
     ".kdnb .dim{opacity:.55}</style>"
 )

@@ -33,6 +33,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[
     """Address of a JupyterLab whose root is a copy of `notebooks/`."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(repository / "notebooks", root / "notebooks")
+    settings_folder = root / "settings" / "@jupyterlab" / "apputils-extension"
+    settings_folder.mkdir(parents=True)
+    (settings_folder / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

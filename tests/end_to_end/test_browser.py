@@ -36,7 +36,7 @@ def screenshot(page: Any, name: str, tmp_path: Path) -> None:
 
 
 def test_the_quickstart_runs_and_draws_its_widgets(page: Any, tmp_path: Path) -> None:
-    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
     cells = page.locator(".jp-CodeCell").count()
     page.wait_for_function(
         "count => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
@@ -67,7 +67,7 @@ def test_stop_breaks_into_the_running_target(page: Any, tmp_path: Path) -> None:
         "() => { const panel = window.jupyterapp.shell.currentWidget;"
         " panel.content.activeCell.model.sharedModel.setSource('connect sim:\\ng\\nk'); }"
     )
-    page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+    page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-cell')")
     active = page.locator(".jp-CodeCell.jp-mod-active")
     active.scroll_into_view_if_needed()
     active.get_by_text("Kernel base").wait_for()

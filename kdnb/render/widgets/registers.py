@@ -17,6 +17,12 @@ __all__ = ["RegistersWidget"]
 
 _HERE = Path(__file__).parent
 _SEGMENTS = frozenset(("cs", "ss", "ds", "es", "fs", "gs", "tr", "ldtr", "gdtl", "idtl"))
+_ORDER = (
+    "rax rbx rcx rdx rsi rdi rip rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 efl "
+    "eax ebx ecx edx esi edi eip esp ebp cs ss ds es fs gs"
+).split()
+"""WinDbg's order; what is not in it comes behind, as it stands."""
+_NARROW = frozenset(("efl", "mxcsr", "fpcw", "fpsw", "fptw", "psr", "cpsr"))
 _FLAGS = frozenset("iopl of df if tf sf zf af pf cf vip vif".split())
 
 
@@ -37,12 +43,18 @@ def groups_of(value: RegisterSet) -> dict[str, list[list[Any]]]:
     """The registers sorted into tabs; empty groups are left out."""
     digits = 8 if value.machine in ("x86", "arm") else 16
     groups: dict[str, list[list[Any]]] = {}
-    for name, number in value.values.items():
+    for name in sorted(value.values, key=_rank):
+        number = value.values[name]
         group = _group(name)
         width = 1 if group == "flags" else 4 if name in _SEGMENTS else 32 if group == "vector" else digits
+        width = min(width, 8) if name in _NARROW else width
         groups.setdefault(group, []).append([name, f"{number:0{width}x}", name in value.changed, f"{number:d}"])
-    order = ("general", "segments", "flags", "control", "debug", "vector")
+    order = ("general", "segments", "flags", "control", "debug", "x87", "vector")
     return {name: groups[name] for name in order if name in groups}
+
+
+def _rank(name: str) -> int:
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
 def _group(name: str) -> str:
@@ -54,7 +66,9 @@ def _group(name: str) -> str:
         return "control"
     if name[:2] == "dr":
         return "debug"
-    if name[:3] in ("xmm", "ymm") or (name[0] in "vq" and name[1:].isdigit()) or name[:2] in ("st", "mm"):
+    if name[:2] in ("fp", "st", "mm") and name != "fp":
+        return "x87"
+    if name[:3] in ("xmm", "ymm") or (name[0] in "vq" and name[1:].isdigit()):
         return "vector"
     return "general"
 
