@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 import time
@@ -22,14 +21,15 @@ from kdnb.simulator.guest_symbols import write_symbols
 from kdnb.simulator.machine import Machine
 from kdnb.simulator.stub import Stub
 from kdnb.transport.faults import FaultRules, FaultyTransport
-from kdnb.transport.registry import listen, open_transport, parse_spec
+from kdnb.transport.registry import listen
+from kdnb.transport.signals import closed_by_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from kdnb.transport.base import Listener, Transport
 
-__all__ = ["Server", "run_simulator"]
+__all__ = ["Server", "listen", "run_simulator"]
 
 TICK = 0.010
 """Seconds that an idle guest waits between clock ticks; a running target polls its line once per tick."""
@@ -139,51 +139,14 @@ def run_simulator(
     if symbols is not None:
         write_symbols(Path(symbols))
     machine.boot()
-    with contextlib.closing(_listen(spec)) as listener:
+    with contextlib.closing(listen(spec)) as listener:
         server = Server(machine, listener, faults=rules, power_on_with_client=scenario in SEEN_FROM_THE_START)
-        with _closed_by_signals(server.close):
+        with closed_by_signals(server.close):
             if until_stdin_closes:
                 _watch_standard_input(server.close)
             write(f"listening on {listener.address} scenario={scenario}")
             server.run()
     return 0
-
-
-class _Line:
-    """A serial port as a listener: its line is always there, so it counts as one client."""
-
-    def __init__(self, spec: str) -> None:
-        self.address = spec
-        self._transport: Transport | None = open_transport(spec)
-
-    def accept(self, timeout: float) -> Transport | None:
-        transport, self._transport = self._transport, None
-        if transport is None:
-            raise TransportClosed(f"the line {self.address} was closed", "connect it and start the simulator again")
-        return transport
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-
-def _listen(spec: str) -> Listener:
-    return _Line(spec) if parse_spec(spec).scheme == "com" else listen(spec)
-
-
-@contextlib.contextmanager
-def _closed_by_signals(close: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call `close`; off the main thread, where Python allows no handlers, nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: close()) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _watch_standard_input(close: Callable[[], None]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kdnb.protocol import codec
 from kdnb.protocol.constants import INITIAL_PACKET_ID, SYNC_PACKET_ID, Api, Direction, MachineType, PacketType
@@ -26,11 +27,46 @@ PATIENCE = 30.0
 """A bound for a stalled test machine; nothing here waits that long when it works."""
 
 
-class RawClient:
-    def __init__(self, address: str) -> None:
+class Wire(Protocol):
+    """What a socket has."""
+
+    def recv(self, size: int, /) -> bytes: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class Terminal:
+    """The controlling side of a pseudo-terminal, with a socket's methods."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def recv(self, size: int) -> bytes:
+        return os.read(self._descriptor, size)
+
+    def sendall(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def connected(address: str) -> socket.socket:
+    if address.startswith("unix:"):
+        wire = socket.socket(socket.AF_UNIX)
+        wire.connect(address.removeprefix("unix:"))
+    else:
         host, _, port = address.removeprefix("tcp:").rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), PATIENCE)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire = socket.create_connection((host, int(port)))
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wire.settimeout(PATIENCE)
+    return wire
+
+
+class RawClient:
+    def __init__(self, where: str | Wire) -> None:
+        self._socket: Wire = connected(where) if isinstance(where, str) else where
         self._framer = Framer()
         self._packets: deque[Packet] = deque()
         self._next = INITIAL_PACKET_ID

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,9 @@ from kdnb.protocol.constants import Api, PacketType
 from kdnb.protocol.framing import encode_packet, make_control
 from kdnb.simulator.guest_symbols import write_symbols
 from kdnb.simulator.machine import Machine
-from kdnb.simulator.serve import Server
+from kdnb.simulator.serve import Server, listen
 from kdnb.symbols.pdb import PdbFile
-from kdnb.transport.registry import listen
-from tests.simulator.raw_client import RawClient
+from tests.simulator.raw_client import RawClient, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def serving(scenario: str = "idle") -> Iterator[str]:
+def serving(scenario: str = "idle", spec: str = "tcp:127.0.0.1:0") -> Iterator[str]:
     machine = Machine(scenario)
     machine.boot()
-    with contextlib.closing(listen("tcp:127.0.0.1:0")) as listener:
+    with contextlib.closing(listen(spec)) as listener:
         server = Server(machine, listener)
         thread = threading.Thread(target=server.run, name="server under test")
         thread.start()
@@ -69,6 +69,20 @@ def test_a_client_that_vanishes_at_a_stop_leaves_it_to_the_next(address: str) ->
         again = client.stop()
         assert (again.program_counter, again.thread) == (stop.program_counter, stop.thread)
         client.go()
+
+
+def test_a_machine_on_a_unix_socket(tmp_path: Path) -> None:
+    with serving(spec=f"unix:{tmp_path / 'kd'}") as where, RawClient(where) as client:
+        assert client.break_in().number_processors == 2
+
+
+def test_a_machine_on_a_serial_line() -> None:
+    tty = pytest.importorskip("tty", reason="no pseudo-terminals on this system")
+    controlling, terminal = os.openpty()
+    tty.setraw(terminal)
+    with serving(spec=f"com:port={os.ttyname(terminal)}"), RawClient(Terminal(controlling)) as client:
+        assert client.break_in().number_processors == 2
+    os.close(terminal)
 
 
 def test_the_storm_reaches_a_client_that_only_acknowledges() -> None:
