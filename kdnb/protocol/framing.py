@@ -300,16 +300,12 @@ class Framer:
         else:
             self._damaged_end = offset + size
             self._position = start + 1
+            self._at_boundary = False
 
     def _take_break_ins(self, found: list[Framed]) -> None:
         """A break-in byte counts only at a packet boundary; within junk or a damaged packet it is just a byte."""
         buffer = self._buffer
-        while (
-            self._at_boundary
-            and self._base + self._position >= self._damaged_end
-            and self._position < len(buffer)
-            and buffer[self._position] == BREAKIN_BYTE
-        ):
+        while self._at_boundary and self._position < len(buffer) and buffer[self._position] == BREAKIN_BYTE:
             found.append(BreakIn(self._base + self._position))
             self._position += 1
 

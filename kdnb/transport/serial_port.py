@@ -11,11 +11,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kdnb.errors import ConnectError, TransportClosed
+from kdnb.transport.line import LineListener
 
 if TYPE_CHECKING:
     from kdnb.transport.registry import Spec
 
-__all__ = ["SerialTransport", "connect"]
+__all__ = ["SerialTransport", "connect", "listen"]
 
 DEFAULT_BAUD = 115200
 MAX_BAUD = 4_000_000
@@ -94,3 +95,8 @@ def connect(spec: Spec) -> SerialTransport:
         hint = "list the ports with python -m serial.tools.list_ports"
         raise ConnectError(f"can't open {name}: {reason}", hint) from error
     return SerialTransport(port)
+
+
+def listen(spec: Spec) -> LineListener:
+    """The target's end of a serial line: who is at its other end can't be told, so the line itself is the client."""
+    return LineListener(str(spec), lambda: connect(spec))

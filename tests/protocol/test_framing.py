@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kdnb.protocol.constants import CONTROL_LEADER, DATA_LEADER, MAX_PAYLOAD, PacketType
@@ -80,6 +80,7 @@ pieces = st.one_of(
     repair=st.booleans(),
     break_in=st.booleans(),
 )
+@example(stream=GOOD[:-1] + b"\0b" + bytes(7), cuts=[80], repair=False, break_in=True)
 def test_any_chunking_gives_the_same_packets(stream, cuts, repair, break_in):
     whole = frame(stream, repair=repair, break_in=break_in)
     framer = Framer(repair=repair, break_in=break_in)
