@@ -233,6 +233,25 @@ def test_a_stray_pointer_in_the_driver_becomes_bug_check_d1() -> None:
     assert [machine.run(1) for _ in range(50)] == [None] * 50
 
 
+def test_after_a_bug_check_the_machine_stands_still_but_can_be_broken_into() -> None:
+    machine = broken_in("syscalls")
+    machine.bug_check(0xE2)
+    for _ in range(2):
+        trap = run_to(machine, Trap)
+        change(machine, rip=trap.address + 1)
+        go(machine)
+    for _ in range(50):
+        machine.run(1)
+    assert machine.is_idle
+    threads = [machine.thread(number) for number in range(2)]
+    machine.request_break_in()
+
+    trap = run_to(machine, Trap)
+
+    assert context(machine, trap.processor).rcx == 1
+    assert [machine.thread(number) for number in range(2)] == threads
+
+
 def test_an_unhandled_exception_comes_at_its_second_chance_with_the_registers_of_the_fault() -> None:
     machine = broken_in()
     code = guest_names()["nt!PspReadWholeFile"]

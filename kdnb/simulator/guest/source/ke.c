@@ -399,6 +399,15 @@ NOINLINE VOID KeUpdateRunTime(KPRCB *Prcb)
         Prcb->QuantumEnd = TRUE;
 }
 
+// Where a processor stays when another has stopped the system: it takes clock interrupts, but runs no thread.
+NOINLINE VOID KiFreezeTargetExecution(KPRCB *Prcb)
+{
+    Prcb->IpiFrozen = TRUE;
+    KiPcr()->Irql = HIGH_LEVEL;
+    for (;;)
+        __asm__ volatile("sti; hlt");
+}
+
 NOINLINE VOID KeClockInterruptNotify(KTRAP_FRAME *TrapFrame)
 {
     KPRCB *Prcb = KeGetCurrentPrcb();
@@ -411,6 +420,8 @@ NOINLINE VOID KeClockInterruptNotify(KTRAP_FRAME *TrapFrame)
     KiRetireWaits(Prcb);
     if (Prcb->Number == 0)
         KdCheckForDebugBreak();
+    if (KeBugCheckCount && !Prcb->IpiFrozen)
+        KiFreezeTargetExecution(Prcb);
     KiPcr()->Irql = Irql;
 }
 
@@ -420,7 +431,9 @@ NOINLINE VOID KiDispatchInterrupt(KTRAP_FRAME *TrapFrame)
     KPRCB *Prcb = KeGetCurrentPrcb();
     KTHREAD *Thread = Prcb->CurrentThread;
     BOOLEAN Idle = Thread == Prcb->IdleThread;
-    if ((!Idle && (!Prcb->QuantumEnd || KiPcr()->Irql >= DISPATCH_LEVEL)) || IsListEmpty(&Prcb->DispatcherReadyListHead))
+    if (Prcb->IpiFrozen || IsListEmpty(&Prcb->DispatcherReadyListHead))
+        return;
+    if (!Idle && (!Prcb->QuantumEnd || KiPcr()->Irql >= DISPATCH_LEVEL))
         return;
     Prcb->QuantumEnd = FALSE;
     if (!Idle)
@@ -450,6 +463,7 @@ NOINLINE VOID KeBugCheck2(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, 
     __asm__ volatile("cli");
     KiPcr()->Irql = HIGH_LEVEL;
     KeBugCheckCount++;
+    KeGetCurrentPrcb()->IpiFrozen = TRUE;
     // a page fault at raised IRQL in a driver is that driver's bug check
     if (Code == 0xA && (P4 < (ULONG64)KeLoaderBlock->Images[0].Base || P4 >= (ULONG64)KeLoaderBlock->Images[0].Base + KeLoaderBlock->Images[0].SizeOfImage))
         Code = 0xD1;
@@ -461,8 +475,7 @@ NOINLINE VOID KeBugCheck2(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, 
     DbgPrint("\n*** Fatal System Error: 0x%08lx\n                       (0x%p,0x%p,0x%p,0x%p)\n\n", Code, P1, P2, P3, P4);
     KiBugCheckDebugBreak(3);
     KiBugCheckDebugBreak(4);
-    for (;;)
-        __asm__ volatile("cli; hlt");
+    KiFreezeTargetExecution(KeGetCurrentPrcb());
 }
 
 EXPORT NOINLINE VOID KeBugCheckEx(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4)

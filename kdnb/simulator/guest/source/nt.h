@@ -273,7 +273,8 @@ typedef struct _KPRCB {
     ULONG64 KeSystemCalls;
     BOOLEAN QuantumEnd;
     BOOLEAN DpcRoutineActive;
-    USHORT Reserved2;
+    BOOLEAN IpiFrozen;
+    UCHAR Reserved2;
     ULONG NormalDpcState;
     UCHAR VendorString[13];
     UCHAR Reserved3[3];
