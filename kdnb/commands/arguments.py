@@ -80,8 +80,8 @@ class Arguments:
 
     def word(self) -> str:
         """The characters up to the next blank."""
-        word, _, rest = self.rest.partition(" ")
-        self._advance(rest)
+        word = re.split(r"\s", self.rest, maxsplit=1)[0]
+        self._advance(self.rest[len(word) :])
         return word
 
     def quoted(self) -> str | None:

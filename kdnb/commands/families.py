@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdnb.commands import (
     breakpoints,
+    descriptors,
     disassembly,
     execution,
     expressions,
@@ -32,5 +33,6 @@ FAMILIES = (
     types,
     session,
     hardware,
+    descriptors,
 )
 """In the order of the reference page."""

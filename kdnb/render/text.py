@@ -7,6 +7,7 @@ from itertools import islice
 # Imported for what they register with `lines`.
 from kdnb.render import (
     text_breakpoints,
+    text_descriptors,
     text_disassembly,
     text_events,
     text_memory,
@@ -22,6 +23,7 @@ __all__ = ["to_text"]
 
 FORMATTERS = (
     text_breakpoints,
+    text_descriptors,
     text_disassembly,
     text_events,
     text_memory,

@@ -20,7 +20,7 @@ def text(session: Session, command: str) -> str:
 
 def test_a_value_is_shown_signed_and_as_an_address(session: Session) -> None:
     assert text(session, "? 8+8") == "Evaluate expression: 16 = 00000000`00000010"
-    assert text(session, "? nt") == f"Evaluate expression: {session.evaluate('nt') - 2**64} = fffff800`41e00000"
+    assert text(session, "? nt").startswith(f"Evaluate expression: {session.evaluate('nt') - 2**64} = fffff800`")
     assert int(execute(session, "? @rip")[0]) == session.registers.pc  # type: ignore[call-overload]  # an Evaluation
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdnb.debugger.expression import MASK, evaluate, parse_leading
-from kdnb.debugger.ranges import parse_leading_range, parse_range
 from kdnb.errors import ExpressionError, MemoryReadError, UnknownNameError, UnsupportedError
 
 KERNEL = 0xFFFFF803_59A00000
@@ -230,26 +229,3 @@ def test_any_text_gives_a_number_or_one_clear_line(text: str) -> None:
     except (ExpressionError, UnsupportedError) as error:
         message = str(error)
         assert len(message) < 300
-
-
-class TestRanges:
-    def test_forms(self) -> None:
-        assert parse_range("nt", 4, 32, Names()).count == 32
-        assert parse_range("1000 1007", 1, 128, Names()).size == 8
-        assert parse_range("1000 L8", 4, 32, Names()).size == 32
-        assert parse_range("1000 l 8", 4, 32, Names()).count == 8
-        backwards = parse_range("80000000 L-20", 1, 1, Names())
-        assert (backwards.start, backwards.size) == (0x7FFFFFE0, 0x20)
-
-    def test_a_range_ends_before_what_follows_it(self) -> None:
-        found, rest = parse_leading_range("1000 L8 20 21", 1, None, Names())
-        assert (found.size, rest) == (8, "20 21")
-
-    def test_256_mb_is_the_limit_unless_asked_for(self) -> None:
-        with pytest.raises(ExpressionError, match="Range error"):
-            parse_range("0 L20000000", 1, 1, Names())
-        assert parse_range("0 L?20000000", 1, 1, Names()).size == 0x20000000
-
-    def test_an_end_before_the_start_is_refused(self) -> None:
-        with pytest.raises(ExpressionError, match="Range error"):
-            parse_range("1000 fff", 1, 1, Names())
