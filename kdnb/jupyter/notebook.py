@@ -42,7 +42,7 @@ class Notebook:
             return _shown(value, show)
         debugger = self._require()
         self._resumed_by = cell_output(self.shell)
-        results = debugger.execute(text, on_result=show, cell=str(self.shell.execution_count))
+        results = debugger.execute(text, on_result=show, cell=self._cell)
         if len(results) == 1:
             return results[0]
         return Results(results) if results else None
@@ -57,7 +57,7 @@ class Notebook:
         self.shell.user_ns["kd"] = debugger
         debugger.events.on_print(self._on_print)
         debugger.events.on_state(self._on_state)
-        return debugger.execute("vertarget", cell=str(self.shell.execution_count))[0] if debugger.stop else None
+        return debugger.execute("vertarget", cell=self._cell)[0] if debugger.stop else None
 
     def disconnect(self) -> Text:
         """End the session like `qd`: breakpoints removed, the target runs on."""
@@ -66,6 +66,11 @@ class Notebook:
             return Text("")
         debugger.close()
         return Text("disconnected; the target runs on")
+
+    @property
+    def _cell(self) -> str:
+        """Number of the cell that runs: the one that its `Out[n]` will carry."""
+        return str(self.shell.displayhook.prompt_count)
 
     def _require(self) -> api.Debugger:
         if self.debugger is None:

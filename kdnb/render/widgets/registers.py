@@ -13,7 +13,7 @@ from kdnb.results.addresses import format_address
 if TYPE_CHECKING:
     from kdnb.results.registers import RegisterSet
 
-__all__ = ["RegistersWidget"]
+__all__ = ["RegistersWidget", "group_of", "rank"]
 
 _HERE = Path(__file__).parent
 _SEGMENTS = frozenset(("cs", "ss", "ds", "es", "fs", "gs", "tr", "ldtr", "gdtl", "idtl"))
@@ -43,9 +43,9 @@ def groups_of(value: RegisterSet) -> dict[str, list[list[Any]]]:
     """The registers sorted into tabs; empty groups are left out."""
     digits = 8 if value.machine in ("x86", "arm") else 16
     groups: dict[str, list[list[Any]]] = {}
-    for name in sorted(value.values, key=_rank):
+    for name in sorted(value.values, key=rank):
         number = value.values[name]
-        group = _group(name)
+        group = group_of(name)
         width = 1 if group == "flags" else 4 if name in _SEGMENTS else 32 if group == "vector" else digits
         width = min(width, 8) if name in _NARROW else width
         groups.setdefault(group, []).append([name, f"{number:0{width}x}", name in value.changed, f"{number:d}"])
@@ -53,11 +53,13 @@ def groups_of(value: RegisterSet) -> dict[str, list[list[Any]]]:
     return {name: groups[name] for name in order if name in groups}
 
 
-def _rank(name: str) -> int:
+def rank(name: str) -> int:
+    """Place of a register in a list."""
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
-def _group(name: str) -> str:
+def group_of(name: str) -> str:
+    """The tab that a register belongs to."""
     if name in _SEGMENTS:
         return "segments"
     if name in _FLAGS:

@@ -10,6 +10,7 @@ import anywidget
 import traitlets
 
 from kdnb.errors import KdnbError
+from kdnb.render.widgets.registers import group_of, rank
 from kdnb.results.addresses import format_address
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _line(frame: Frame, size: int) -> str:
 
 
 def registers_text(frame: Frame, size: int) -> str:
-    """The registers that the unwinder knows in this frame, four to a line."""
-    items = [f"{name:>3}={value:0{2 * size}x}" for name, value in frame.registers.items()]
+    """The general registers as far as the unwinder knows them in this frame, four to a line."""
+    known = [(name, value) for name, value in frame.registers.items() if group_of(name) == "general"]
+    items = [f"{name:>3}={value:0{2 * size}x}" for name, value in sorted(known, key=lambda item: rank(item[0]))]
     return "\n".join(" ".join(items[at : at + 4]) for at in range(0, len(items), 4))

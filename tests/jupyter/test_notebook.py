@@ -1,0 +1,115 @@
+"""Commands and Python in one cell, on the simulated machine, through a real IPython shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kdnb.errors import ConnectionStringError, KdnbError, NoTargetError, UsageError
+from kdnb.jupyter.notebook import parse_connect
+from kdnb.results.base import Results
+from kdnb.results.registers import RegisterSet
+from kdnb.results.stack import Stack
+
+if TYPE_CHECKING:
+    from tests.jupyter.conftest import Cells
+
+
+def test_connect_puts_kd_into_the_namespace_and_shows_who_it_is(sim: Cells) -> None:
+    assert sim.notebook.debugger is sim.shell.user_ns["kd"]
+    assert "Kernel base" in str(sim.run("vertarget"))
+
+
+def test_the_design_example_runs(sim: Cells) -> None:
+    value = sim.run("bp nt!NtCreateFile\ng\nk\nregs = %kd r\nhex(regs.rip)\n")
+    assert value == hex(sim.shell.user_ns["kd"].registers.rip)
+    breakpoint_line, stop, stack = sim.texts
+    assert "nt!NtCreateFile" in breakpoint_line
+    assert stop.startswith("Breakpoint 0 hit")
+    assert "nt!NtCreateFile" in stack.splitlines()[1]
+
+
+def test_the_last_command_is_the_value_of_the_cell(sim: Cells) -> None:
+    assert isinstance(sim.run("r\nk"), Stack)
+    assert isinstance(sim.run("r"), RegisterSet)
+
+
+def test_several_commands_on_a_line_give_all_their_results(sim: Cells) -> None:
+    value = sim.run("%kd r; k")
+    assert isinstance(value, Results)
+    assert [type(entry) for entry in value] == [RegisterSet, Stack]
+
+
+def test_a_cell_magic_runs_line_by_line(sim: Cells) -> None:
+    assert isinstance(sim.run("%%kd\nr\nk\n"), Stack)
+    assert len(sim.shown) == 1
+
+
+def test_line_magics_are_commands_whatever_names_are_bound(sim: Cells) -> None:
+    sim.run("k = 3\nbl = 4")
+    assert sim.run("k") == 3
+    assert isinstance(sim.run("%kd k"), Stack)
+    assert isinstance(sim.run("stack = %k\nstack"), Stack)
+
+
+def test_packets_carry_the_cell_and_the_command(sim: Cells) -> None:
+    sim.run("db nt+2000 L10")
+    number = str(sim.shell.execution_count - 1)
+    packets = sim.shell.user_ns["kd"].packets()
+    mine = packets[packets.command == "db nt+2000 L10"]
+    assert set(mine.api.dropna()) == {"ReadVirtualMemory"}
+    assert set(mine.cell) == {number}
+
+
+def test_a_failing_command_is_one_line_and_keeps_what_ran_before(sim: Cells) -> None:
+    with pytest.raises(KdnbError) as error:
+        sim.run("? 1+1\ndb nosuchname\n")
+    assert "nosuchname" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "Evaluate expression: 2" in sim.texts[0]
+
+
+def test_without_a_session_the_next_step_is_named(cells: Cells) -> None:
+    with pytest.raises(NoTargetError, match="connect sim:"):
+        cells.run("k")
+
+
+def test_a_second_connect_ends_the_first_session(sim: Cells) -> None:
+    first = sim.notebook.debugger
+    sim.run("connect sim:")
+    assert sim.notebook.debugger is not first
+    assert first is not None
+    with pytest.raises(KdnbError):
+        first.execute("r")
+
+
+def test_disconnect_ends_the_session(sim: Cells) -> None:
+    sim.run("disconnect")
+    assert sim.notebook.debugger is None
+    with pytest.raises(NoTargetError):
+        sim.run("r")
+
+
+def test_target_output_reaches_the_cell_that_resumed(sim: Cells) -> None:
+    sim.run("connect sim:scenario=storm")
+    sim.run("g nt!NtCreateFile")
+    assert sim.stdout.count("\n") > 0
+
+
+def test_connect_options_are_read() -> None:
+    spec, options = parse_connect("tcp:127.0.0.1:5555 symbols=/sym timeout=2.5 running readonly")
+    assert spec == "tcp:127.0.0.1:5555"
+    assert options == {"symbols": "/sym", "timeout": 2.5, "break_in": False, "read_only": True}
+
+
+@pytest.mark.parametrize("arguments", ["", "sim: fast", "sim: timeout=soon"])
+def test_bad_connect_arguments_are_refused(arguments: str) -> None:
+    with pytest.raises(UsageError):
+        parse_connect(arguments)
+
+
+def test_a_bad_connection_string_leaves_the_notebook_usable(cells: Cells) -> None:
+    with pytest.raises(ConnectionStringError):
+        cells.run("connect nonsense:")
+    assert cells.run("1 + 1") == 2
