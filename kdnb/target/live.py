@@ -65,7 +65,7 @@ class LiveSettings:
     """From a request to its reply; comments in target code speak of 5 s and 10 s."""
     attempts: int = 3
     """How often a request is made before the link counts as lost."""
-    first_break_in: float = 0.3
+    first_break_in: float = 0.15
     """Silence after the first RESET before 62: a stopped target has answered by then, a running one only hears 62."""
     break_in_interval: float = 1.5
     """Between two 62 while nothing comes (1.8: 1-2 s)."""

@@ -12,7 +12,7 @@ from kdnb.debugger.session import Session
 from kdnb.protocol.link import Link, Role
 from kdnb.simulator.machine import Machine
 from kdnb.simulator.serve import SEEN_FROM_THE_START, Server
-from kdnb.target.live import LiveTarget
+from kdnb.target.live import LiveSettings, LiveTarget
 from kdnb.transport.pump import Pump
 from kdnb.transport.registry import listen, open_transport
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 TIMEOUT = 30.0
+QUICK = LiveSettings(first_break_in=0.02)
+"""A machine in this process answers RESET within milliseconds, if it is stopped."""
 
 
 @contextlib.contextmanager
@@ -49,7 +51,7 @@ def open_session(address: str, *, faults: str | None = None, **options: Any) -> 
         from kdnb.transport.faults import FaultRules, FaultyTransport
 
         transport = FaultyTransport(transport, FaultRules.parse(faults))
-    target = LiveTarget(Pump(transport, Link(Role.HOST), log.record), clock=clock)
+    target = LiveTarget(Pump(transport, Link(Role.HOST), log.record), clock=clock, settings=QUICK)
     session = Session(target, clock=clock, log=log, **options)
     target.cancelled = session.cancel_requested
     try:

@@ -84,13 +84,13 @@ class ScriptedTarget:
 
 @contextlib.contextmanager
 def joined(
-    answer: Callable[[Message], list[Message]], **settings: float
+    answer: Callable[[Message], list[Message]], announcement: StateChange64 | None = None, **settings: float
 ) -> Iterator[tuple[LiveTarget, ScriptedTarget]]:
     """A live target that was connected to a scripted one by its announcement."""
     here, there = memory_pair()
     target = LiveTarget(Pump(here, Link(Role.HOST)), clock=clock, settings=LiveSettings(**settings))
     scripted = ScriptedTarget(there, answer)
-    scripted.announcement = breakpoint_stop()
+    scripted.announcement = announcement or breakpoint_stop()
     try:
         target.connect(10.0, break_in=True)
         yield target, scripted

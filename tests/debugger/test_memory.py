@@ -1,0 +1,135 @@
+"""The memory cache: what is asked of the target, holes, writes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdnb.debugger.memory import BLOCK_SIZE, MemoryCache
+from kdnb.errors import MemoryReadError, MemoryWriteError, TargetRunningError, UsageError
+
+PAGE = 0x1000
+
+
+class Pages:
+    """Memory of mapped pages; counts what is asked."""
+
+    def __init__(self, *mapped: int) -> None:
+        self.pages = {page: bytearray((page + i) & 0xFF for i in range(PAGE)) for page in mapped}
+        self.reads: list[tuple[int, int]] = []
+        self.running = False
+
+    def read(self, address: int, size: int) -> bytes:
+        self.reads.append((address, size))
+        out = bytearray()
+        while len(out) < size and (address + len(out)) // PAGE in self.pages:
+            at = address + len(out)
+            page = self.pages[at // PAGE]
+            out += page[at % PAGE : at % PAGE + size - len(out)]
+        return bytes(out)
+
+    def write(self, address: int, data: bytes) -> int:
+        page = self.pages.get(address // PAGE)
+        if page is None:
+            return 0
+        room = min(len(data), PAGE - address % PAGE)
+        page[address % PAGE : address % PAGE + room] = data[:room]
+        return room
+
+    def guard(self) -> None:
+        if self.running:
+            raise TargetRunningError("the target is running")
+
+    def cache(self, pointer_size: int = 8) -> MemoryCache:
+        return MemoryCache(self.read, self.write, self.guard, pointer_size)
+
+
+def test_a_second_read_nearby_asks_nothing() -> None:
+    pages = Pages(1, 2)
+    cache = pages.cache()
+    cache.read(PAGE + 4, 8)
+    cache.read(PAGE + BLOCK_SIZE - 4, 4)
+    assert pages.reads == [(PAGE, BLOCK_SIZE)]
+    assert cache.is_cached(PAGE, BLOCK_SIZE)
+
+
+def test_a_long_read_is_one_request_for_all_that_is_missing() -> None:
+    pages = Pages(1, 2, 3)
+    cache = pages.cache()
+    cache.read(PAGE, 3 * PAGE)
+    assert pages.reads == [(PAGE, 3 * PAGE)]
+
+
+def test_a_hole_is_remembered_as_well() -> None:
+    pages = Pages(1)
+    cache = pages.cache()
+    for _ in range(2):
+        with pytest.raises(MemoryReadError) as caught:
+            cache.read(2 * PAGE - 2, 8)
+        assert caught.value.partial == bytes(pages.pages[1][-2:])
+        assert cache.read_available(2 * PAGE + BLOCK_SIZE, 4) == b""
+    assert len(pages.reads) == 1
+
+
+@given(st.integers(0, 5 * PAGE), st.integers(0, 4 * PAGE), st.sets(st.integers(0, 5)))
+def test_any_read_gives_what_an_uncached_one_would(address: int, size: int, mapped: set[int]) -> None:
+    pages = Pages(*mapped)
+    cache = pages.cache()
+    cache.read_available(PAGE + 100, 2 * PAGE)
+    assert cache.read_available(address, size) == pages.read(address, size)
+    assert cache.read_available(address, size) == pages.read(address, size)
+
+
+@given(st.integers(PAGE, 3 * PAGE - 1), st.binary(min_size=1, max_size=64))
+def test_a_write_is_seen_by_the_next_read(address: int, data: bytes) -> None:
+    pages = Pages(1, 2, 3)
+    cache = pages.cache()
+    cache.read(PAGE, 2 * PAGE)
+    try:
+        cache.write(address, data)
+    except MemoryWriteError as error:
+        data = data[: error.written]
+    assert cache.read(address, len(data)) == data
+    assert cache.read(PAGE, 3 * PAGE) == b"".join(bytes(pages.pages[page]) for page in (1, 2, 3))
+
+
+def test_a_failed_write_says_how_much_went_in() -> None:
+    with pytest.raises(MemoryWriteError) as caught:
+        Pages(1).cache().write(2 * PAGE, b"abc")
+    assert caught.value.written == 0
+
+
+def test_a_running_target_is_not_asked() -> None:
+    pages = Pages(1)
+    cache = pages.cache()
+    cache.read(PAGE, 4)
+    pages.running = True
+    with pytest.raises(TargetRunningError):
+        cache.read(PAGE, 4)
+
+
+def test_sign_extended_addresses_of_32_bit_targets_are_the_same_memory() -> None:
+    pages = Pages(0x80400)
+    cache = pages.cache(pointer_size=4)
+    assert cache.read(0xFFFFFFFF80400000, 4) == cache.read(0x80400000, 4)
+    assert len(pages.reads) == 1
+
+
+def test_numbers_pointers_and_strings() -> None:
+    pages = Pages(1)
+    pages.pages[1][:16] = b"\x01\x02\x03\x04\x05\x06\x07\x08kdnb\0xyz"
+    pages.pages[1][32:42] = "kdnb\0".encode("utf-16-le")
+    cache = pages.cache()
+    assert (cache.read_u8(PAGE), cache.read_u16(PAGE), cache.read_u32(PAGE)) == (1, 0x201, 0x4030201)
+    assert cache.read_u64(PAGE) == cache.read_pointer(PAGE) == 0x807060504030201
+    assert cache.read_string(PAGE + 8) == "kdnb"
+    assert cache.read_string(PAGE + 8, 2) == "kd"
+    assert cache.read_string(PAGE + 32, wide=True) == "kdnb"
+    with pytest.raises(MemoryReadError):
+        cache.read_string(5 * PAGE)
+
+
+def test_absurd_sizes_are_refused() -> None:
+    with pytest.raises(UsageError, match="too big"):
+        Pages(1).cache().read(0, 1 << 40)
