@@ -84,7 +84,7 @@ class Server:
         if self._faults is not None:
             transport = FaultyTransport(transport, self._faults, written=Direction.TO_HOST)
         self._transport = transport
-        self._stub.attach(Link(Role.TARGET))
+        self._stub.attach(Link(Role.TARGET), time.monotonic())
         try:
             while not self._done:
                 self._turn(transport)
@@ -96,8 +96,10 @@ class Server:
             transport.close()
 
     def _turn(self, transport: Transport) -> None:
-        """Read what is there, let time pass, let the machine run, say what is to be said."""
+        """Say what is to be said, read what is there, let time pass, let the machine run."""
         stub = self._stub
+        if answer := stub.data_to_send():
+            transport.write(answer)
         data = transport.read(self._wait())
         now = time.monotonic()
         if data:
@@ -106,8 +108,6 @@ class Server:
         if due is not None and due <= now:
             stub.handle_timeout(now)
         stub.step(now)
-        if answer := stub.data_to_send():
-            transport.write(answer)
 
     def _wait(self) -> float:
         """Seconds until there is something to do without input."""

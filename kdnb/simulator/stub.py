@@ -97,12 +97,15 @@ class Stub:
 
     # --- the line ----------------------------------------------------------------------------------
 
-    def attach(self, link: Link) -> None:
-        """A client is there: numbering starts anew, and what holds the machine is announced to it."""
+    def attach(self, link: Link, now: float) -> None:
+        """A client is there: numbering starts anew, and it is told what nobody has acknowledged yet."""
         self._link = link
         self._unread.clear()
         self._in_flight = False
+        self.debugger_present = True
         link.wanted = _WANTED[self.phase]
+        if self._announcing:
+            self._announce(now)
 
     def detach(self) -> None:
         """The line is cut: prints are lost, an exception or a prompt waits for the next client."""

@@ -394,12 +394,20 @@ def test_after_a_reboot_ids_and_breakpoints_start_anew() -> None:
     assert kinds(line.step()) == [(PacketType.STATE_CHANGE64, SYNC)]
 
 
-def test_with_the_line_cut_prints_are_lost_and_a_stop_waits_for_the_next_client() -> None:
+def test_with_the_line_cut_prints_are_lost_and_a_stop_is_told_to_the_next_client() -> None:
     line = Line(Print(0, b"x"), LoadSymbols(0, b"\\a.sys", 0x1000, 0x1000, 0), BREAKPOINT)
     line.stub.detach()
     for _ in range(5):
         assert line.step() == b""
     assert line.stub.phase is Phase.STOPPED
-    line.stub.attach(Link(Role.TARGET))
+    line.stub.attach(Link(Role.TARGET), line.now)
+    assert kinds(line.stub.data_to_send()) == [(PacketType.STATE_CHANGE64, SYNC)]
+
+
+def test_a_stop_that_was_acknowledged_is_told_again_when_the_next_client_asks() -> None:
+    line = Line(BREAKPOINT).stopped()
+    line.stub.detach()
+    line.stub.attach(Link(Role.TARGET), line.now)
+    assert line.stub.data_to_send() == b""
     line.send(b"b")
     assert kinds(line.time_out()) == [(PacketType.STATE_CHANGE64, SYNC)]
