@@ -155,6 +155,17 @@ def _simulate(options: argparse.Namespace) -> int:
     )
 
 
+def _proxy(options: argparse.Namespace) -> int:
+    from kdnb.proxy import run_proxy
+
+    try:
+        return run_proxy(
+            options.listen, options.target, options.output, faults=options.faults, write=_say, tell=_complain
+        )
+    except UsageError as error:
+        raise _CommandLineError(error.message, error.hint) from error
+
+
 def _symbols(options: argparse.Namespace) -> int:
     from kdnb.symbols.pdb import PdbFile
     from kdnb.symbols.table import SymbolTable
@@ -251,6 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--symbols", type=Path, metavar="DIR", help="write the guest's PDBs there, in store layout")
     one.add_argument("--faults", metavar="RULES", help="damage the line: drop=0.01,dir=to_host,seed=3")
     one.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
+
+    one = add("proxy", _proxy, "Sit between a KD client and a KD target, and record what they say.")
+    one.add_argument("listen", metavar="LISTEN", help="where the client comes: tcp:127.0.0.1:5556, unix:PATH, com:...")
+    one.add_argument("target", metavar="TARGET", help="where the target is: tcp:HOST:PORT, unix:PATH, com:port=...")
+    one.add_argument("-o", dest="output", required=True, type=Path, metavar="FILE.pcapng", help="the recording")
+    one.add_argument("--faults", metavar="RULES", help="damage the line: damage=0.05,dir=to_host,seed=3")
 
     one = add("symbols", _symbols, "List the names in a PDB.")
     one.add_argument("file", help="FILE.pdb")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kdnb.capture.decode import PacketRecord
     from kdnb.capture.fields import Column
 
-__all__ = ["COLUMNS", "Tag", "packet_type_name", "to_frame"]
+__all__ = ["COLUMNS", "Tag", "packet_type_name", "record_kind", "to_frame"]
 
 COLUMNS = (
     "time", "position", "stream_offset", "direction", "transport", "leader", "type", "packet_id", "length",
@@ -48,6 +48,13 @@ NO_TAGS = (Tag(),)
 def packet_type_name(number: int) -> str:
     """`STATE_MANIPULATE` and its like; the number in hexadecimal when it has no name."""
     return name_of(PacketType, number) or f"{number:#x}"
+
+
+def record_kind(record: PacketRecord) -> str:
+    """What counts of packets go by: the type, `BREAKIN`, or `kdnet-control`."""
+    if record.packet_type is not None:
+        return packet_type_name(record.packet_type)
+    return "BREAKIN" if record.leader == "breakin" else record.transport
 
 
 def to_frame(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kdnb.capture.decode import PacketRecord
 
-__all__ = ["find_resends", "pair_replies"]
+__all__ = ["ResendFinder", "find_resends", "pair_replies"]
 
 PENDING_KEPT = 8
 """Unanswered requests of one API that are remembered; more of them means that replies are missing anyway."""
@@ -33,43 +33,46 @@ REQUESTS = {
 """Packet types that go both ways, and the direction of the request."""
 
 
-def find_resends(records: Sequence[PacketRecord]) -> tuple[list[bool], set[int]]:
-    """For each record whether it is a resend, and the rows of those whose original was read well."""
-    resends = [False] * len(records)
-    repeated: set[int] = set()
-    last: dict[tuple[int, Direction], PacketRecord] = {}
-    seen: dict[tuple[int, Direction], dict[int, bool]] = {}
-    renumbered: set[tuple[int, Direction]] = set()
-    for row, record in enumerate(records):
+class ResendFinder:
+    """Tells resends apart as the records go by, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[int, Direction], PacketRecord] = {}
+        self._seen: dict[tuple[int, Direction], dict[int, bool]] = {}
+        self._renumbered: set[tuple[int, Direction]] = set()
+
+    def look(self, record: PacketRecord) -> tuple[bool, bool]:
+        """Whether the record is a resend, and whether its original had been read well."""
         side = (record.conversation, record.direction)
         if record.transport == "kdnet-control":
             if record.direction is Direction.TO_TARGET:  # a handshake: both ends count anew
                 for direction in Direction:
-                    seen.pop((record.conversation, direction), None)
-            continue
+                    self._seen.pop((record.conversation, direction), None)
+            return False, False
         if record.packet_type == PacketType.RESET:
-            renumbered.add(side)
+            self._renumbered.add(side)
         if record.leader != "data" or record.packet_id is None:
-            continue
+            return False, False
         if record.transport == "kdnet":
-            ids = seen.setdefault(side, {})
-            if record.packet_id in ids:
-                resends[row] = True
-                if ids[record.packet_id]:
-                    repeated.add(row)
-            ids[record.packet_id] = ids.get(record.packet_id, False) or record.valid
-            continue
-        before = last.get(side)
-        last[side] = record
-        same_number = before is not None and (before.packet_id == record.packet_id or side in renumbered)
-        renumbered.discard(side)
+            ids = self._seen.setdefault(side, {})
+            resend, read_well = record.packet_id in ids, ids.get(record.packet_id, False)
+            ids[record.packet_id] = read_well or record.valid
+            return resend, read_well
+        before = self._last.get(side)
+        self._last[side] = record
+        same_number = before is not None and (before.packet_id == record.packet_id or side in self._renumbered)
+        self._renumbered.discard(side)
         if before is None or not same_number or before.packet_type != record.packet_type:
-            continue
-        if before.payload == record.payload or not before.valid:
-            resends[row] = True
-            if before.valid:
-                repeated.add(row)
-    return resends, repeated
+            return False, False
+        resend = before.payload == record.payload or not before.valid
+        return resend, resend and before.valid
+
+
+def find_resends(records: Sequence[PacketRecord]) -> tuple[list[bool], set[int]]:
+    """For each record whether it is a resend, and the rows of those whose original was read well."""
+    finder = ResendFinder()
+    looks = [finder.look(record) for record in records]
+    return [resend for resend, _ in looks], {row for row, (_, read_well) in enumerate(looks) if read_well}
 
 
 def pair_replies(

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from kdnb.capture.fields import PayloadFields, find_machine, read_fields
-from kdnb.capture.frames import NO_TAGS, packet_type_name, to_frame
+from kdnb.capture.frames import NO_TAGS, record_kind, to_frame
 from kdnb.capture.packet_lines import packet_lines
 from kdnb.protocol import codec
 from kdnb.protocol.constants import Direction, MachineType
@@ -143,16 +143,10 @@ class Recording:
         table: dict[tuple[str, str | None], list[int]] = {}
         for record, api in zip(self._records, self.fields.api, strict=True):
             if record.valid:
-                cell = table.setdefault((_kind(record), api), [0, 0])
+                cell = table.setdefault((record_kind(record), api), [0, 0])
                 cell[record.direction is Direction.TO_HOST] += 1
         rows = [(kind, api, *cell) for (kind, api), cell in sorted(table.items(), key=lambda item: _order(*item))]
         return pd.DataFrame(rows, columns=["type", "api", "to_target", "to_host"])
-
-
-def _kind(record: PacketRecord) -> str:
-    if record.packet_type is not None:
-        return packet_type_name(record.packet_type)
-    return "BREAKIN" if record.leader == "breakin" else record.transport
 
 
 def _order(key: tuple[str, str | None], cell: list[int]) -> tuple[str, int, str]:
