@@ -159,8 +159,12 @@ VOID KdInitializePcr(KPCR *Pcr) { Pcr->KdVersionBlock = &KdVersionBlock; }
 
 // ---- prints ---------------------------------------------------------------------------------------------
 
+// Interrupts are off: a second writer between store and check would run out of the buffer.
 NOINLINE VOID KdLogDbgPrint(const STRING *Output)
 {
+    ULONG64 Flags = KiDisableInterrupts();
+    while (__sync_lock_test_and_set(&KdpPrintSpinLock, 1))
+        __asm__ volatile("pause");
     for (ULONG i = 0; i < Output->Length; i++) {
         *KdPrintWritePointer++ = Output->Buffer[i];
         if (KdPrintWritePointer == KdPrintCircularBuffer + KdPrintBufferSize) {
@@ -168,6 +172,8 @@ NOINLINE VOID KdLogDbgPrint(const STRING *Output)
             KdPrintRolloverCount++;
         }
     }
+    __sync_lock_release(&KdpPrintSpinLock);
+    KiRestoreInterrupts(Flags);
 }
 
 NOINLINE NTSTATUS DebugPrint(STRING *Output, ULONG ComponentId, ULONG Level)
