@@ -13,8 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from kdnb.protocol import codec
-from kdnb.protocol.constants import BREAKIN_BYTE, ContinueStatus, Direction, MachineType, PacketType
-from kdnb.protocol.framing import FramedPacket, Framer
+from kdnb.protocol.constants import ContinueStatus, Direction, MachineType, PacketType
 from kdnb.protocol.link import (
     BreakInReceived,
     Link,
@@ -31,10 +30,9 @@ from kdnb.simulator.stub_announce import debug_print, debug_prompt, state_change
 from kdnb.simulator.stub_apis import carry_out
 from kdnb.simulator.stub_breakpoints import BreakpointTable
 from kdnb.simulator.stub_halt import Effect, Halt, Outcome, Resume, Switch
+from kdnb.simulator.stub_polls import BREAK_IN, Polls, packet_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kdnb.protocol.link import LinkEvent
     from kdnb.protocol.messages.message import Message
     from kdnb.simulator.events import MachineEvent
@@ -43,20 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Phase", "Stub"]
 
 MANUALLY_INITIATED_CRASH = 0xE2
-_BREAK_IN = bytes([BREAKIN_BYTE])
 _REFRESHING = b"KDTARGET: Refreshing KD connection\n"
-_UNREAD_LIMIT = 0x10000
-"""Bytes kept for a running machine's polls; a client that sends more than this is shouting at a wall."""
-
-
-def _ends(data: bytes) -> Iterator[int]:
-    """Where in a chunk that begins at a packet boundary packets and break-in bytes end, and where the chunk does."""
-    end = 0
-    for item in Framer(break_in=True).feed(data):
-        end = item.offset + (item.size if isinstance(item, FramedPacket) else len(_BREAK_IN))
-        yield end
-    if end < len(data):
-        yield len(data)
 
 
 class Phase(Enum):
@@ -87,20 +72,19 @@ class Stub:
         self._link = link
         self._slices = slices
         self._breakpoints = BreakpointTable(machine)
-        self._unread = bytearray()
+        self._polls = Polls()
         self._halt: Halt | None = None
         self._event: Trap | LoadSymbols | Prompt | None = None
         self._announcement: Message | None = None
         self._announcing = False
         self._in_flight = False
-        self._break_pending = False
 
     # --- the line ----------------------------------------------------------------------------------
 
     def attach(self, link: Link, now: float) -> None:
         """A client is there: numbering starts anew, and it is told what nobody has acknowledged yet."""
         self._link = link
-        self._unread.clear()
+        self._polls.clear()
         self._in_flight = False
         self.debugger_present = True
         link.wanted = _WANTED[self.phase]
@@ -111,14 +95,14 @@ class Stub:
         """The line is cut: prints are lost, an exception or a prompt waits for the next client."""
         self._link = None
         self._in_flight = False
-        self._unread.clear()
+        self._polls.clear()
         if self.phase is Phase.PRINTING or isinstance(self._event, LoadSymbols):
             self._run_on(ContinueStatus.DBG_CONTINUE)
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Bytes from the line: for the link while the machine stands still, else for its polls."""
         if self.phase is Phase.RUNNING:
-            self._unread += data[: _UNREAD_LIMIT - len(self._unread)]
+            self._polls.add(data)
         elif self._link is not None and self._link.is_at_boundary:
             self._receive_packets(self._link, data, now)
         elif self._link is not None:
@@ -128,13 +112,13 @@ class Stub:
     def _receive_packets(self, link: Link, data: bytes, now: float) -> None:
         """One packet after the other: what follows the one that lets go of the machine is the polls'."""
         start = 0
-        for end in _ends(data):
+        for end in packet_ends(data):
             piece = data[start:end]
             if self.phase is Phase.RUNNING:
                 self.receive_data(data[start:], now)
                 return
-            if self.phase is Phase.PRINTING and piece == _BREAK_IN:
-                self._break_pending = True  # as a target's leader hunt keeps it (1.6)
+            if self.phase is Phase.PRINTING and piece == BREAK_IN:
+                self._polls.break_pending = True  # as a target's leader hunt keeps it (1.6)
             else:
                 link.receive_data(piece, now)
                 self._handle_events(now)
@@ -162,7 +146,7 @@ class Stub:
     @property
     def wants_to_run(self) -> bool:
         """True when `step` has work right away: the machine isn't idle, or bytes wait to be polled."""
-        return self.is_running and (bool(self._unread) or not self.machine.is_idle)
+        return self.is_running and (self._polls.has_bytes or not self.machine.is_idle)
 
     def step(self, now: float) -> None:
         """Poll one byte and run the machine for a while, unless it is held."""
@@ -176,9 +160,7 @@ class Stub:
             self._happened(event, now)
 
     def _poll_break_in(self, now: float) -> None:
-        """What the clock interrupt does: one byte, and only 62 means anything (1.8)."""
-        wanted, self._break_pending = self._break_pending, False
-        if not wanted and (not self._unread or self._unread.pop(0) != BREAKIN_BYTE):
+        if not self._polls.poll():
             return
         self.machine.request_break_in()
         if not self.debugger_present:
@@ -212,9 +194,8 @@ class Stub:
         self._event = event
         self._announcement = message
         self._announce(now)
-        if self._unread:
-            unread, self._unread = bytes(self._unread), bytearray()
-            self.receive_data(unread, now)
+        if self._polls.has_bytes:
+            self.receive_data(self._polls.take_all(), now)
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase

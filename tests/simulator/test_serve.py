@@ -80,7 +80,7 @@ def test_a_machine_on_a_serial_line() -> None:
     tty = pytest.importorskip("tty", reason="no pseudo-terminals on this system")
     controlling, terminal = os.openpty()
     tty.setraw(terminal)
-    with serving(spec=f"com:port={os.ttyname(terminal)}"), RawClient(Terminal(controlling)) as client:
+    with RawClient(Terminal(controlling)) as client, serving(spec=f"com:port={os.ttyname(terminal)}"):
         assert client.break_in().number_processors == 2
     os.close(terminal)
 
