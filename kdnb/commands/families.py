@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdnb.commands import (
     breakpoints,
+    context,
     descriptors,
     disassembly,
     execution,
@@ -25,6 +26,7 @@ FAMILIES = (
     memory_display,
     memory_edit,
     stack,
+    context,
     disassembly,
     breakpoints,
     execution,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
-from kdnb.errors import ExpressionError, UnknownNameError
+from kdnb.errors import ExpressionError, UnknownNameError, UsageError
 from kdnb.results.registers import RegisterSet, RegisterValues
 from kdnb.results.values import Text
 
@@ -59,7 +59,7 @@ def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
 
 
 def _snapshot(session: Session, mask: int) -> RegisterSet:
-    return session.registers.snapshot(mask=mask, special=bool(mask & SPECIAL_MASK))
+    return session.scope.snapshot(mask, special=bool(mask & SPECIAL_MASK))
 
 
 def _read(session: Session, name: str, text: str) -> tuple[int, int]:
@@ -67,7 +67,7 @@ def _read(session: Session, name: str, text: str) -> tuple[int, int]:
     if not name.startswith("$"):
         if not session.registers.has(name):
             raise UnknownNameError(f"Bad register error at 'r {text[:60]}'", "r lists the registers")
-        return session.registers.get(name), -(-session.registers.width(name) // 4)
+        return session.scope.get(name), -(-session.registers.width(name) // 4)
     value = session.environment.pseudo_register(name[1:])
     if value is None:
         raise UnknownNameError(f"Bad register error at 'r {text[:60]}'", f"{name} is unknown or not available here")
@@ -79,6 +79,9 @@ def _assign(session: Session, name: str, arguments: Arguments) -> None:
         session.variables[name[1:]] = arguments.expression()
         return
     session.require_writable("a register would change")
+    if session.scope.context is not None:
+        origin = session.scope.context.origin
+        raise UsageError(f"registers of a context set by {origin} can't be changed", ".cxr resets it")
     if name == "$ip":
         session.registers.move_pc(arguments.expression())
     elif session.registers.has(name):
@@ -102,7 +105,7 @@ def show_by_mask(session: Session, arguments: Arguments) -> Result:
 
 
 def _only(value: RegisterSet, mask: int) -> RegisterSet:
-    return RegisterSet(value.machine, value.processor, value.values, value.changed, mask=mask)
+    return RegisterSet(value.machine, value.processor, value.values, value.changed, mask=mask, heading=value.heading)
 
 
 @command("rX", summary="Show the XMM registers.", syntax="rX", examples=("rX",), tier="B")

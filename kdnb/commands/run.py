@@ -60,6 +60,8 @@ class Runner:
             session.require_writable(f"{invocation.name} would change the target")
         if command.needs_stop:
             session.require_stopped()
+        if command.resumes:
+            session.scope.reset()
         if session.log is not None:
             session.log.tag(self.cell, invocation.text)
         try:
@@ -80,12 +82,14 @@ class Runner:
         """Another processor's answer (`1k`). Its state can be looked at, not changed."""
         if invocation.command.changes_target or invocation.command.resumes or "=" in invocation.arguments:
             raise UsageError(f"{invocation.name} can't run for another processor", f"switch first: ~{processor}s")
-        before = self.session.current_processor
+        before, scope = self.session.current_processor, self.session.scope
+        context, frame = scope.context, scope.frame
         self.session.switch_processor(processor)
         try:
             return self._call(invocation)
         finally:
             self.session.switch_processor(before)
+            scope.set(context, frame)
 
 
 def execute(session: Session, text: str, cell: str | None = None) -> list[Result]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kdnb.debugger.memory import PAGE_SIZE
 from kdnb.debugger.stops import bugcheck_parameters
 from kdnb.errors import KdnbError
+from kdnb.protocol.constants import MachineType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +33,14 @@ class SessionEnvironment:
     @property
     def instruction_pointer(self) -> int:
         self._session.require_stopped()
-        return self._session.registers.pc
+        return self._session.scope.pc
 
     @property
     def sign_extend(self) -> bool:
         return self._session.pointer_size == 4
 
     def register(self, name: str) -> int | None:
-        return self._session.registers.find(name)
+        return self._session.scope.find(name)
 
     def symbol(self, name: str) -> int | None:
         return self._session.symbols.lookup(name)
@@ -87,14 +88,19 @@ def _return_address(session: Session) -> int | None:
     return frames[0].return_address or None if frames else None
 
 
+_RESULT_REGISTERS = {MachineType.AMD64: "rax", MachineType.ARM64: "x0"}
+
+
 def _result_register(session: Session) -> int:
-    return session.registers.get("rax" if session.pointer_size == 8 else "eax")
+    return session.scope.get(_RESULT_REGISTERS.get(session.machine, "eax"))
 
 
 _ANSWERS: dict[str, Callable[[Session], int | None]] = {
-    "ip": lambda s: s.registers.pc,
+    "ip": lambda s: s.scope.pc,
     "eventip": lambda s: s.last_stop.address if s.last_stop is not None else None,
-    "csp": lambda s: s.registers.sp,
+    "csp": lambda s: s.scope.sp,
+    "scopeip": lambda s: s.scope.pc,
+    "frame": lambda s: s.scope.frame,
     "ra": _return_address,
     "retreg": _result_register,
     "retreg64": _result_register,

@@ -21,6 +21,7 @@ from kdnb.debugger.memory import MemoryCache
 from kdnb.debugger.modules import ModuleTable
 from kdnb.debugger.processes import Processes
 from kdnb.debugger.registers import Registers
+from kdnb.debugger.scope import Scope
 from kdnb.debugger.stacks import walk
 from kdnb.debugger.symbols import Symbols
 from kdnb.errors import Cancelled, ReadOnlyError, TargetRunningError, UnsupportedError, UsageError
@@ -97,6 +98,7 @@ class Session:
         self.memory = MemoryCache(target.read_virtual, target.write_virtual, self.require_stopped)
         self.physical = MemoryCache(target.read_physical, target.write_physical, self.require_stopped)
         self.registers: Registers = Registers(self)
+        self.scope: Scope = Scope(self)
         self.modules = ModuleTable(self)
         self.symbols = Symbols(self, symbol_path)
         self.breakpoints = BreakpointTable(self)
@@ -242,6 +244,7 @@ class Session:
 
     def step_out(self) -> Stop:
         """Run until the present function has returned to its caller (`gu`)."""
+        self.scope.reset()
         return self.execution.step_out()
 
     def break_in(self, timeout: float | None = None) -> Stop:

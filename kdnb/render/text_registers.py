@@ -45,6 +45,8 @@ def flags_text(flags: int) -> str:
 @lines.register(RegisterSet)
 def _set(value: RegisterSet) -> Iterator[str]:
     machine, values = value.machine, value.values
+    if value.heading:
+        yield from value.heading.split("\n")
     mask = value.mask or DEFAULT_MASK.get(machine, 2)
     digits = 16 if machine in ("amd64", "arm64") else 8
     if mask & 3:

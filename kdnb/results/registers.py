@@ -31,6 +31,8 @@ class RegisterSet(TableResult):
     instruction: Instruction | None = None
     mask: int = 0
     """Which groups to show (WinDbg's `rM` bits); 0 is the default set."""
+    heading: str = ""
+    """Lines shown first: `Last set context:`, or what these registers lack."""
 
     def __getattr__(self, name: str) -> int:
         try:

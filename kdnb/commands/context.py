@@ -1,0 +1,74 @@
+"""`.trap .cxr .ecxr`: look at the registers of other moments (the command reference, 7.9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.debugger.saved_registers import read_context, read_trap_frame
+from kdnb.debugger.scope import RegisterContext
+from kdnb.errors import UsageError
+from kdnb.results.values import Text
+
+if TYPE_CHECKING:
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+
+INCOMPLETE = (
+    "NOTE: The trap frame does not contain all registers.\nSome register values may be zeroed or incorrect."
+)
+INTEGER_MASK = {8: 2, 4: 1}
+"""Registers without segments: a trap frame has only two of them."""
+
+
+def _reset(session: Session) -> Text:
+    session.scope.reset()
+    return Text("Resetting default scope")
+
+
+@command(
+    ".trap",
+    summary="Look at the registers of a trap frame; without an address back to those of the processor.",
+    syntax=".trap [Address]",
+    details="r, k, u and expressions use them until .trap without an address, .cxr, or the next resume. kv shows where "
+    "trap frames lie. They can't be changed.",
+    examples=(".trap", ".trap @rsp"),
+)
+def trap_frame(session: Session, arguments: Arguments) -> Result:
+    """The interrupted code's registers."""
+    if arguments.at_end:
+        return _reset(session)
+    values = read_trap_frame(session, arguments.expression())
+    arguments.finish()
+    session.scope.set(RegisterContext(values, ".trap"))
+    return session.scope.snapshot(INTEGER_MASK[session.pointer_size], heading=INCOMPLETE)
+
+
+@command(
+    ".cxr",
+    summary="Look at the registers of a CONTEXT record; without an address back to those of the processor.",
+    syntax=".cxr [Address]",
+    details="r, k, u and expressions use them until .cxr without an address, or the next resume. They can't be "
+    "changed. Bug checks 3B and 7E give such an address among their parameters.",
+    examples=(".cxr",),
+)
+def context_record(session: Session, arguments: Arguments) -> Result:
+    """The record's registers."""
+    if arguments.at_end:
+        return _reset(session)
+    values = read_context(session, arguments.expression())
+    arguments.finish()
+    session.scope.set(RegisterContext(values, ".cxr"))
+    return session.scope.snapshot(heading="")
+
+
+@command(
+    ".ecxr",
+    summary="Look at the context of the stored exception: only dump files have one.",
+    syntax=".ecxr",
+    tier="C",
+)
+def exception_context(session: Session, arguments: Arguments) -> Result:
+    """A live kernel keeps no such record."""
+    raise UsageError("Unable to get exception context: a live target stores none", ".trap and .cxr take an address")
