@@ -500,3 +500,51 @@ def test_a_machine_whose_tables_or_code_were_overwritten_resets_stops_or_goes_on
             machine.resume(DBG_EXCEPTION_NOT_HANDLED, trace=False, dr7=None)
         if isinstance(event, Prompt):
             machine.answer(b"")
+
+
+def test_the_other_processor_can_be_stepped_too() -> None:
+    machine = broken_in("syscalls")
+    before = [context(machine, number).rip for number in range(2)]
+    machine.resume(DBG_CONTINUE, trace=True, dr7=None, processor=1)
+
+    trap = machine.run(1)
+
+    assert isinstance(trap, Trap)
+    assert (trap.processor, trap.code) == (1, SINGLE_STEP)
+    assert context(machine, 0).rip == before[0]
+    assert context(machine, 1).rip != before[1]
+
+
+def test_an_instruction_that_faults_while_stepped_is_stepped_through_the_guests_handler() -> None:
+    machine = broken_in()
+    code = guest_names()["nt!PspReadWholeFile"]
+    machine.write_virtual(0, code, bytes.fromhex("48 8b 01 90"))  # mov rax, [rcx]; nop
+    call(machine, code, rcx=0x1234)
+    run_to(machine, Trap)
+    change(machine, rcx=guest_names()["nt!NtBuildNumber"])
+    machine.resume(DBG_CONTINUE, trace=True, dr7=None)
+
+    trap = run_to(machine, Trap)
+
+    assert (trap.code, trap.address) == (SINGLE_STEP, code + 3)
+
+
+def test_both_processors_see_code_that_the_debugger_changes() -> None:
+    machine = broken_in("syscalls")
+    address = guest_names()["nt!PspComputeChecksum"]
+    machine.write_virtual(0, address, b"\xcc")
+    go(machine)
+    seen = set()
+    for _ in range(400):
+        event = machine.run(1)
+        if isinstance(event, Trap):
+            seen.add(event.processor)
+            change(
+                machine,
+                event.processor,
+                rip=guest_names()["nt!PspWaitingThread"],
+                rsp=context(machine, event.processor).rsp,
+            )
+            go(machine)
+
+    assert seen == {0, 1}
