@@ -11,7 +11,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kdnb.errors import Cancelled, KdnbError, UsageError
+from kdnb.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,7 @@ class Engine:
             if not self._run_waiting():
                 try:
                     self.session.execution.serve(IDLE_SLICE)
-                except KdnbError as error:
+                except Exception as error:  # the thread must live: whoever asks next hears what is wrong
                     self.session.events.failures.append(error)
             if self.session.lost and not self._closed:
                 self._run_one(block=True)  # nothing can come from the target any more

@@ -164,6 +164,9 @@ class Execution:
         if session.stop is not None:
             return session.stop
         session.request_break()
+        if session.change is not None:  # it stopped, but taking the stop over failed: the line may be better now
+            self._arrive(session.change)
+            self._settle(session.change)
         self._next_break = 0.0
         limit = BREAK_IN_TIMEOUT if timeout is None else timeout
         stop = self._wait(session.clock() + limit)
@@ -184,8 +187,9 @@ class Execution:
             raise LinkError(f"processor {processor} doesn't announce itself", "kd.break_in() asks the target again")
         self._arrive(change)
         # The same stop seen from elsewhere: nothing has run, so nobody is told of a new one.
-        session.stop = replace(describe(session, change, Cause("switch")), sequence=session.sequence, code=0)
-        return session.stop
+        stop = replace(describe(session, change, Cause("switch")), sequence=session.sequence, code=0)
+        session.stop = session.last_stop = stop
+        return stop
 
     def reboot(self) -> Stop | None:
         """Restart the target (`.reboot`): no reply comes, what it says next are events."""

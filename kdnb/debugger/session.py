@@ -24,7 +24,7 @@ from kdnb.debugger.registers import Registers
 from kdnb.debugger.scope import Scope
 from kdnb.debugger.stacks import walk
 from kdnb.debugger.symbols import Symbols
-from kdnb.errors import Cancelled, ReadOnlyError, TargetRunningError, UnsupportedError, UsageError
+from kdnb.errors import Cancelled, LinkError, ReadOnlyError, TargetRunningError, UnsupportedError, UsageError
 from kdnb.protocol.constants import Api, ContinueStatus, MachineType
 from kdnb.protocol.messages.execution import EmptyBody
 from kdnb.protocol.messages.version import VersionBody
@@ -119,7 +119,7 @@ class Session:
             raise Cancelled("the command was stopped")
         if self.change is None:
             if self.lost:
-                raise TargetRunningError(f"the link is lost: {self.lost}", "connect again")
+                raise LinkError(f"the link is lost: {self.lost}", "connect again; the packet log is kept")
             raise TargetRunningError("the target is running", "break in first: kd.break_in(), or press Stop")
 
     def require_writable(self, what: str = "this would change the target") -> None:
@@ -144,8 +144,9 @@ class Session:
 
     def request_break(self) -> None:
         """Stop the running target as soon as possible. From any thread: it goes around the queue."""
-        self._break.set()
-        self.target.wake()
+        if self.stop is None or self.stop is not self.last_stop:  # not while a reported stop lasts
+            self._break.set()
+            self.target.wake()
 
     @property
     def break_wanted(self) -> bool:

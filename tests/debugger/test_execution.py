@@ -229,3 +229,9 @@ def test_a_line_that_goes_away_says_so_and_keeps_the_log(guest_symbols: Path) ->
     assert session.lost
     assert len(session.log.packets()) > 100  # type: ignore[union-attr]  # it has a log
     opened.__exit__(None, None, None)
+
+
+def test_a_break_that_was_asked_for_at_a_stop_does_not_stop_the_next_run(session: Session) -> None:
+    session.request_break()
+    assert session.break_in() is session.stop
+    assert session.go(timeout=0.2) is None

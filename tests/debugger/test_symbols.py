@@ -46,7 +46,8 @@ def test_patterns_find_symbols_in_address_order(session: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("nt!KeBugChekEx", "nt!KeBugCheckEx"), ("KeBugChekEx", "nt!KeBugCheckEx"), ("dsik!x", "disk!x")]
+    ("typed", "meant"),
+    [("nt!KeBugChekEx", "nt!KeBugCheckEx"), ("KeBugChekEx", "nt!KeBugCheckEx"), ("dsik!x", "disk!x")],
 )
 def test_mistyped_names_have_neighbours(session: Session, typed: str, meant: str) -> None:
     assert meant in session.symbols.near(typed)
