@@ -30,7 +30,9 @@ def test_the_picture_of_the_link_is_drawn_from_its_table(role: Role) -> None:
 
 def test_the_ladder_on_the_page_is_the_one_that_is_checked() -> None:
     page = ARCHITECTURE.read_text(encoding="utf-8")
-    contract = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8").partition("[[tool.importlinter.contracts]]")[2]
+    contract = (
+        (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8").partition("[[tool.importlinter.contracts]]")[2]
+    )
     rungs = [rung.replace("kdnb.", "") for rung in re.findall(r'"(kdnb\.[^"]+)",', contract)]
     shown = re.search(r"```\n(cli .*?)```", page, re.DOTALL)
     assert shown is not None

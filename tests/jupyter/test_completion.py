@@ -1,0 +1,48 @@
+"""Completion: commands first on a line, names behind them, nothing in the way of Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from IPython.core.completer import provisionalcompleter
+
+from kdnb.jupyter.completion import LIMIT, CommandMatcher
+
+if TYPE_CHECKING:
+    from tests.jupyter.conftest import Cells
+
+
+def complete(cells: Cells, line: str) -> list[str]:
+    return CommandMatcher(cells.notebook).complete(line)[1]
+
+
+def test_the_start_of_a_line_completes_to_commands(cells: Cells) -> None:
+    assert {".reload"} <= set(complete(cells, ".rel"))
+    assert {"db", "dd", "dps"} <= set(complete(cells, "d"))
+    assert {"bp"} <= set(complete(cells, "%kd b"))
+
+
+def test_symbols_and_registers_complete_behind_a_command(sim: Cells) -> None:
+    assert "nt!NtCreateFile" in complete(sim, "bp nt!NtCreateF")
+    assert "@rip" in complete(sim, "u @ri")
+    assert "nt!" in complete(sim, "u n")
+
+
+def test_there_is_a_limit_to_what_is_offered(sim: Cells) -> None:
+    assert 0 < len(complete(sim, "bp nt!")) <= LIMIT
+
+
+def test_python_lines_are_left_to_python(sim: Cells) -> None:
+    assert complete(sim, "hex(nt") == []
+    assert complete(sim, "") == []
+
+
+def test_without_a_session_nothing_is_offered_behind_a_command(cells: Cells) -> None:
+    assert complete(cells, "bp nt!Nt") == []
+
+
+def test_ipython_offers_them(sim: Cells) -> None:
+    text = "bp nt!NtCreateF"
+    with provisionalcompleter():
+        offered = [completion.text for completion in sim.shell.Completer.completions(text, len(text))]
+    assert any("NtCreateFile" in entry for entry in offered)
