@@ -17,7 +17,7 @@ typedef struct _BUGGY_EXTENSION {
     ULONG64 Total;
 } BUGGY_EXTENSION;
 
-// Rounds of four ticks before the mistake: about four seconds, so that a debugger can come first.
+// Rounds of four ticks before the mistake: 256 ticks, some seconds, so that a debugger can come first.
 #define ROUNDS_BEFORE_RELEASE 64
 
 DEVICE_OBJECT *BuggyDevice;
