@@ -151,6 +151,11 @@ class Link:
             self._quiet_deadline = None
 
     @property
+    def is_kdnet(self) -> bool:
+        """True when `receive_data` takes whole datagrams and `datagrams_to_send` gives them."""
+        return self._kdnet is not None
+
+    @property
     def is_at_boundary(self) -> bool:
         """True when the next byte begins a packet, or is a break-in."""
         return self._framer.is_at_boundary

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from kdnb.errors import TransportClosed
 from kdnb.protocol.constants import Direction
+from kdnb.protocol.kdnet import KdnetCodec
 from kdnb.protocol.link import Link, Role
 from kdnb.simulator.guest_symbols import write_symbols
 from kdnb.simulator.machine import Machine
+from kdnb.simulator.net import Pokes, key_of, listen
 from kdnb.simulator.stub import Stub
 from kdnb.transport.faults import FaultRules, FaultyTransport
-from kdnb.transport.registry import listen
 from kdnb.transport.signals import closed_by_signals
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from kdnb.transport.base import Listener, Transport
 
-__all__ = ["Server", "listen", "run_simulator"]
+__all__ = ["Server", "run_simulator"]
 
 TICK = 0.010
 """Seconds that an idle guest waits between clock ticks; a running target polls its line once per tick."""
@@ -51,12 +52,15 @@ class Server:
         listener: Listener,
         *,
         faults: FaultRules | None = None,
+        key: bytes | None = None,
         power_on_with_client: bool = False,
     ) -> None:
         self._stub = Stub(machine)
         self._powered = not power_on_with_client
         self._listener = listener
         self._faults = faults
+        self._key = key
+        self._pokes: Pokes | None = None
         self._transport: Transport | None = None
         self._closing = False
 
@@ -84,7 +88,9 @@ class Server:
         if self._faults is not None:
             transport = FaultyTransport(transport, self._faults, written=Direction.TO_HOST)
         self._transport = transport
-        self._stub.attach(Link(Role.TARGET), time.monotonic())
+        codec = KdnetCodec(Role.TARGET, self._key, os.urandom) if self._key is not None else None
+        self._pokes = Pokes(codec) if codec is not None else None
+        self._stub.attach(Link(Role.TARGET, kdnet=codec), time.monotonic())
         try:
             while not self._done:
                 self._turn(transport)
@@ -98,8 +104,7 @@ class Server:
     def _turn(self, transport: Transport) -> None:
         """Say what is to be said, read what is there, let time pass, let the machine run."""
         stub = self._stub
-        if answer := stub.data_to_send():
-            transport.write(answer)
+        self._write(transport)
         data = transport.read(self._wait())
         now = time.monotonic()
         if data:
@@ -108,6 +113,15 @@ class Server:
         if due is not None and due <= now:
             stub.handle_timeout(now)
         stub.step(now)
+
+    def _write(self, transport: Transport) -> None:
+        if self._pokes is None:
+            if data := self._stub.data_to_send():
+                transport.write(data)
+            return
+        for datagram in [*self._pokes.due(time.monotonic()), *self._stub.datagrams_to_send()]:
+            if datagram:  # empty until the handshake has given a key
+                transport.write(datagram)
 
     def _wait(self) -> float:
         """Seconds until there is something to do without input."""
@@ -140,7 +154,9 @@ def run_simulator(
         write_symbols(Path(symbols))
     machine.boot()
     with contextlib.closing(listen(spec)) as listener:
-        server = Server(machine, listener, faults=rules, power_on_with_client=scenario in SEEN_FROM_THE_START)
+        server = Server(
+            machine, listener, faults=rules, key=key_of(spec), power_on_with_client=scenario in SEEN_FROM_THE_START
+        )
         with closed_by_signals(server.close):
             if until_stdin_closes:
                 _watch_standard_input(server.close)

@@ -100,10 +100,13 @@ class Stub:
             self._run_on(ContinueStatus.DBG_CONTINUE)
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Bytes from the line: for the link while the machine stands still, else for its polls."""
-        if self.phase is Phase.RUNNING:
+        """Bytes from the line: for the link while the machine stands still, else for its polls.
+
+        On KDNET it is one datagram, and all of them are the link's: a poll reads a whole one (1.8).
+        """
+        if self.is_running and not (self._link is not None and self._link.is_kdnet):
             self._polls.add(data)
-        elif self._link is not None and self._link.is_at_boundary:
+        elif self._link is not None and self._link.is_at_boundary and not self._link.is_kdnet:
             self._receive_packets(self._link, data, now)
         elif self._link is not None:
             self._link.receive_data(data, now)
@@ -125,7 +128,11 @@ class Stub:
             start = end
 
     def data_to_send(self) -> bytes:
-        return self._link.data_to_send() if self._link is not None else b""
+        return b"".join(self.datagrams_to_send())
+
+    def datagrams_to_send(self) -> list[bytes]:
+        """What has to go out, one piece per packet."""
+        return self._link.datagrams_to_send() if self._link is not None else []
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due; None when nothing is waited for."""
