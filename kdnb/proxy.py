@@ -20,7 +20,7 @@ from kdnb.errors import ConnectionStringError, KdnbError, TransportClosed
 from kdnb.protocol.constants import Direction
 from kdnb.protocol.kdnet import parse_key
 from kdnb.transport.faults import FaultRules, FaultyTransport
-from kdnb.transport.registry import listen, open_transport, parse_spec
+from kdnb.transport.registry import is_byte_stream, listen, open_transport, parse_spec
 from kdnb.transport.relay import Relay
 from kdnb.transport.signals import closed_by_signals
 
@@ -185,6 +185,11 @@ def run_proxy(
     """
     rules = FaultRules.parse(faults) if faults else None
     near, far = parse_spec(listen_spec), parse_spec(target_spec)
+    if not is_byte_stream(far):
+        raise ConnectionStringError(
+            f"{far.scheme}: is no byte stream",
+            "serve the simulated machine with kdnb simulate --listen tcp:127.0.0.1:5555",
+        )
     if (near.scheme == "net") != (far.scheme == "net"):
         raise ConnectionStringError("a byte stream and KDNET can't be joined", "use net: on both sides, or none")
     if near.options.get("key") != far.options.get("key"):

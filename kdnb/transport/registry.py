@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kdnb.transport.base import Listener, Transport
 
-__all__ = ["Spec", "listen", "open_transport", "parse_spec"]
+__all__ = ["Spec", "is_byte_stream", "listen", "open_transport", "parse_spec"]
 
 EXAMPLES: dict[str, str] = {
     "sim": "sim:",
@@ -88,6 +88,11 @@ def parse_spec(text: str) -> Spec:
     spec = Spec(scheme, "", _options(scheme, rest))
     _check(spec)
     return spec
+
+
+def is_byte_stream(spec: Spec) -> bool:
+    """Whether `open_transport` can open it."""
+    return spec.scheme in _BACKENDS
 
 
 def open_transport(spec: str) -> Transport:

@@ -1,0 +1,265 @@
+"""The proxy as a user runs it: `kdnb proxy` in a process of its own, between `kdnb exec` and the simulated machine."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kdnb.capture.open import open_capture
+from kdnb.capture.recorder import Recorder
+from kdnb.cli import main
+from kdnb.errors import ConnectionStringError
+from kdnb.protocol.constants import Direction
+from kdnb.protocol.kdnet import parse_key
+from kdnb.proxy import Proxy, run_proxy
+from kdnb.transport.memory import memory_pair
+from kdnb.transport.registry import listen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from kdnb.transport.base import Transport
+
+PATIENCE = 60.0
+TO_TARGET, TO_HOST = Direction.TO_TARGET, Direction.TO_HOST
+
+
+class Process:
+    """`kdnb ...` in the background, with its ready line."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kdnb", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.ready = self.process.stdout.readline()
+        self.address = self.ready.split()[2] if self.ready else ""
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Exit status and what it said on standard error."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, errors
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def machine() -> Iterator[str]:
+    pytest.importorskip("unicorn", reason="needs the extra `sim`")
+    with Process("simulate", "--listen", "tcp:127.0.0.1:0", "--until-stdin-closes") as simulator:
+        yield simulator.address
+
+
+def run(address: str, commands: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "kdnb", "exec", address, "-c", commands]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 2, check=False)
+
+
+def test_a_session_over_a_bad_line_goes_well_and_its_resends_are_in_the_recording(machine: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.pcapng"
+    rules = "damage=0.05,seed=1"
+    with Process("proxy", "tcp:127.0.0.1:0", machine, "-o", str(path), "--faults", rules) as proxy:
+        done = run(proxy.address, "r; k; db nt L80; p; lm")
+        status, errors = proxy.end()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ntfs" in done.stdout
+    assert status == 0
+    assert "the client went away" in errors
+    assert "resends" in errors
+    capture = open_capture(path)
+    packets = capture.packets()
+    assert capture.problems == []
+    assert packets["resend"].sum() >= 1
+    assert "RESEND" in set(packets["type"].astype(str))
+    assert packets.query("valid and direction == 'to_host'")["api"].eq("ReadVirtualMemory").any()
+
+
+def test_one_client_after_another_each_a_connection_of_the_recording(machine: str, tmp_path: Path) -> None:
+    path = tmp_path / "two.pcapng"
+    with Process("proxy", f"unix:{tmp_path / 'kd.sock'}", machine, "-o", str(path)) as proxy:
+        first, second = run(proxy.address, "r"), run(proxy.address, "lm")
+        status, errors = proxy.end()
+    assert (first.returncode, second.returncode, status) == (0, 0, 0)
+    assert errors.count("the client went away") == 2
+    assert len(open_capture(path).conversations) == 2
+
+
+def test_killing_the_proxy_leaves_everything_that_had_passed(machine: str, tmp_path: Path) -> None:
+    path = tmp_path / "killed.pcapng"
+    with Process("proxy", "tcp:127.0.0.1:0", machine, "-o", str(path)) as proxy:
+        assert run(proxy.address, "r; lm").returncode == 0
+        host, _, port = proxy.address.removeprefix("tcp:").rpartition(":")
+        with socket.create_connection((host, int(port)), PATIENCE) as client:
+            client.sendall(b"b")  # a break-in, answered by a state change
+            heard = client.recv(0x10000)
+            proxy.process.kill()
+            proxy.process.wait(PATIENCE)
+    capture = open_capture(path)
+    assert capture.problems == []
+    assert len(capture.conversations) == 2
+    assert capture.packets()["api"].eq("GetContext").any()
+    last = b"".join(chunk.data for chunk in capture.conversations[1].chunks if chunk.direction is TO_HOST)
+    assert last.startswith(heard)
+
+
+@pytest.mark.external("tshark")
+def test_wireshark_opens_the_recording(machine: str, tmp_path: Path) -> None:
+    path = tmp_path / "shark.pcapng"
+    with Process("proxy", "tcp:127.0.0.1:0", machine, "-o", str(path)) as proxy:
+        assert run(proxy.address, "r").returncode == 0
+        proxy.end()
+    command = [str(shutil.which("tshark")), "-r", str(path), "-T", "fields", "-e", "tcp.payload", "-e", "tcp.srcport"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    to_host = bytes.fromhex("".join(payload for payload, port in lines if port == "5555"))
+    chunks = open_capture(path).conversations[0].chunks
+    assert to_host == b"".join(chunk.data for chunk in chunks if chunk.direction is TO_HOST)
+    assert b"ntoskrnl" in to_host.replace(b"\0", b"") or len(to_host) > 1000
+
+
+# --- the same without processes ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def proxying(path: Path, open_target: Callable[[], Transport], **settings: object) -> Iterator[tuple[str, list[str]]]:
+    """A proxy on a thread: where it listens and what it tells."""
+    told: list[str] = []
+    recorder = Recorder(path)
+    with contextlib.closing(recorder), contextlib.closing(listen("tcp:127.0.0.1:0")) as listener:
+        proxy = Proxy(listener, open_target, recorder, tell=told.append, **settings)  # type: ignore[arg-type]
+        thread = threading.Thread(target=proxy.run)
+        thread.start()
+        try:
+            yield listener.address, told
+        finally:
+            proxy.close()
+            thread.join(PATIENCE)
+
+
+def connect(address: str) -> socket.socket:
+    host, _, port = address.removeprefix("tcp:").rpartition(":")
+    return socket.create_connection((host, int(port)), PATIENCE)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    data = b""
+    with contextlib.suppress(ConnectionError):
+        while part := client.recv(0x10000):
+            data += part
+    return data
+
+
+def test_a_target_that_goes_away_ends_the_conversation_but_not_the_proxy(tmp_path: Path) -> None:
+    ends: list[Transport] = []
+
+    def open_target() -> Transport:
+        near, far = memory_pair()
+        ends.append(far)
+        far.write(b"hello")
+        return near
+
+    with proxying(tmp_path / "x.pcapng", open_target) as (address, told):
+        for _ in range(2):
+            with connect(address) as client:
+                assert client.recv(5) == b"hello"
+                ends[-1].write(b"last words")
+                ends[-1].close()
+                assert read_to_end(client) == b"last words"
+    assert sum("the target went away" in line for line in told) == 2
+
+
+def test_a_target_that_is_not_there_is_one_line_and_the_client_is_let_go(tmp_path: Path) -> None:
+    listener = listen("tcp:127.0.0.1:0")
+    nowhere = listener.address
+    listener.close()
+    from kdnb.transport.registry import open_transport
+
+    with (
+        proxying(tmp_path / "x.pcapng", lambda: open_transport(nowhere)) as (address, told),
+        connect(address) as client,
+    ):
+        assert read_to_end(client) == b""
+    assert len(told) == 1
+    assert told[0].startswith("can't connect")
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "says"),
+    [
+        ("tcp:127.0.0.1:0", "net:port=1,key=1.2.3.4", "can't be joined"),
+        ("net:port=1,key=1.2.3.4", "net:port=2,key=1.2.3.5", "different keys"),
+        ("nonsense", "tcp:127.0.0.1:1", "no connection string"),
+        ("tcp:127.0.0.1:0", "sim:", "no byte stream"),
+    ],
+)
+def test_ends_that_can_not_be_joined_are_refused_before_anything_is_opened(
+    near: str, far: str, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConnectionStringError, match=says):
+        run_proxy(near, far, tmp_path / "x.pcapng", write=print, tell=print)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_datagrams_are_counted_with_the_key(tmp_path: Path) -> None:
+    """KDNET frames of a made-up key: what doesn't authenticate passes all the same, and counts as invalid."""
+
+    class OneClient:
+        address = "net:"
+
+        def __init__(self, end: Transport) -> None:
+            self.ends = [end]
+
+        def accept(self, timeout: float) -> Transport | None:
+            return self.ends.pop() if self.ends else None
+
+        def close(self) -> None: ...
+
+    host, client_end = memory_pair(datagrams=True)
+    target, target_end = memory_pair(datagrams=True)
+    told: list[str] = []
+    recorder = Recorder(tmp_path / "net.pcapng", datagrams=True)
+    proxy = Proxy(OneClient(client_end), lambda: target_end, recorder, key=parse_key("1.2.3.4"), tell=told.append)
+    thread = threading.Thread(target=proxy.run)
+    thread.start()
+    target.write(b"MDBG and what does not authenticate")
+    assert host.read(PATIENCE) == b"MDBG and what does not authenticate"
+    host.write(b"MDBG too")
+    assert target.read(PATIENCE) == b"MDBG too"
+    proxy.close()
+    thread.join(PATIENCE)
+    recorder.close()
+    assert "invalid 2" in told[-1]
+
+
+@pytest.mark.parametrize("arguments", [(), ("tcp:127.0.0.1:0", "tcp:127.0.0.1:1"), ("x", "y", "-o", "z.pcapng")])
+def test_a_wrong_command_line_is_status_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(["proxy", *arguments])
+    except SystemExit as exit_:
+        status = int(exit_.code or 0)
+    assert status == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_recording_that_is_no_pcapng_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["proxy", "tcp:127.0.0.1:0", "tcp:127.0.0.1:1", "-o", str(tmp_path / "x.csv")]) == 2
+    assert "pcapng" in capsys.readouterr().err
