@@ -20,9 +20,10 @@ from kdnb.protocol.kdnet import KdnetCodec
 from kdnb.protocol.link import Link, Role
 from kdnb.simulator.guest_symbols import write_symbols
 from kdnb.simulator.machine import Machine
-from kdnb.simulator.net import Pokes, key_of, listen
+from kdnb.simulator.net import Pokes, key_of
 from kdnb.simulator.stub import Stub
 from kdnb.transport.faults import FaultRules, FaultyTransport
+from kdnb.transport.registry import listen
 from kdnb.transport.signals import closed_by_signals
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ _BACKENDS = {
 
 _KNOWN_OPTIONS = {
     "com": frozenset({"pipe", "port", "baud", "resets", "reconnect"}),
-    "net": frozenset({"port", "key", "target"}),
+    "net": frozenset({"host", "port", "key", "target"}),
 }
 _SECRET = frozenset({"key"})
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from kdnb.errors import ConnectError, ConnectionStringError, TransportClosed
 from kdnb.protocol.kdnet import is_kdnet
 from kdnb.transport.base import Waker
+from kdnb.transport.line import LineListener
 
 if TYPE_CHECKING:
     from kdnb.transport.registry import Spec
 
-__all__ = ["UdpTransport", "connect"]
+__all__ = ["UdpTransport", "connect", "listen"]
 
+LOOPBACK = "127.0.0.1"
 DATAGRAM_SIZE = 0x10000
 
 
@@ -93,11 +95,33 @@ class UdpTransport:
 
 def connect(spec: Spec) -> UdpTransport:
     """Bind the host's port of a `net:` connection string."""
-    port = spec.number("port", 0, 0xFFFF)
-    peer = None
-    if target := spec.options.get("target"):
-        name, _, number = target.rpartition(":")
-        if not name or not number.isdecimal() or int(number) > 0xFFFF:
-            raise ConnectionStringError(f"net: target={target} is no address", "write target=HOST:PORT")
-        peer = (name, int(number))
-    return UdpTransport.bind("", port, peer)
+    return UdpTransport.bind("", spec.number("port", 0, 0xFFFF), _target_address(spec))
+
+
+def listen(spec: Spec) -> LineListener:
+    """The target's end: it speaks first, to the debugger's port (on this computer, or on `host=`).
+
+    So the debugger counts as a client that is there. With `target=HOST:PORT` the datagrams come from that address.
+    """
+    here, port = _target_address(spec) or (LOOPBACK if _host(spec) == LOOPBACK else "", 0)
+    debugger = (_host(spec), spec.number("port", 0, 0xFFFF))
+    return LineListener(str(spec), lambda: UdpTransport.bind(here, port, debugger))
+
+
+def _target_address(spec: Spec) -> tuple[str, int] | None:
+    target = spec.options.get("target")
+    if not target:
+        return None
+    name, _, number = target.rpartition(":")
+    if not name or not number.isdecimal() or int(number) > 0xFFFF:
+        raise ConnectionStringError(f"net: target={target} is no address", "write target=HOST:PORT")
+    return name, int(number)
+
+
+def _host(spec: Spec) -> str:
+    name = spec.options.get("host", LOOPBACK)
+    try:
+        return socket.gethostbyname(name)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConnectError(f"can't find the computer {name!r}: {reason}", "give its IPv4 address") from error

@@ -13,9 +13,9 @@ from kdnb.protocol.constants import Api, PacketType
 from kdnb.protocol.framing import encode_packet, make_control
 from kdnb.simulator.guest_symbols import write_symbols
 from kdnb.simulator.machine import Machine
-from kdnb.simulator.net import listen
 from kdnb.simulator.serve import Server
 from kdnb.symbols.pdb import PdbFile
+from kdnb.transport.registry import listen
 from tests.simulator.raw_client import RawClient, Terminal
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from kdnb.errors import ConnectError, ConnectionStringError
@@ -99,3 +101,15 @@ def test_a_key_shows_in_neither_repr_nor_text():
     spec = parse_spec("net:port=50000,key=secret.2.3.4")
     assert "secret" not in repr(spec) + str(spec)
     assert str(spec) == "net:port=50000,key=..."
+
+
+def test_a_network_target_speaks_first_and_to_its_debugger():
+    with contextlib.closing(open_transport("net:port=0,key=1.2.3.4")) as debugger:
+        spec = f"net:host=127.0.0.1,port={debugger.port},key=1.2.3.4"
+        listener = listen(spec)
+        with contextlib.closing(listener.accept(0.0)) as target:
+            assert "1.2.3.4" not in listener.address
+            target.write(b"MDBGx")
+            assert debugger.read(20.0) == b"MDBGx"
+            debugger.write(b"MDBGy")
+            assert target.read(20.0) == b"MDBGy"
