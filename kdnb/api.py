@@ -6,7 +6,9 @@ symbols nor a symbol server.
 
 from __future__ import annotations
 
+import atexit
 import glob
+import os
 from typing import TYPE_CHECKING, Any
 
 from kdnb.capture.log import PacketLog
@@ -15,8 +17,9 @@ from kdnb.commands.run import Runner, run_breakpoint_commands
 from kdnb.debugger.engine import Engine, clock
 from kdnb.debugger.session import Session
 from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
-from kdnb.errors import KdnbError, StaleError, UnsupportedError, UsageError
+from kdnb.errors import ConnectError, KdnbError, StaleError, UnsupportedError, UsageError
 from kdnb.protocol.constants import ContinueStatus
+from kdnb.protocol.kdnet import KdnetCodec, parse_key
 from kdnb.protocol.link import Link, Role
 from kdnb.symbols.store import SymbolPath
 from kdnb.target.live import LiveTarget
@@ -64,7 +67,9 @@ def connect(
         where = machine.address if machine is not None else spec
         if machine is not None:
             path = ";".join(filter(None, [path, machine.symbols]))
-        session = _session(where, parsed, path, read_only=read_only)
+        key = parsed.options.get("key")
+        codec = KdnetCodec(Role.HOST, parse_key(key), os.urandom) if key is not None else None
+        session = _session(where, parsed, path, codec, read_only=read_only)
         debugger = Debugger(session, machine)
     except BaseException:
         if machine is not None:
@@ -72,6 +77,11 @@ def connect(
         raise
     try:
         debugger._engine.call(session.connect, timeout, break_in=break_in)
+    except ConnectError:
+        debugger._abandon()
+        if codec is not None:
+            codec.check_key()  # a wrong key is the likelier reason, and says so
+        raise
     except BaseException:
         debugger._abandon()
         raise
@@ -89,13 +99,11 @@ def _start_simulator(spec: Spec, timeout: float) -> SimulatedMachine:
     return SimulatedMachine(spec.options.get("scenario", ""), timeout)
 
 
-def _session(where: str, spec: Spec, symbol_path: str, *, read_only: bool) -> Session:
+def _session(where: str, spec: Spec, symbol_path: str, codec: KdnetCodec | None, *, read_only: bool) -> Session:
     """A session over a fresh line, not connected yet."""
-    key = spec.options.get("key")
-    log = PacketLog(key)
-    transport = open_transport(where)
-    link = getattr(transport, "link", None) or Link(Role.HOST)
-    target = LiveTarget(Pump(transport, link, log.record), clock=clock)
+    log = PacketLog(spec.options.get("key"))
+    link = Link(Role.HOST, kdnet=codec)
+    target = LiveTarget(Pump(open_transport(where), link, log.record), clock=clock)
     session = Session(
         target,
         clock=clock,
@@ -136,6 +144,7 @@ class Debugger:
         self._machine = machine
         self._closed = False
         self._engine = Engine(session)
+        atexit.register(self.close)  # a script that just ends must not leave a machine frozen
         self._memory = MemoryView(self._engine, session.memory)
         self.physical = MemoryView(self._engine, session.physical)
         """Physical memory, with the same verbs."""
@@ -261,6 +270,13 @@ class Debugger:
         """Callbacks: `on_stop`, `on_print`, `on_module`, `on_state`. They run on the engine's thread."""
         return self._session.events
 
+    def answer_prompts(self, answer: Callable[[str], str] | None) -> None:
+        """Call `answer(question)` for what the target asks (DbgPrompt), on the engine's thread.
+
+        Without it the target is told to break once, or to ignore where it asks in the middle of a request.
+        """
+        self._session.target.answer = answer
+
     @property
     def processor_count(self) -> int:
         return self._session.processor_count
@@ -300,6 +316,7 @@ class Debugger:
 
     def _abandon(self) -> None:
         self._closed = True
+        atexit.unregister(self.close)
         self._engine.close()
         self._session.target.close()
         if self._machine is not None:

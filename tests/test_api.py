@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 import kdnb
 from kdnb.errors import (
+    AuthenticationError,
     CommandError,
     ConnectError,
     ConnectionStringError,
@@ -22,7 +25,13 @@ from kdnb.errors import (
     UnsupportedError,
     UsageError,
 )
+from kdnb.protocol.kdnet import KdnetCodec, parse_key
+from kdnb.protocol.link import Link, Role
 from kdnb.target.base import Capability
+from kdnb.transport.udp import UdpTransport
+from tests.debugger.simulated import serve
+from tests.debugger.x86_target import X86Machine
+from tests.target.scripted import ScriptedTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +172,68 @@ os.kill(os.getpid(), 9)
             return
         subprocess.run([sys.executable, "-c", "pass"], check=True)
     pytest.fail("the child still listens")
+
+
+def test_a_script_that_just_ends_lets_the_target_run_on() -> None:
+    script = """
+import kdnb, sys
+kd = kdnb.connect(sys.argv[1])
+kd.breakpoints.add("nt!KeBugCheckEx")
+print(kd.read_u64(int(sys.argv[2], 16)))
+"""
+    with serve() as address:
+        with kdnb.connect("sim:") as kd:
+            ticks = kd.symbols["nt!KeTickCount"]
+        done = subprocess.run(
+            [sys.executable, "-c", script, address, f"{ticks:x}"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        with kdnb.connect(address) as kd:
+            assert kd.read_u64(ticks) > int(done.stdout)
+
+
+@contextlib.contextmanager
+def kdnet_target(key: str) -> Iterator[int]:
+    """A 32-bit target that offers itself over KDNET; gives the host's port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    machine, codec = X86Machine(), KdnetCodec(Role.TARGET, parse_key(key), os.urandom)
+    transport = UdpTransport.bind("127.0.0.1", 0, peer=("127.0.0.1", port))
+    target = ScriptedTarget(transport, machine.answer, Link(Role.TARGET, kdnet=codec))
+    target.announcement = machine.announce()
+    done = threading.Event()
+
+    def poke() -> None:
+        while not done.wait(0.02):
+            transport.write(codec.poke())
+
+    poker = threading.Thread(target=poke)
+    poker.start()
+    try:
+        yield port
+    finally:
+        done.set()
+        poker.join()
+        target.close()
+
+
+def test_a_target_on_the_network_is_debugged_through_its_key() -> None:
+    with kdnet_target("1.2.3.4") as port, kdnb.connect(f"net:port={port},key=1.2.3.4", timeout=TIMEOUT) as kd:
+        assert kd.stop is not None
+        assert kd.registers.eax == 0x11223344
+        assert kd.step().reason == "step"
+        frame = kd.packets()
+        assert {"kdnet", "kdnet-control"} <= set(frame.transport)
+        assert "GetContext" in set(frame.api.dropna())
+
+
+def test_a_wrong_key_is_named_as_the_reason() -> None:
+    with kdnet_target("1.2.3.4") as port, pytest.raises(AuthenticationError, match="key"):
+        kdnb.connect(f"net:port={port},key=4.3.2.1", timeout=2)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from kdnb.protocol.messages.state_change import StateChange64
 from kdnb.protocol.messages.state_change32 import StateChange32
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdnb.protocol.messages.manipulate import Manipulate
     from kdnb.protocol.wire import Structure
 
@@ -94,6 +96,8 @@ class Target(Protocol):
     """Who answers. Addresses are numbers as the target's own pointers have them (sign extension is done here)."""
 
     capabilities: frozenset[Capability]
+    answer: Callable[[str], str] | None
+    """Gives the answer to a question of the target (DbgPrompt)."""
 
     def connect(self, timeout: float, *, break_in: bool) -> None:
         """Get in touch: returns once the target was heard, or (`break_in=False`) once the line is open.

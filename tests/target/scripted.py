@@ -39,13 +39,13 @@ def version(machine: int = MachineType.AMD64) -> VersionBody:
 class ScriptedTarget:
     """The other end. `answer` gets each request and gives what to send; RESET repeats the announcement."""
 
-    def __init__(self, transport: object, answer: Callable[[Message], list[Message]]) -> None:
+    def __init__(self, transport: object, answer: Callable[[Message], list[Message]], link: Link | None = None) -> None:
         self.requests: list[Message] = []
         self.resets = 0
         self.announcement: StateChange64 | None = None
         self._answer = answer
         self._arrived = threading.Condition()
-        self._pump = Pump(transport, Link(Role.TARGET))  # type: ignore[arg-type]  # one end of a memory pair
+        self._pump = Pump(transport, link or Link(Role.TARGET))  # type: ignore[arg-type]  # one end of a memory pair
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._pump.start()
         self._thread.start()
