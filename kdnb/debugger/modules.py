@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kdnb.debugger.session import Session
+    from kdnb.symbols.pdb import PdbFile
+    from kdnb.symbols.store import PdbSearch
     from kdnb.symbols.types import TypeTable
 
 __all__ = ["Module", "ModuleTable"]
@@ -46,7 +48,13 @@ class Module:
         self._image: PeImage | None = None
         self._image_missing_at = -1
         self._symbols: SymbolTable | None = None
+        self._cheap: SymbolTable | None = None
+        self._search: PdbSearch | None = None
+        self._asked_servers = False
         self._types: TypeTable | None = None
+        self._typeless = False
+        self.accept_mismatch = False
+        """Take a PDB of another build where there is none that fits (`.reload /i`)."""
 
     def __repr__(self) -> str:
         return f"<module {self.name} {self.base:#x}..{self.end:#x}>"
@@ -80,36 +88,69 @@ class Module:
     def symbols(self) -> SymbolTable:
         """The best symbols there are: those of the PDB, else the image's exports; loaded at the first use."""
         if self._symbols is None:
-            self._symbols = self._from_pdb() or self._from_exports()
+            self._symbols = self._from_pdb() or self._cheap or self._from_exports()
         return self._symbols
 
     @property
     def cheap_symbols(self) -> SymbolTable | None:
-        """The symbols, unless getting them means a long read from the target."""
-        if self._symbols is None:
-            self._symbols = self._from_pdb()
+        """The symbols, unless getting them means a download or a long read from the target."""
+        if self._symbols is None and self._cheap is None:
+            table = self._from_pdb(download=False)
             image = self.image
-            if self._symbols is None and image is not None:
+            if table is None and image is not None:
                 directories = image.directories
                 if directories and directories[0][1] <= CHEAP_EXPORTS:
-                    self._symbols = self._from_exports()
-        return self._symbols
+                    table = self._from_exports()
+            if self._search is not None and self._search.pdb is None and self._session.symbols.has_servers:
+                self._cheap = table  # a server may have better ones: whoever asks for all symbols gets them
+            else:
+                self._symbols = table
+        return self._symbols or self._cheap
 
-    def _from_pdb(self) -> SymbolTable | None:
+    @property
+    def pdb(self) -> PdbFile | None:
+        """The image's PDB, looked for at the first use: in folders, and on servers where the symbol path has any."""
+        return self._find_pdb(download=True)
+
+    def _find_pdb(self, *, download: bool) -> PdbFile | None:
+        """Each place is asked once, until the symbol path changes."""
+        search = self._search
+        if search is not None and (search.pdb is not None or self._asked_servers or not download):
+            return search.pdb
         image = self.image
         if image is None or image.codeview is None:
+            self.symbol_note = self.symbol_note or "the image doesn't name a PDB"
             return None
-        search = self._session.symbols.path.open_pdb(image.codeview)
+        self._asked_servers = download
+        search = self._search = self._session.symbols.open_pdb(
+            image.codeview, download=download, accept_mismatch=self.accept_mismatch
+        )
         if search.pdb is None:
             self.symbol_note = search.tried[-1] if search.tried else "no symbol path is set"
+        else:
+            self.symbol_note = "mismatched PDB, loaded all the same" if search.mismatch else ""
+            self.symbol_file = str(search.path or "")
+        return search.pdb
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """Where its PDB was looked for, and why each place had none (`!sym noisy`)."""
+        return self._search.tried if self._search is not None else ()
+
+    @property
+    def is_mismatched(self) -> bool:
+        """Whether the PDB is of another build, accepted by `.reload /i`."""
+        return self._search is not None and self._search.mismatch and self._search.pdb is not None
+
+    def _from_pdb(self, *, download: bool = True) -> SymbolTable | None:
+        pdb = self._find_pdb(download=download)
+        if pdb is None:
             return None
         try:
-            table = SymbolTable.from_pdb(search.pdb)
+            return SymbolTable.from_pdb(pdb)
         except SymbolFileError as error:
             self.symbol_note = error.message
             return None
-        self.symbol_file = str(search.path or "")
-        return table
 
     def _from_exports(self) -> SymbolTable:
         image = self.image
@@ -124,18 +165,20 @@ class Module:
     @property
     def types(self) -> TypeTable | None:
         """The types in the image's PDB; None where no PDB is found or it has no types."""
-        if self._types is None and self.image is not None and self.image.codeview is not None:
-            pdb = self._session.symbols.path.open_pdb(self.image.codeview).pdb
+        if self._types is None and not self._typeless:
+            pdb = self.pdb
             try:
                 self._types = pdb.types if pdb is not None else None
             except SymbolFileError as error:
+                self._typeless = True
                 self.symbol_note = error.message
         return self._types
 
     def forget_symbols(self) -> None:
         """The symbol path has changed: look again at the next use."""
-        self._symbols = self._types = None
-        self.symbol_file = ""
+        self._symbols = self._cheap = self._types = self._search = None
+        self._asked_servers = self._typeless = False
+        self.symbol_file = self.symbol_note = ""
 
     @property
     def symbol_status(self) -> str:

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING
 
 from kdnb.errors import MemoryReadError, SymbolFileError
 from kdnb.results.addresses import format_address
+from kdnb.symbols.download import Downloader
 from kdnb.symbols.store import SymbolPath
 from kdnb.symbols.wildcards import compile_wildcard, has_wildcard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kdnb.debugger.modules import Module
     from kdnb.debugger.session import Session
     from kdnb.results.disassembly import Instruction
+    from kdnb.symbols.pe import CodeView
+    from kdnb.symbols.store import PdbSearch
     from kdnb.symbols.table import SymbolTable
 
 __all__ = ["Nearest", "Symbols"]
@@ -50,6 +53,20 @@ class Symbols:
     def __init__(self, session: Session, path: str = "") -> None:
         self._session = session
         self.path = SymbolPath.parse(path)
+        self.on_progress: Callable[[str, int, int | None], None] | None = None
+        """Called while a file is downloaded: address, bytes so far, bytes in all where the server says so."""
+
+    def open_pdb(self, codeview: CodeView, *, download: bool, accept_mismatch: bool = False) -> PdbSearch:
+        """The PDB of an image, by the symbol path; with `download` servers are asked too. Sees a cancel."""
+        fetch = None
+        if download and self.has_servers:
+            fetch = Downloader(self._session.cancel_requested, self.on_progress).fetch
+        return self.path.open_pdb(codeview, fetch=fetch, accept_mismatch=accept_mismatch)
+
+    @property
+    def has_servers(self) -> bool:
+        """Whether the symbol path names servers, so that looking for a PDB may take long."""
+        return any(element.servers for element in self.path.elements)
 
     def set_path(self, text: str) -> None:
         """Another symbol path (`.sympath`); symbols are looked for anew at their next use."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kdnb.symbols.pe import CodeView
 
-__all__ = ["PdbFile", "PublicSymbol", "SourceLine", "undecorate"]
+__all__ = ["PdbFile", "PublicSymbol", "SourceLine", "Variable", "undecorate"]
 
 _DECORATED = re.compile(r"[_@]([^@?]+)(?:@\d+)?")
 
@@ -46,6 +46,15 @@ class SourceLine:
     file: str
     """Path as the compiler wrote it: untrusted."""
     line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A global or file-static variable and the index of its type in `PdbFile.types`."""
+
+    rva: int
+    name: str
+    type_index: int
 
 
 def undecorate(name: str) -> str:
@@ -131,18 +140,28 @@ class PdbFile:
                 if (rva := self._pdb.to_rva(procedure.segment, procedure.offset)) is not None
             ]
 
-    def data(self) -> list[Symbol]:
+    @cached_property
+    def variables(self) -> tuple[Variable, ...]:
         """Global and file-static variables; none in a stripped PDB."""
         with _as_symbol_file_error(self.name):
-            return [
-                Symbol(rva, item.name, None, False)
+            return tuple(
+                Variable(rva, item.name, int(item.type_index))
                 for item in self._pdb.data_symbols()
                 if (rva := self._pdb.to_rva(item.segment, item.offset)) is not None
-            ]
+            )
+
+    @cached_property
+    def _variables_by_name(self) -> dict[str, Variable]:
+        return {variable.name.lower(): variable for variable in reversed(self.variables)}
+
+    def variable(self, name: str) -> Variable | None:
+        """The variable of that name, any case."""
+        return self._variables_by_name.get(name.lower())
 
     def symbols(self) -> list[Symbol]:
         """Procedures, variables and publics; a public adds nothing where the same name has that address already."""
-        found = {(symbol.rva, symbol.name): symbol for symbol in (*self.data(), *self.procedures())}
+        data = (Symbol(variable.rva, variable.name, None, False) for variable in self.variables)
+        found = {(symbol.rva, symbol.name): symbol for symbol in (*data, *self.procedures())}
         is_x86 = self._pdb.dbi.machine == 0x14C
         for public in self.publics():
             name = undecorate(public.name) if is_x86 else public.name

@@ -1,7 +1,8 @@
 """Where symbol files lie on this host: WinDbg's symbol path, over plain folders and symbol stores.
 
-`srv*cache*url` names stores, of which folders are searched and addresses of servers are only kept: nothing
-here opens a connection. Names from targets are checked before they become part of a path.
+`srv*cache*url` names stores: folders are searched, servers are asked through a `Fetch` that the caller gives (without
+one nothing here opens a connection). Names from targets are checked before they become part of a path, and a file is
+taken only when its GUID and age are the image's.
 """
 
 from __future__ import annotations
@@ -9,24 +10,27 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kdnb.errors import SymbolFileError
+from kdnb.symbols.cabinet import expand
 from kdnb.symbols.pdb import PdbFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kdnb.symbols.pe import CodeView
 
-__all__ = ["DEFAULT_STORE", "PathElement", "PdbSearch", "SymbolPath", "safe_name"]
+__all__ = ["DEFAULT_STORE", "Fetcher", "PathElement", "PdbSearch", "SymbolPath", "safe_name"]
 
 DEFAULT_STORE = Path("~/.kdnb/symbols")
 """The folder meant by an empty place in `srv**url` (WinDbg: its own `sym` folder)."""
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*/\\]')
 _MAX_NAME = 255
+_MAX_POINTER = 4096
 # Names that Windows gives to devices whatever the folder and extension.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
@@ -42,6 +46,18 @@ def safe_name(untrusted: str) -> str | None:
     return None if name.strip(". ") != name else name
 
 
+class Fetcher(Protocol):
+    """How a server is asked (`download.Downloader.fetch`)."""
+
+    def __call__(
+        self, server: str, name: str, key: str, store: Path, check: Callable[[bytes], PdbFile], /
+    ) -> tuple[PdbFile, Path]:
+        """The PDB from `server`, written into `store` in store layout once `check` has accepted its bytes.
+
+        Raises `SymbolFileError` with what was wrong, `Cancelled` when the user stops it.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class PathElement:
     """One element of a symbol path: a plain folder, or a chain of stores."""
@@ -50,8 +66,10 @@ class PathElement:
     folders: tuple[Path, ...]
     """Folders to search; stores first hand their cache."""
     servers: tuple[str, ...] = ()
-    """Addresses that would be asked; not used yet."""
+    """Addresses that are asked when no folder has the file."""
     is_store: bool = False
+    is_cache: bool = False
+    """`cache*FOLDER`: what later elements download is put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,43 +110,125 @@ class SymbolPath:
 
     def candidates(self, pdb_name: str, key: str) -> Iterator[Path]:
         """Where the file may lie, in order; `pdb_name` may be a whole untrusted path, only its end is used."""
-        name = safe_name(pdb_name)
-        if name is None or not re.fullmatch(r"[0-9A-Fa-f]{1,64}", key):
-            return
-        for element in self.elements:
-            for folder in element.folders:
-                if not element.is_store:
-                    yield folder / name
-                    yield folder / "symbols" / name
-                    yield folder / Path(name).suffix[1:] / name
-                # Plain folders are looked at as stores too: WinDbg does the same for a folder that is one.
-                for spelling in dict.fromkeys((key, key.upper(), key.lower())):
-                    yield folder / name / spelling / name
+        name = _checked(pdb_name, key)
+        for element in self.elements if name is not None else ():
+            yield from _candidates(element, name or "", key)
 
     def find_pdb(self, pdb_name: str, key: str) -> Path | None:
         """The first file there is, whatever it holds; `open_pdb` checks that it belongs."""
         return next((path for path in self.candidates(pdb_name, key) if _is_file(path)), None)
 
-    def open_pdb(self, codeview: CodeView) -> PdbSearch:
-        """The PDB of the image with that record. Never raises: damaged and foreign files are passed over and said."""
-        if safe_name(codeview.pdb_name) is None:
+    def open_pdb(self, codeview: CodeView, *, fetch: Fetcher | None = None, accept_mismatch: bool = False) -> PdbSearch:
+        """The PDB of the image with that record; damaged and foreign files are passed over and said.
+
+        Servers are asked through `fetch`, in their place of the path. With `accept_mismatch` a PDB of another build
+        is taken where none fits. Raises nothing but `Cancelled`.
+        """
+        name = _checked(codeview.pdb_name, codeview.key)
+        if name is None:
             return PdbSearch(None, tried=("the image names a PDB that can't be a file name",))
-        tried: list[str] = []
-        mismatch = False
-        for path in self.candidates(codeview.pdb_name, codeview.key):
-            if not _is_file(path):
-                tried.append(f"{path}: not found")
-                continue
+        search = _Search(codeview, name, accept_mismatch)
+        cache: Path | None = None
+        for element in self.elements:
+            if element.is_cache:
+                cache = element.folders[0]
+            if search.in_folders(element) or (fetch is not None and search.on_servers(element, fetch, cache)):
+                break
+        return search.result()
+
+
+class _Search:
+    """One search for a PDB, and what came of it so far."""
+
+    def __init__(self, codeview: CodeView, name: str, accept_mismatch: bool) -> None:
+        self._codeview = codeview
+        self._name = name
+        self._accept_mismatch = accept_mismatch
+        self._tried: list[str] = []
+        self._found: tuple[PdbFile, Path] | None = None
+        self._foreign: tuple[PdbFile, Path] | None = None
+        self._mismatch = False
+
+    def in_folders(self, element: PathElement) -> bool:
+        for path in _candidates(element, self._name, self._codeview.key):
             try:
-                pdb = PdbFile.open(path)
+                data = _read(path)
+                if data is None:
+                    self._tried.append(f"{path}: not found")
+                    continue
+                self._found = self._check(data, str(path)), path
+                return True
+            except _ForeignError as error:
+                self._foreign = self._foreign or (error.pdb, path)
+                self._mismatch = True
+                self._tried.append(error.message)
             except SymbolFileError as error:
-                tried.append(str(error))
-                continue
-            if pdb.belongs_to(codeview):
-                return PdbSearch(pdb, path, tuple(tried))
-            mismatch = True
-            tried.append(f"{path}: mismatched PDB, {pdb.key} instead of {codeview.key}")
-        return PdbSearch(None, None, tuple(tried), mismatch)
+                self._tried.append(error.message)
+        return False
+
+    def on_servers(self, element: PathElement, fetch: Fetcher, cache: Path | None) -> bool:
+        has_own = element.folders != (_folder(""),)
+        store = element.folders[0] if has_own or cache is None else cache
+        for server in element.servers:
+            try:
+                self._found = fetch(server, self._name, self._codeview.key, store, partial(self._check, where=server))
+                return True
+            except SymbolFileError as error:
+                self._mismatch |= isinstance(error, _ForeignError)
+                self._tried.append(error.message)
+        return False
+
+    def _check(self, data: bytes, where: str) -> PdbFile:
+        pdb = PdbFile(expand(data, where), where)
+        if pdb.belongs_to(self._codeview):
+            return pdb
+        raise _ForeignError(pdb, f"{where}: mismatched PDB, {pdb.key} instead of {self._codeview.key}")
+
+    def result(self) -> PdbSearch:
+        found = self._found or (self._foreign if self._accept_mismatch else None)
+        pdb, path = found or (None, None)
+        return PdbSearch(pdb, path, tuple(self._tried), self._found is None and self._mismatch)
+
+
+class _ForeignError(SymbolFileError):
+    """A PDB of another build."""
+
+    def __init__(self, pdb: PdbFile, message: str) -> None:
+        super().__init__(message)
+        self.pdb = pdb
+
+
+def _checked(pdb_name: str, key: str) -> str | None:
+    name = safe_name(pdb_name)
+    return name if name is not None and re.fullmatch(r"[0-9A-Fa-f]{1,64}", key) else None
+
+
+def _candidates(element: PathElement, name: str, key: str) -> Iterator[Path]:
+    for folder in element.folders:
+        if not element.is_store:
+            yield folder / name
+            yield folder / "symbols" / name
+            yield folder / Path(name).suffix[1:] / name
+        # Plain folders are looked at as stores too: WinDbg does the same for a folder that is one.
+        for spelling in dict.fromkeys((key, key.upper(), key.lower())):
+            yield folder / name / spelling / name
+
+
+def _read(path: Path) -> bytes | None:
+    """The bytes of a file, of its compressed form beside it, or of what a `file.ptr` beside it points to."""
+    for source in (path, path.with_name(path.name[:-1] + "_"), path.with_name("file.ptr")):
+        if not _is_file(source):
+            continue
+        try:
+            if source.name == "file.ptr":
+                kind, _, target = source.read_text("utf-8", "replace")[:_MAX_POINTER].strip().partition(":")
+                if kind.upper() != "PATH" or not _is_file(Path(target)):
+                    raise SymbolFileError(f"{source}: points to {target[:200]!r}, which isn't there")
+                source = Path(target)  # noqa: PLW2901  # the user's own store says that the file lies there
+            return source.read_bytes()
+        except OSError as error:
+            raise SymbolFileError(f"{source}: {error.strerror or error}") from error
+    return None
 
 
 def _is_file(path: Path) -> bool:
@@ -142,7 +242,7 @@ def _parse_element(text: str) -> PathElement:
     head, *rest = text.split("*")
     kind = head.lower()
     if kind == "cache":
-        return PathElement(text, tuple(_folder(part) for part in rest[:1]), is_store=True)
+        return PathElement(text, (_folder(rest[0].strip() if rest else ""),), is_store=True, is_cache=True)
     if kind not in ("srv", "symsrv") or not rest:
         return PathElement(text, (_folder(text),))
     if kind == "symsrv":

@@ -51,7 +51,7 @@ def test_procedures_have_sizes_and_statics_have_names(built: Built) -> None:
     sizes = {symbol.name: symbol.size for symbol in pdb.procedures()}
     assert {"Add", "add_lower", "hidden", "Entry"} == set(sizes)
     assert all(size is not None and size > 0 for size in sizes.values())
-    assert {"counter", "hidden_value"} <= {symbol.name for symbol in pdb.data()}
+    assert {"counter", "hidden_value"} <= {symbol.name for symbol in pdb.variables}
 
 
 def test_names_of_pdb_and_exports_agree_about_addresses(built: Built) -> None:
