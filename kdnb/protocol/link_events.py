@@ -61,7 +61,7 @@ class ResendRequested:
 
 @dataclass(frozen=True, slots=True)
 class BreakInReceived:
-    """Target: the break-in byte came while nothing was in flight."""
+    """Target: the break-in byte came. A packet in flight is repeated by the link."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,8 @@ _TARGET: Table = {
             Input.SYNC: (Action.ASK_RESEND,),
             Input.UNWANTED: (Action.ACKNOWLEDGE,),
             Input.DAMAGED: (Action.ASK_RESEND,),
-            Input.BREAK_IN: (Action.RETRANSMIT,),
+            # Makes it speak again, and stays pending until a poll finds it (1.6).
+            Input.BREAK_IN: (Action.REPORT_BREAK_IN, Action.RETRANSMIT),
             Input.SEND: (),
             Input.TIMEOUT: (Action.RETRANSMIT,),
             # "Debugger not present": ids start anew and the machine runs on.

@@ -121,7 +121,7 @@ class Stub:
                 self.receive_data(data[start:], now)
                 return
             if self.phase is Phase.PRINTING and piece == BREAK_IN:
-                self._polls.break_pending = True  # as a target's leader hunt keeps it (1.6)
+                self._polls.break_pending = True
             else:
                 link.receive_data(piece, now)
                 self._handle_events(now)
@@ -249,8 +249,8 @@ class Stub:
         while self._link is not None and (event := self._link.next_event()) is not None:
             if isinstance(event, PeerReset | BreakInReceived | ResendRequested):
                 repeat = True
-                if self.phase is Phase.RUNNING and isinstance(event, BreakInReceived):
-                    self.machine.request_break_in()
+                if isinstance(event, BreakInReceived) and self.phase in (Phase.RUNNING, Phase.PRINTING):
+                    self._polls.break_pending = True  # as a target's leader hunt keeps it (1.6)
             else:
                 self._handle_event(event, now)
         if repeat and not self._in_flight:

@@ -29,7 +29,8 @@ class Polls:
 
     @property
     def has_bytes(self) -> bool:
-        return bool(self._unread)
+        """True when a poll has something to find."""
+        return self.break_pending or bool(self._unread)
 
     def add(self, data: bytes) -> None:
         self._unread += data[: UNREAD_LIMIT - len(self._unread)]

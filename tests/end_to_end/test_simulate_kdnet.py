@@ -29,3 +29,17 @@ def test_two_sessions_over_kdnet() -> None:
             finally:
                 debugger.close()
         assert end(process) == 0
+
+
+def test_a_break_in_among_prints_is_not_lost() -> None:
+    """Most of the time such a machine waits for an acknowledgement; a break-in then stays pending."""
+    spec = f"net:port={free_port()},key={KEY}"
+    with simulate("--scenario", "storm", listen=spec) as (process, _):
+        debugger = kdnb.connect(spec, timeout=60)
+        try:
+            for _ in range(5):
+                debugger.go(wait=False)
+                assert debugger.break_in().processor == 0
+        finally:
+            debugger.close()
+        assert end(process) == 0

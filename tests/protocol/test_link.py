@@ -491,13 +491,14 @@ def test_a_break_in_at_a_stop_needs_silence_after_it():
     )
 
 
-def test_a_break_in_while_waiting_for_an_ack_repeats_the_packet():
+def test_a_break_in_while_waiting_for_an_ack_repeats_the_packet_and_is_reported():
     target().play("""
         ! insist 7 state
         -> data 7 80800800 state
         <- break
         + 0.1
         -> data 7 80800800 state
+        => BreakInReceived
     """)
 
 

@@ -84,7 +84,7 @@ EXPECTED = {
         Input.SYNC: ([R], [], W),
         Input.UNWANTED: ([A], [], W),
         Input.DAMAGED: ([R], [], W),
-        Input.BREAK_IN: ([D], [], W),
+        Input.BREAK_IN: ([D], ["BreakInReceived"], W),
         Input.TIMEOUT: ([D], [], W),
         Input.EXHAUSTED: ([], [FAILED], IDLE),
         Input.RESTART: ([], [], IDLE),
