@@ -16,7 +16,7 @@ from kdnb.debugger.register_names import program_counter
 from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, describe, load_details
 from kdnb.errors import Cancelled, ConnectError, KdnbError, LinkError, MemoryReadError, UsageError
 from kdnb.protocol.codec import decode, encode, packet_type_of
-from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType, NewState
+from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType, NewState, Status
 from kdnb.protocol.messages.state_change import LoadSymbols, StateChange64
 from kdnb.protocol.messages.state_change32 import LoadSymbols32
 from kdnb.results.events import DebugPrint, LinkStateChange, ModuleEvent
@@ -55,6 +55,7 @@ class Execution:
         self._next_break = 0.0
         self._compiled: tuple[int, int] | None = None
         """Processor and address of the int3 in the code that the target stopped at."""
+        self._condition_note = ""
 
     # --- coming and going -----------------------------------------------------------------------
 
@@ -99,10 +100,19 @@ class Execution:
             session.breakpoints.add_temporary(address)
         deadline = None if timeout is None else session.clock() + timeout
         self._stepping = False
-        self._set_off(status)
+        self._set_off(self._default_status(status))
         if not wait:
             return session.stop
         return self._wait(deadline)
+
+    def _default_status(self, status: int) -> int:
+        """Plain `g` leaves an exception to the system, as WinDbg's filters do: to call it handled would repeat it."""
+        change = self._session.change
+        exception = change.exception if change is not None else None
+        if status != ContinueStatus.DBG_CONTINUE or exception is None:
+            return status
+        ours = exception.code in BREAKPOINT_CODES | STEP_CODES | {Status.ASSERTION_FAILURE}
+        return status if ours else ContinueStatus.DBG_EXCEPTION_NOT_HANDLED
 
     def repeat(self, step: Callable[[], Stop], count: int) -> Stop:
         """`step` that often; ends early at a stop that is no step."""
@@ -375,7 +385,8 @@ class Execution:
         for breakpoint in numbered:
             if breakpoint.one_shot:
                 session.breakpoints.remove(breakpoint.number)
-        return Cause(reason, numbered)
+        details, self._condition_note = self._condition_note, ""
+        return Cause(reason, numbered, details)
 
     def _stops(self, breakpoint: Breakpoint) -> bool:
         session = self._session
@@ -406,6 +417,7 @@ class Execution:
             return bool(breakpoint.when(session.stop))
         except Exception as error:  # a user's code: anything can come
             session.events.failures.append(error)
+            self._condition_note = f"condition of breakpoint {breakpoint.number} failed: {error!r}"[:MAX_TEXT]
             return True
         finally:
             session.stop = None
@@ -460,6 +472,8 @@ class Execution:
                 session.run_commands(session, breakpoint.command)
             except KdnbError as error:
                 session.events.failures.append(error)
+                text = f"command of breakpoint {breakpoint.number} failed: {error}\n"
+                session.events.on_print.publish(DebugPrint(text, stop.processor))
                 self._resume_with = None
                 break
             finally:

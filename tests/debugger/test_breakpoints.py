@@ -11,7 +11,7 @@ from tests.debugger.simulated import TIMEOUT, packets
 
 if TYPE_CHECKING:
     from kdnb.debugger.session import Session
-    from kdnb.results.events import Stop
+    from kdnb.results.events import DebugPrint, Stop
 
 PLACE = "nt!NtDelayExecution"
 
@@ -69,8 +69,12 @@ def test_a_condition_in_python_is_asked_at_each_hit(session: Session) -> None:
 
 def test_a_condition_that_fails_stops_the_target_and_is_kept(session: Session) -> None:
     session.breakpoints.add(PLACE, when=lambda stop: 1 // 0)
-    assert go(session).hit(0)
+    stop = go(session)
+    assert stop.hit(0)
+    assert stop.details.startswith("condition of breakpoint 0 failed: ZeroDivisionError")
     assert isinstance(session.events.failures[-1], ZeroDivisionError)
+    session.breakpoints.add(PLACE)
+    assert go(session).details == ""
 
 
 def test_a_hit_that_is_nobodys_business_still_hears_the_user(session: Session) -> None:
@@ -93,6 +97,19 @@ def test_commands_of_a_breakpoint_can_let_it_go_on(session: Session) -> None:
     session.breakpoints.add(PLACE, command="k; g")
     assert go(session).hit(0)
     assert ran == ["k; g"] * 3
+
+
+def test_a_command_that_fails_is_said_and_leaves_the_target_stopped(session: Session) -> None:
+    prints: list[DebugPrint] = []
+    session.events.on_print(prints.append)
+
+    def run(session: Session, text: str) -> None:
+        raise UsageError("no such command")
+
+    session.run_commands = run
+    session.breakpoints.add(PLACE, command="nonsense")
+    assert go(session).hit(0)
+    assert prints[-1].text == "command of breakpoint 0 failed: no such command\n"
 
 
 def test_a_one_shot_breakpoint_is_gone_after_its_hit(session: Session) -> None:
