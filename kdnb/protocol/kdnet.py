@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
+from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -55,8 +56,13 @@ NONCE_SIZE = 32
 UNUSED_BODY = struct.pack("<IHH", 0, 0, 0)
 REPLAY_WINDOW = 64
 """Sequence numbers below the highest one that are still told apart, so that reordered datagrams pass once."""
-WRONG_KEY_AFTER = 3
-"""Frames with the right shape and a wrong tag, and none right, before the key is called wrong: one may be damaged."""
+WRONG_KEY_AFTER = 2
+"""Control frames with the right shape and a wrong tag, and none right, before the key is called wrong: one may be
+damaged. Data frames don't count: those of somebody else's session have a key that nobody else knows."""
+WRONG_KEY = "KDNET frames arrive but don't authenticate: the key is wrong"
+WRONG_KEY_HINT = "compare it with the one that bcdedit /dbgsettings shows on the target"
+OFFERS_KEPT = 4
+"""Answered offers whose key may still come into use: a target may send two before it hears the first answer."""
 
 
 class Channel(IntEnum):
@@ -169,7 +175,8 @@ class _ReplayWindow:
 
     def accept(self, sequence: int) -> bool:
         if sequence > self._highest:
-            self._seen = (self._seen << (sequence - self._highest) | 1) & ((1 << REPLAY_WINDOW) - 1)
+            ahead = min(sequence - self._highest, REPLAY_WINDOW)
+            self._seen = (self._seen << ahead | 1) & ((1 << REPLAY_WINDOW) - 1)
             self._highest = sequence
             return True
         behind = self._highest - sequence
@@ -235,10 +242,11 @@ class KdnetCodec:
         self.replayed = 0
         self.foreign = 0
         """Datagrams that are none of KDNET's, or go the wrong way."""
+        self._unopened_offers = 0
         self._control_key = key
         self._entropy = entropy
         self._data_key: bytes | None = None
-        self._offered_key: bytes | None = None  # host: from the response just sent
+        self._offered: deque[bytes] = deque(maxlen=OFFERS_KEPT)  # host: keys of the responses sent last
         self._offer = b""  # target: the nonce of the last poke; host: the one last answered
         self._response = b""  # host: what answered it
         self._output: list[bytes] = []
@@ -258,13 +266,12 @@ class KdnetCodec:
     @property
     def key_is_wrong(self) -> bool:
         """True when frames arrive and not one authenticates."""
-        return self.forged >= WRONG_KEY_AFTER and not self.authenticated
+        return self._unopened_offers >= WRONG_KEY_AFTER and not self.authenticated
 
     def check_key(self) -> None:
         """Raises AuthenticationError when the key is certainly not the target's."""
         if self.key_is_wrong:
-            hint = "compare the key with the one shown by bcdedit /dbgsettings on the target"
-            raise AuthenticationError(f"{self.forged} KDNET frames arrived and none authenticates", hint)
+            raise AuthenticationError(WRONG_KEY, WRONG_KEY_HINT)
 
     def seal(self, body: bytes) -> bytes:
         """The data-channel datagram of a KD packet (without trailer) or of the break-in byte.
@@ -280,7 +287,7 @@ class KdnetCodec:
     def poke(self, addresses: bytes = b"") -> bytes:
         """Target: the next offer, to be sent every 3 seconds."""
         self._poke_sequence += 3
-        self._offer = self._entropy(NONCE_SIZE) if not self._offer else self._offer
+        self._offer = self._entropy(NONCE_SIZE)  # fresh each time, so that an old response can't be played back
         body = bytearray(make_poke(self._offer))
         body[34 : 34 + len(addresses)] = addresses
         if self.is_connected:
@@ -302,27 +309,28 @@ class KdnetCodec:
             frame = open_frame(self._control_key, self._control_key, datagram)
             if frame is None:
                 self.forged += 1
+                self._unopened_offers += 1
             elif self._is_for_us(frame):
                 self._handshake(frame)
             return None
-        frame, is_new = self._open_data(datagram)
+        frame, key = self._open_data(datagram)
         if frame is None:
             self.forged += 1
             return None
         if not self._is_for_us(frame):
             return None
-        if is_new:
-            self._begin_session()
+        if key != self._data_key:
+            self._begin_session(key)
         if not self._seen.accept(frame.sequence):
             self.replayed += 1
             return None
         return frame.body
 
-    def _open_data(self, datagram: bytes) -> tuple[KdnetFrame | None, bool]:
-        for key, is_new in ((self._data_key, False), (self._offered_key, True)):
+    def _open_data(self, datagram: bytes) -> tuple[KdnetFrame | None, bytes | None]:
+        for key in (self._data_key, *self._offered):
             if key is not None and (frame := open_frame(self._control_key, key, datagram)) is not None:
-                return frame, is_new
-        return None, False
+                return frame, key
+        return None, None
 
     def _is_for_us(self, frame: KdnetFrame) -> bool:
         if frame.to_target is (self.role is Role.TARGET):
@@ -331,11 +339,18 @@ class KdnetCodec:
         self.foreign += 1
         return False
 
-    def _begin_session(self) -> None:
-        self._data_key, self._offered_key = self._offered_key, None
+    def _begin_session(self, key: bytes | None) -> None:
+        self._data_key = key
+        self._offered.clear()
         self._seen = _ReplayWindow()
         self._sequence = 0
         self.sessions += 1
+
+    def restart(self) -> None:
+        """Target: back to the state at power-on; what comes next is an offer."""
+        self._data_key = None
+        self._offer = b""
+        self._sequence = self._poke_sequence = 0
 
     def _handshake(self, frame: KdnetFrame) -> None:
         if self.role is Role.HOST and _is_poke(frame.body):
@@ -343,8 +358,7 @@ class KdnetCodec:
         elif self.role is Role.TARGET and _is_response(frame.body) and frame.body[2:34] == self._offer:
             key = derive_data_key(self._control_key, frame.body)
             if key != self._data_key:
-                self._offered_key = key
-                self._begin_session()
+                self._begin_session(key)
                 # "UNUSED": tells the host that the key is in use (kdnet.md, Handshake 3).
                 self._output.append(self.seal(UNUSED_BODY + bytes(4)))
 
@@ -356,7 +370,7 @@ class KdnetCodec:
         if nonce != self._offer:
             self._offer = nonce
             self._response = make_response(frame.body, self._entropy(NONCE_SIZE))
-            self._offered_key = derive_data_key(self._control_key, self._response)
+            self._offered.appendleft(derive_data_key(self._control_key, self._response))
         self._version = frame.version
         answer = KdnetFrame(Channel.CONTROL, frame.sequence, True, self._response, frame.version)
         self._output.append(seal_frame(self._control_key, self._control_key, answer))

@@ -42,6 +42,7 @@ from kdnb.protocol.link_events import (
     LinkSettings,
     LinkStatistics,
     LinkSynchronised,
+    NotAuthenticated,
     PacketReceived,
     PacketSent,
     PeerReset,
@@ -66,6 +67,7 @@ __all__ = [
     "LinkSettings",
     "LinkStatistics",
     "LinkSynchronised",
+    "NotAuthenticated",
     "PacketReceived",
     "PacketSent",
     "PeerReset",
@@ -130,12 +132,15 @@ class Link:
         self._received = Packet(0, 0, 0)
         self._last_taken: Packet | None = None
         self._sync_unconfirmed = False
+        self._key_complained = False
         self._actions = self._bind_actions()
 
     # --- what the owner calls -------------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes from the line (KDNET: one datagram)."""
+        self._now = now
+        self.statistics.bytes_received += len(data)
         if self._kdnet is not None:
             self._receive_datagram(data, now)
             return
@@ -181,6 +186,8 @@ class Link:
     def restart(self) -> None:
         """Back to the state at power-on (target: first packet with SYNC). Sends nothing, forgets everything."""
         self._step(Input.RESTART, 0.0)
+        if self._kdnet is not None and self.role is Role.TARGET:
+            self._kdnet.restart()
 
     def data_to_send(self) -> bytes:
         """What has to go out on a byte stream."""
@@ -219,6 +226,10 @@ class Link:
         body = codec.receive(datagram)
         self._output += codec.datagrams_to_send()
         self.statistics.rejected = codec.rejected
+        self.statistics.sessions = codec.sessions
+        if codec.key_is_wrong and not self._key_complained:
+            self._key_complained = True
+            self._events.append(NotAuthenticated())
         if codec.sessions != sessions:
             self._new_session()
         framed = decode_datagram(body) if body is not None else None
@@ -237,6 +248,8 @@ class Link:
             self._forget()
             self.state = State.IDLE
             self._events.append(PeerRestarted())
+        if self._deadline is not None:
+            self._deadline = self._now  # what waited for a key can go out now
 
     def _line_is_quiet(self, now: float) -> None:
         if self._break_in_seen:
@@ -266,6 +279,7 @@ class Link:
         packet = framed.packet
         if not framed.valid:
             return Input.DAMAGED
+        self.statistics.last_type = packet.packet_type
         if packet.is_control:
             if packet.packet_type == PacketType.ACKNOWLEDGE:
                 expected = self._in_flight is not None and self._ids.is_acknowledged_by(packet.packet_id)

@@ -13,6 +13,7 @@ __all__ = [
     "LinkSettings",
     "LinkStatistics",
     "LinkSynchronised",
+    "NotAuthenticated",
     "PacketReceived",
     "PacketSent",
     "PeerReset",
@@ -70,6 +71,11 @@ class LinkSynchronised:
 
 
 @dataclass(frozen=True, slots=True)
+class NotAuthenticated:
+    """KDNET: frames arrive and none opens with our key. Said once."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkFailed:
     """The link gave up. Packets that were in flight or queued are dropped; whether the first one arrived is unknown."""
 
@@ -84,6 +90,7 @@ LinkEvent = (
     | ResendRequested
     | BreakInReceived
     | LinkSynchronised
+    | NotAuthenticated
     | LinkFailed
 )
 
@@ -122,6 +129,9 @@ TARGET_SETTINGS = LinkSettings(retries=20, first_contact_retries=5)
 class LinkStatistics:
     """Counters since the link was made."""
 
+    bytes_received: int = 0
+    last_type: int | None = None
+    """Packet type of the last sound packet, control packets included."""
     sent: int = 0
     """Data packets, each counted once."""
     retransmitted: int = 0
@@ -135,5 +145,12 @@ class LinkStatistics:
     failures: int = 0
     junk: int = 0
     """Bytes outside packets."""
+    sessions: int = 0
+    """KDNET: data keys taken into use."""
     rejected: int = 0
     """KDNET: datagrams that didn't authenticate, were replayed, or were none of KDNET's."""
+
+    @property
+    def troubles(self) -> int:
+        """Everything that had to be repaired so far: a measure of how bad the line is."""
+        return self.retransmitted + self.damaged + self.resends_asked + self.rejected + self.failures

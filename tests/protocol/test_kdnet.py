@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from collections import Counter
 from io import BytesIO
 
@@ -84,7 +85,7 @@ def test_a_host_with_a_wrong_key_says_so(frames):
     for frame in frames[:6]:
         codec.receive(frame)
     assert codec.key_is_wrong
-    with pytest.raises(AuthenticationError, match="none authenticates"):
+    with pytest.raises(AuthenticationError, match="don't authenticate: the key is wrong"):
         codec.check_key()
 
 
@@ -204,3 +205,48 @@ def test_the_key_shows_in_no_repr():
     codec = KdnetCodec(Role.HOST, parse_key("secret.secret.secret.secret"), entropy)
     assert "secret" not in repr(codec) + repr(vars(codec).keys())
     assert repr(parse_key("secret.1.1.1")) not in repr(codec)
+
+
+def test_an_old_response_played_back_doesnt_rekey_the_target():
+    target = KdnetCodec(Role.TARGET, KEY, random.Random(2).randbytes)
+    host, again = (KdnetCodec(Role.HOST, KEY, random.Random(seed).randbytes) for seed in (3, 4))
+    responses = []
+    for debugger in (host, again):
+        debugger.receive(target.poke())
+        responses += debugger.datagrams_to_send()
+        target.receive(responses[-1])
+        for datagram in target.datagrams_to_send():
+            debugger.receive(datagram)
+    assert target.sessions == 2
+    target.receive(responses[0])
+    assert target.sessions == 2
+    assert again.receive(target.seal(b"still here")) == b"still here"
+
+
+def test_an_old_offer_played_back_between_two_doesnt_keep_the_target_out():
+    host = KdnetCodec(Role.HOST, KEY, random.Random(1).randbytes)
+    target = KdnetCodec(Role.TARGET, KEY, random.Random(2).randbytes)
+    old = target.poke()
+    host.receive(target.poke())
+    answer = host.datagrams_to_send()
+    host.receive(old)  # changes what is offered, but the target has the first answer
+    for datagram in answer:
+        target.receive(datagram)
+    for datagram in target.datagrams_to_send():
+        host.receive(datagram)
+    assert host.is_connected
+    assert target.receive(host.seal(b"hello")) == b"hello"
+
+
+def test_a_sequence_number_far_ahead_costs_no_memory():
+    host, target = connected_pair()
+    target._sequence = 2**56 - 2
+    assert host.receive(target.seal(b"far")) == b"far"
+
+
+def test_frames_of_somebody_elses_session_dont_make_the_key_wrong():
+    _, target = connected_pair()
+    newcomer = KdnetCodec(Role.HOST, KEY, entropy)
+    for _ in range(5):
+        assert newcomer.receive(target.seal(b"for another")) is None
+    assert not newcomer.key_is_wrong
