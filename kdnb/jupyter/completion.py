@@ -26,13 +26,13 @@ LIMIT = 200
 class CommandMatcher:
     """An IPython matcher for debugger commands and their arguments."""
 
-    __name__ = "kdnb_commands"
     matcher_api_version = 2
     matcher_identifier = "kdnb"
     matcher_priority = 50
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
+        self.__qualname__ = self.matcher_identifier  # IPython asks every matcher for it
 
     def __call__(self, context: CompletionContext) -> SimpleMatcherResult:
         line = context.line_with_cursor[: context.cursor_position] if context.line_with_cursor else ""
