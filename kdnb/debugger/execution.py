@@ -10,16 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.decisions import Decisions
 from kdnb.debugger.disassembly import disassemble, instruction_size
-from kdnb.debugger.modules import clean
-from kdnb.debugger.register_names import program_counter
-from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, describe, load_details
-from kdnb.errors import Cancelled, ConnectError, KdnbError, LinkError, MemoryReadError, UsageError
+from kdnb.debugger.resuming import Resuming
+from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, describe
+from kdnb.errors import Cancelled, ConnectError, KdnbError, LinkError, UsageError
 from kdnb.protocol.codec import decode, encode, packet_type_of
-from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType, NewState, Status
-from kdnb.protocol.messages.state_change import LoadSymbols, StateChange64
-from kdnb.protocol.messages.state_change32 import LoadSymbols32
-from kdnb.results.events import DebugPrint, LinkStateChange, ModuleEvent
+from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType, Status
+from kdnb.protocol.messages.state_change import StateChange64
+from kdnb.results.events import DebugPrint, LinkStateChange
 from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChanged
 
 if TYPE_CHECKING:
@@ -46,16 +45,13 @@ class Execution:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._stepping = False
-        """The present command steps: pass counts don't count, breakpoint commands don't run (7.6)."""
+        self._decisions = Decisions(session)
+        self._resuming = Resuming(session)
         self._give_up = False
         self._commanding = False
         self._resume_with: int | None = None
         """A breakpoint's command asked to go on, with this status."""
         self._next_break = 0.0
-        self._compiled: tuple[int, int] | None = None
-        """Processor and address of the int3 in the code that the target stopped at."""
-        self._condition_note = ""
 
     # --- coming and going -----------------------------------------------------------------------
 
@@ -77,9 +73,9 @@ class Execution:
 
     def leave(self) -> None:
         """Let the stopped target run and don't look back."""
-        self._pass_compiled_breakpoint()
+        self._resuming.pass_compiled_breakpoint()
         self._session.breakpoints.clear_temporary()
-        self._resume(ContinueStatus.DBG_CONTINUE, trace=False)
+        self._resuming.resume(ContinueStatus.DBG_CONTINUE, trace=False)
 
     def give_up(self) -> None:
         """End the present wait, whatever it waits for; from any thread."""
@@ -99,7 +95,7 @@ class Execution:
         for address in [until] if isinstance(until, int) else until or ():
             session.breakpoints.add_temporary(address)
         deadline = None if timeout is None else session.clock() + timeout
-        self._stepping = False
+        self._decisions.stepping = False
         self._set_off(self._default_status(status))
         if not wait:
             return session.stop
@@ -128,10 +124,10 @@ class Execution:
     def step(self) -> Stop:
         session = self._session
         session.require_stopped()
-        if self._pass_compiled_breakpoint():
+        if self._resuming.pass_compiled_breakpoint():
             return self._announce(Cause("step"))  # passing it is the step: nothing has run
-        self._stepping = True
-        self._resume(ContinueStatus.DBG_CONTINUE, trace=True)
+        self._decisions.stepping = True
+        self._resuming.resume(ContinueStatus.DBG_CONTINUE, trace=True)
         return self._wait_long()
 
     def step_over(self) -> Stop:
@@ -145,7 +141,7 @@ class Execution:
         behind = pc + instruction_size(session.memory, pc, session.machine)
         depth = session.registers.sp
         session.breakpoints.add_temporary(behind, lambda: self._is_back(thread, depth))
-        self._stepping = True
+        self._decisions.stepping = True
         self._set_off(ContinueStatus.DBG_CONTINUE)
         return self._wait_long()
 
@@ -160,7 +156,7 @@ class Execution:
         if session.machine == MachineType.I386:
             depth = session.registers.sp + 1  # ChildEBP says nothing about the stack pointer
         session.breakpoints.add_temporary(frames[0].return_address, lambda: self._is_back(thread, depth))
-        self._stepping = True
+        self._decisions.stepping = True
         self._set_off(ContinueStatus.DBG_CONTINUE)
         return self._wait_long()
 
@@ -191,7 +187,7 @@ class Execution:
         if processor == session.current_processor and session.stop is not None:
             return session.stop
         session.target.switch_processor(processor)
-        self._left_stop()
+        self._resuming.left_stop()
         change = self._next_change(session.clock() + BREAK_IN_TIMEOUT)
         if change is None:
             raise LinkError(f"processor {processor} doesn't announce itself", "kd.break_in() asks the target again")
@@ -217,7 +213,7 @@ class Execution:
         session.require_writable("the target would go down")
         session.breakpoints.clear_temporary()
         session.target.send_away(api, session.current_processor)
-        self._left_stop()
+        self._resuming.left_stop()
         session.events.on_state.publish(LinkStateChange("running"))
 
     # --- waiting --------------------------------------------------------------------------------
@@ -297,7 +293,7 @@ class Execution:
         match event:
             case StateChanged(change):
                 self._arrive(change)
-                self._note_compiled_breakpoint(change)
+                self._resuming.note_compiled_breakpoint(change)
                 self._settle(change)
             case Printed(text, processor):
                 session.events.on_print.publish(DebugPrint(text[:MAX_TEXT].decode("latin-1"), processor))
@@ -305,12 +301,12 @@ class Execution:
                 shown = (text[:MAX_TEXT] + b" " + answer + b"\n").decode("latin-1")
                 session.events.on_print.publish(DebugPrint(shown, processor))
             case Restarted():
-                self._left_stop()
+                self._resuming.left_stop()
                 session.forget()
                 session.events.on_state.publish(LinkStateChange("restarted"))
             case LinkLost(reason):
                 session.lost = reason
-                self._left_stop()
+                self._resuming.left_stop()
                 session.events.on_state.publish(LinkStateChange("lost", reason))
 
     def _arrive(self, change: Change) -> None:
@@ -339,7 +335,7 @@ class Execution:
         session = self._session
         while change is not None:
             change = session.change or change
-            cause, status = self._decide(change)
+            cause, status = self._decisions.decide(change)
             if cause is not None:
                 stop = self._announce(cause)
                 status_after = self._run_commands(stop, cause.hits)
@@ -347,101 +343,6 @@ class Execution:
                     return
                 status = status_after
             change = self._start(status)
-
-    def _decide(self, change: Change) -> tuple[Cause | None, int]:
-        """Why to report this stop, or None and the status to go on with."""
-        match change.state:
-            case NewState.LoadSymbolsStateChange:
-                return self._image_changed(change), ContinueStatus.DBG_CONTINUE
-            case NewState.CommandStringStateChange:
-                command = change.command if isinstance(change, StateChange64) else None
-                if command is not None and self._session.run_commands is not None:
-                    self._session.run_commands(self._session, command[1])
-                return None, ContinueStatus.DBG_CONTINUE
-            case NewState.ExceptionStateChange:
-                return self._exception(change), ContinueStatus.DBG_CONTINUE
-        return Cause("exception", details=f"unknown state change {change.new_state:#x}"), ContinueStatus.DBG_CONTINUE
-
-    def _exception(self, change: Change) -> Cause | None:
-        session = self._session
-        exception = change.exception
-        code = exception.code if exception is not None else 0
-        if code in BREAKPOINT_CODES:
-            hits = session.breakpoints.hits_at(change.program_counter & session.address_mask)
-            return self._hit(hits) if hits else break_cause(session, change)
-        if code in STEP_CODES:
-            hits = session.breakpoints.hits_of(getattr(getattr(change, "report", None), "dr6", 0))
-            return self._hit(hits) if hits else Cause("step")
-        return Cause("exception")
-
-    def _hit(self, hits: list[Breakpoint]) -> Cause | None:
-        """Which of the breakpoints at this place really stop the target."""
-        session = self._session
-        stopping = [breakpoint for breakpoint in hits if self._stops(breakpoint)]
-        if not stopping:
-            return Cause("break", requested=True) if session.break_wanted else None
-        numbered = tuple(breakpoint for breakpoint in stopping if breakpoint.number >= 0)
-        reason = "breakpoint" if numbered else ("step" if self._stepping else "temporary")
-        for breakpoint in numbered:
-            if breakpoint.one_shot:
-                session.breakpoints.remove(breakpoint.number)
-        details, self._condition_note = self._condition_note, ""
-        return Cause(reason, numbered, details)
-
-    def _stops(self, breakpoint: Breakpoint) -> bool:
-        session = self._session
-        if breakpoint.accept is not None and not breakpoint.accept():
-            return False
-        change = session.change
-        assert change is not None
-        if breakpoint.thread is not None and breakpoint.thread != change.thread & session.address_mask:
-            return False
-        if breakpoint.process is not None and breakpoint.process != session.processes.current():
-            return False
-        if breakpoint.number >= 0:
-            breakpoint.hits += 1
-        if breakpoint.remaining > 1 and not self._stepping:
-            breakpoint.remaining -= 1
-            return False
-        if breakpoint.when is not None:
-            return self._condition(breakpoint)
-        return True
-
-    def _condition(self, breakpoint: Breakpoint) -> bool:
-        """Ask the user's function; where it fails the target stays stopped, and the failure is kept."""
-        session = self._session
-        assert breakpoint.when is not None
-        assert session.change is not None
-        session.stop = describe(session, session.change, Cause("breakpoint", (breakpoint,)))
-        try:
-            return bool(breakpoint.when(session.stop))
-        except Exception as error:  # a user's code: anything can come
-            session.events.failures.append(error)
-            self._condition_note = f"condition of breakpoint {breakpoint.number} failed: {error!r}"[:MAX_TEXT]
-            return True
-        finally:
-            session.stop = None
-
-    def _image_changed(self, change: Change) -> Cause | None:
-        session = self._session
-        body = change.body
-        if not isinstance(body, (LoadSymbols, LoadSymbols32)):
-            return None
-        if isinstance(body, LoadSymbols) and (body.is_reboot or body.is_hibernation):
-            session.modules.clear()
-            session.events.on_state.publish(LinkStateChange("restarted", "the target goes down"))
-            return None
-        path, base, unload = clean(change.path or ""), body.base & session.address_mask, bool(body.unload)
-        if unload:
-            session.modules.unloaded(base)
-        else:
-            session.modules.loaded(path, base, body.size_of_image, body.checksum)
-        session.breakpoints.resolve_deferred()
-        session.events.on_module.publish(ModuleEvent(path, base, body.size_of_image, unload, body.process_id))
-        if session.event_filters["ud" if unload else "ld"] != "break":
-            return None
-        reason = "unload" if unload else "load"
-        return Cause(reason, details=load_details(path, base, body.size_of_image, unload=unload))
 
     # --- stopping -------------------------------------------------------------------------------
 
@@ -461,7 +362,7 @@ class Execution:
     def _run_commands(self, stop: Stop, hits: tuple[Breakpoint, ...]) -> int | None:
         """Run the commands of the breakpoints that were hit; the status to go on with, where one of them said so."""
         session = self._session
-        if session.run_commands is None or self._stepping or self._commanding:
+        if session.run_commands is None or self._decisions.stepping or self._commanding:
             return None
         self._resume_with = None
         for breakpoint in hits:
@@ -494,69 +395,18 @@ class Execution:
     def _start(self, status: int) -> Change | None:
         """Let the target run freely. A change comes back where it stopped for another reason before it got going."""
         session = self._session
-        self._pass_compiled_breakpoint()
+        self._resuming.pass_compiled_breakpoint()
         pc = session.registers.pc
         if status != ContinueStatus.DBG_EXCEPTION_NOT_HANDLED and session.breakpoints.stops_execution_at(pc):
             processor = session.current_processor
-            self._resume(status, trace=True, quiet=True)
+            self._resuming.resume(status, trace=True, quiet=True)
             change = self._next_change()
             if change is None:
                 return None
             self._arrive(change)
-            self._note_compiled_breakpoint(change)
-            if not self._is_clean_step(change, processor):
+            self._resuming.note_compiled_breakpoint(change)
+            if not self._resuming.is_clean_step(change, processor):
                 return change
             status = ContinueStatus.DBG_CONTINUE
-        self._resume(status, trace=False)
+        self._resuming.resume(status, trace=False)
         return None
-
-    def _is_clean_step(self, change: Change, processor: int) -> bool:
-        exception = change.exception
-        if exception is None or exception.code not in STEP_CODES or change.processor != processor:
-            return False
-        return not self._session.breakpoints.hits_of(getattr(getattr(change, "report", None), "dr6", 0))
-
-    def _resume(self, status: int, *, trace: bool, quiet: bool = False) -> None:
-        session = self._session
-        session.require_stopped()
-        pc, processor = session.registers.pc, session.current_processor
-        dr7 = session.breakpoints.insert(leave_out=pc if trace else None)
-        session.target.resume(processor, status, trace, dr7)
-        self._left_stop()
-        if not trace and not quiet:
-            session.events.on_state.publish(LinkStateChange("running"))
-
-    def _left_stop(self) -> None:
-        session = self._session
-        session.drop_caches()
-        session.change = session.stop = None
-
-    def _note_compiled_breakpoint(self, change: Change) -> None:
-        """An int3 that is part of the code would stop the target again at once (1.8, 9.2)."""
-        self._compiled = None
-        session, exception = self._session, change.exception
-        if exception is None or exception.code not in BREAKPOINT_CODES:
-            return
-        pc = change.program_counter & session.address_mask
-        if session.machine in (MachineType.AMD64, MachineType.I386) and self._code_at(change, pc) == INT3:
-            self._compiled = (change.processor, pc)
-
-    def _pass_compiled_breakpoint(self) -> bool:
-        """Set the PC behind such an int3, unless the user moved it. True where that was the current processor's."""
-        if self._compiled is None:
-            return False
-        session = self._session
-        (processor, pc), self._compiled = self._compiled, None
-        if session.registers.get(program_counter(session.machine), processor) != pc:
-            return False
-        session.registers.move_pc(pc + 1, processor)
-        return processor == session.current_processor
-
-    def _code_at(self, change: Change, pc: int) -> int | None:
-        report = getattr(change, "report", None)
-        if getattr(report, "instruction_count", 0):
-            return int(report.instruction_stream[0])  # type: ignore[union-attr]  # only reports with a stream count it
-        try:
-            return self._session.memory.read_u8(pc)
-        except MemoryReadError:
-            return None

@@ -6,6 +6,8 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from kdnb.debugger.engine import clock
 from kdnb.errors import TransportClosed
 from kdnb.protocol.codec import decode, encode, packet_type_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kdnb.protocol.messages.message import Message
+    from kdnb.target.base import TargetEvent
 
 
 def breakpoint_stop(address: int = 0xFFFFF80000001000, thread: int = 0xFFFF800000000040) -> StateChange64:
@@ -108,3 +111,14 @@ def reply(request: Message, body: object = None, data: bytes = b"", status: int 
 
 def is_api(message: Message, api: Api) -> bool:
     return isinstance(message, Manipulate) and message.api == api
+
+
+def events(target: LiveTarget, count: int) -> list[TargetEvent]:
+    found: list[TargetEvent] = []
+    for _ in range(100):
+        if len(found) == count:
+            return found
+        event = target.wait(5.0)
+        if event is not None:
+            found.append(event)
+    pytest.fail(f"only {found} came")

@@ -1,0 +1,129 @@
+"""What becomes of a state change: a stop to report, or something to continue quietly.
+
+Pass counts, filters, conditions and one-shot breakpoints are judged here; nothing here resumes the target.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.debugger.modules import clean
+from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, describe, load_details
+from kdnb.protocol.constants import ContinueStatus, NewState
+from kdnb.protocol.messages.state_change import LoadSymbols, StateChange64
+from kdnb.protocol.messages.state_change32 import LoadSymbols32
+from kdnb.results.events import LinkStateChange, ModuleEvent
+
+if TYPE_CHECKING:
+    from kdnb.debugger.breakpoints import Breakpoint
+    from kdnb.debugger.session import Session
+    from kdnb.target.base import Change
+
+__all__ = ["Decisions"]
+
+MAX_NOTE = 4096
+
+
+class Decisions:
+    """The judge of a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.stepping = False
+        """The present command steps: pass counts don't count then (7.6)."""
+        self._condition_note = ""
+
+    def decide(self, change: Change) -> tuple[Cause | None, int]:
+        """Why to report this stop, or None and the status to go on with."""
+        match change.state:
+            case NewState.LoadSymbolsStateChange:
+                return self._image_changed(change), ContinueStatus.DBG_CONTINUE
+            case NewState.CommandStringStateChange:
+                command = change.command if isinstance(change, StateChange64) else None
+                if command is not None and self._session.run_commands is not None:
+                    self._session.run_commands(self._session, command[1])
+                return None, ContinueStatus.DBG_CONTINUE
+            case NewState.ExceptionStateChange:
+                return self._exception(change), ContinueStatus.DBG_CONTINUE
+        return Cause("exception", details=f"unknown state change {change.new_state:#x}"), ContinueStatus.DBG_CONTINUE
+
+    def _exception(self, change: Change) -> Cause | None:
+        session = self._session
+        exception = change.exception
+        code = exception.code if exception is not None else 0
+        if code in BREAKPOINT_CODES:
+            hits = session.breakpoints.hits_at(change.program_counter & session.address_mask)
+            return self._hit(hits) if hits else break_cause(session, change)
+        if code in STEP_CODES:
+            hits = session.breakpoints.hits_of(getattr(getattr(change, "report", None), "dr6", 0))
+            return self._hit(hits) if hits else Cause("step")
+        return Cause("exception")
+
+    def _hit(self, hits: list[Breakpoint]) -> Cause | None:
+        """Which of the breakpoints at this place really stop the target."""
+        session = self._session
+        stopping = [breakpoint for breakpoint in hits if self._stops(breakpoint)]
+        if not stopping:
+            return Cause("break", requested=True) if session.break_wanted else None
+        numbered = tuple(breakpoint for breakpoint in stopping if breakpoint.number >= 0)
+        reason = "breakpoint" if numbered else ("step" if self.stepping else "temporary")
+        for breakpoint in numbered:
+            if breakpoint.one_shot:
+                session.breakpoints.remove(breakpoint.number)
+        details, self._condition_note = self._condition_note, ""
+        return Cause(reason, numbered, details)
+
+    def _stops(self, breakpoint: Breakpoint) -> bool:
+        session = self._session
+        if breakpoint.accept is not None and not breakpoint.accept():
+            return False
+        change = session.change
+        assert change is not None
+        if breakpoint.thread is not None and breakpoint.thread != change.thread & session.address_mask:
+            return False
+        if breakpoint.process is not None and breakpoint.process != session.processes.current():
+            return False
+        if breakpoint.number >= 0:
+            breakpoint.hits += 1
+        if breakpoint.remaining > 1 and not self.stepping:
+            breakpoint.remaining -= 1
+            return False
+        if breakpoint.when is not None:
+            return self._condition(breakpoint)
+        return True
+
+    def _condition(self, breakpoint: Breakpoint) -> bool:
+        """Ask the user's function; where it fails the target stays stopped, and the failure is kept."""
+        session = self._session
+        assert breakpoint.when is not None
+        assert session.change is not None
+        session.stop = describe(session, session.change, Cause("breakpoint", (breakpoint,)))
+        try:
+            return bool(breakpoint.when(session.stop))
+        except Exception as error:  # a user's code: anything can come
+            session.events.failures.append(error)
+            self._condition_note = f"condition of breakpoint {breakpoint.number} failed: {error!r}"[:MAX_NOTE]
+            return True
+        finally:
+            session.stop = None
+
+    def _image_changed(self, change: Change) -> Cause | None:
+        session = self._session
+        body = change.body
+        if not isinstance(body, (LoadSymbols, LoadSymbols32)):
+            return None
+        if isinstance(body, LoadSymbols) and (body.is_reboot or body.is_hibernation):
+            session.modules.clear()
+            session.events.on_state.publish(LinkStateChange("restarted", "the target goes down"))
+            return None
+        path, base, unload = clean(change.path or ""), body.base & session.address_mask, bool(body.unload)
+        if unload:
+            session.modules.unloaded(base)
+        else:
+            session.modules.loaded(path, base, body.size_of_image, body.checksum)
+        session.breakpoints.resolve_deferred()
+        session.events.on_module.publish(ModuleEvent(path, base, body.size_of_image, unload, body.process_id))
+        if session.event_filters["ud" if unload else "ld"] != "break":
+            return None
+        reason = "unload" if unload else "load"
+        return Cause(reason, details=load_details(path, base, body.size_of_image, unload=unload))

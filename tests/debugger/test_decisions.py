@@ -1,0 +1,45 @@
+"""What is reported and what goes on quietly; more of it is in `test_breakpoints` and `test_execution`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kdnb.protocol.constants import ContinueStatus
+from kdnb.protocol.messages.state_change import LoadSymbols, RawUnion
+from tests.target.scripted import breakpoint_stop
+
+if TYPE_CHECKING:
+    from kdnb.debugger.session import Session
+    from kdnb.protocol.messages.state_change import StateChange64
+    from kdnb.results.events import ModuleEvent
+
+
+def test_stepping_onto_a_breakpoint_does_not_use_up_a_pass(session: Session) -> None:
+    session.go(until=session.evaluate("nt!NtDelayExecution"), timeout=30)
+    _, _, third = session.disassemble(session.registers.pc, 3)
+    added = session.breakpoints.add(third.address, passes=3)
+    session.step(2)
+    assert session.registers.pc == third.address
+    assert added.remaining == 3
+
+
+def test_an_image_that_loads_is_taken_in_and_the_target_goes_on(session: Session) -> None:
+    events: list[ModuleEvent] = []
+    session.events.on_module(events.append)
+    path = b"\\SystemRoot\\late.sys\0"
+    body = LoadSymbols(path_name_length=len(path), base=0xFFFFF80055000000, size_of_image=0x3000)
+    cause, status = session.execution._decisions.decide(_changed(body, path))
+    assert (cause, status) == (None, ContinueStatus.DBG_CONTINUE)
+    assert session.modules["late"].base == 0xFFFFF80055000000
+    assert events[0].path == "\\SystemRoot\\late.sys"
+
+
+def _changed(body: LoadSymbols | RawUnion, data: bytes = b"", state: int = 0x3031) -> StateChange64:
+    return replace(breakpoint_stop(), new_state=state, body=body, data=data)
+
+
+def test_an_unknown_state_change_is_reported(session: Session) -> None:
+    cause, _ = session.execution._decisions.decide(_changed(RawUnion(), state=0x3077))
+    assert cause is not None
+    assert "0x3077" in cause.details
