@@ -112,6 +112,8 @@ class Link:
         self.role = role
         self.settings = settings or (HOST_SETTINGS if role is Role.HOST else TARGET_SETTINGS)
         self.wanted: frozenset[int] | None = None
+        self.polling = False
+        """KDNET target whose machine runs: it polls for a break-in, and other packets are lost."""
         self.state = State.IDLE
         self.statistics = LinkStatistics()
         self._kdnet = kdnet
@@ -237,7 +239,7 @@ class Link:
             return
         if isinstance(framed, BreakIn):
             self._step(Input.BREAK_IN, now)
-        elif framed.packet.packet_type != PacketType.UNUSED:
+        elif framed.packet.packet_type != PacketType.UNUSED and not self.polling:
             self._take(framed, now)
 
     def _new_session(self) -> None:

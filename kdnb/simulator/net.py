@@ -24,9 +24,13 @@ class Pokes:
     def __init__(self, codec: KdnetCodec) -> None:
         self._codec = codec
         self._next = 0.0
+        self._was_connected = False
 
     def due(self, now: float) -> list[bytes]:
-        """The offer, when it is time for one."""
+        """The offer, when it is time for one: at once after a restart."""
+        if self._was_connected and not self._codec.is_connected:
+            self._next = now
+        self._was_connected = self._codec.is_connected
         if now < self._next:
             return []
         self._next = now + (POKE_INTERVAL if self._codec.is_connected else FIRST_POKE_INTERVAL)

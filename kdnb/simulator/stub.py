@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Phase", "Stub"]
 
 MANUALLY_INITIATED_CRASH = 0xE2
+KDNET_READ = 0x448
+"""Bytes of memory in a reply on KDNET, so that it fits one Ethernet frame (protocol reference 1.1)."""
 _REFRESHING = b"KDTARGET: Refreshing KD connection\n"
 
 
@@ -87,7 +89,7 @@ class Stub:
         self._polls.clear()
         self._in_flight = False
         self.debugger_present = True
-        link.wanted = _WANTED[self.phase]
+        self._enter(self.phase)
         if self._announcing:
             self._announce(now)
 
@@ -194,6 +196,8 @@ class Stub:
     def _stop(self, event: Trap | LoadSymbols, processor: int, now: float) -> None:
         """Hold the machine and announce why, from `processor`."""
         self._halt = Halt(self.machine, self._breakpoints, processor)
+        if self._link is not None and self._link.is_kdnet:
+            self._halt.largest_read = KDNET_READ
         self._hold(Phase.STOPPED, event, state_change(self._halt, event), now)
 
     def _hold(self, phase: Phase, event: Trap | LoadSymbols | Prompt | None, message: Message, now: float) -> None:
@@ -208,6 +212,7 @@ class Stub:
         self.phase = phase
         if self._link is not None:
             self._link.wanted = _WANTED[phase]
+            self._link.polling = self._link.is_kdnet and phase is Phase.RUNNING
 
     def _run_on(self, status: int, trace: bool = False, dr7: int | None = None) -> None:
         self._event = self._announcement = None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kdnb.protocol.constants import Status
 from kdnb.simulator.stub_halt import Halt, Outcome, refuse, reply
-from kdnb.simulator.stub_memory import LARGEST_READ
 
 if TYPE_CHECKING:
     from kdnb.protocol.messages.io import BusDataBody, IoBody, IoExtendedBody
@@ -44,7 +43,7 @@ def write_io_space_extended(halt: Halt, request: Manipulate, body: IoExtendedBod
 def get_bus_data(halt: Halt, request: Manipulate, body: BusDataBody) -> Outcome:
     if body.bus_data_type != _PCI_CONFIGURATION:
         return reply(request, Status.UNSUCCESSFUL, length=0)
-    data = halt.machine.pci.read(body.bus_number, body.slot_number, body.offset, min(body.length, LARGEST_READ))
+    data = halt.machine.pci.read(body.bus_number, body.slot_number, body.offset, min(body.length, halt.largest_read))
     return reply(request, Status.SUCCESS if data else Status.UNSUCCESSFUL, data, length=len(data))
 
 

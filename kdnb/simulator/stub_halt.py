@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kdnb.protocol.constants import Status
+from kdnb.protocol.constants import MANIPULATE_SIZE, MAX_PAYLOAD, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,8 @@ class Halt:
     context_was_read: bool = False
     """SetContext is refused until a GetContext succeeded in this stop (protocol reference 3.4)."""
     staged_context: bytearray = field(default_factory=bytearray)
+    largest_read: int = MAX_PAYLOAD - MANIPULATE_SIZE
+    """3944 bytes; a longer read is trimmed and still says success (measured on real targets)."""
 
     def chosen(self, request: Manipulate) -> int:
         """The processor that a memory request is about; 0xFFFF and the like mean the current one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.protocol.constants import MANIPULATE_SIZE, MAX_PAYLOAD, FillFlags, QueryFlags, Status
+from kdnb.protocol.constants import FillFlags, QueryFlags, Status
 from kdnb.simulator.stub_halt import Halt, Outcome, refuse, reply
 
 if TYPE_CHECKING:
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from kdnb.protocol.messages.memory import MemoryBody
     from kdnb.protocol.messages.search import FillBody, QueryMemoryBody, SearchBody
     from kdnb.protocol.wire import Structure
-
-LARGEST_READ = MAX_PAYLOAD - MANIPULATE_SIZE
-"""3944 bytes; a longer request is trimmed and still says success (measured on real targets)."""
 
 LARGEST_SWEEP = 0x400_0000
 """64 MiB: more than the machine has, so that a search or fill over 2^64 bytes ends."""
@@ -26,7 +23,7 @@ _KERNEL_HALF = 1 << 63
 
 
 def read_virtual_memory(halt: Halt, request: Manipulate, body: MemoryBody) -> Outcome:
-    size = min(body.transfer_count, LARGEST_READ)
+    size = min(body.transfer_count, halt.largest_read)
     data = halt.machine.read_virtual(halt.chosen(request), body.address, size)
     return _read_reply(request, data, size)
 
@@ -38,7 +35,7 @@ def write_virtual_memory(halt: Halt, request: Manipulate, body: MemoryBody) -> O
 
 
 def read_physical_memory(halt: Halt, request: Manipulate, body: MemoryBody) -> Outcome:
-    size = min(body.transfer_count, LARGEST_READ)
+    size = min(body.transfer_count, halt.largest_read)
     return _read_reply(request, halt.machine.read_physical(body.address, size), size)
 
 

@@ -6,6 +6,8 @@ Backends are named here and imported on use, so that a missing driver or a syste
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -39,11 +41,19 @@ _BACKENDS = {
     "net": "kdnb.transport.udp",
 }
 
+LINK_OPTIONS = frozenset(
+    {"resets", "retries", "ack_timeout", "quiet_time", "reply_timeout", "attempts", "verify", "repeated_ids"}
+)
+"""Settings of the link and of requests, for every live transport (`kdnb.target.settings` gives their meaning)."""
 _KNOWN_OPTIONS = {
-    "com": frozenset({"pipe", "port", "baud", "resets", "reconnect"}),
-    "net": frozenset({"host", "port", "key", "target"}),
+    "com": LINK_OPTIONS | {"pipe", "port", "baud", "reconnect"},
+    "net": LINK_OPTIONS | {"host", "port", "key", "target"},
+    "tcp": LINK_OPTIONS | {"reconnect"},
+    "unix": LINK_OPTIONS | {"reconnect"},
 }
 _SECRET = frozenset({"key"})
+KEY_VARIABLE = "KDNB_KEY"
+"""Environment variable with the KDNET key, for those whose command lines others can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class Spec:
         if text is None:
             return default
         if not text.isdecimal() or int(text) > limit:
-            raise ConnectionStringError(f"{self.scheme}: {name}={text} is no number from 0 to {limit}")
+            raise ConnectionStringError(f"{self.scheme}: {name}={_masked(text)} is no number from 0 to {limit}")
         return int(text)
 
 
@@ -78,14 +88,20 @@ def parse_spec(text: str) -> Spec:
     scheme = scheme.lower()
     if not separator or scheme not in EXAMPLES:
         hint = f"use one of {', '.join(EXAMPLES.values())}"
-        raise ConnectionStringError(f"{text.strip()!r} is no connection string", hint)
-    if scheme in {"tcp", "unix", "dump", "snapshot"}:
+        raise ConnectionStringError(f"{_masked(text.strip())!r} is no connection string", hint)
+    if scheme in {"dump", "snapshot"}:
         return Spec(scheme, rest.strip())
+    if scheme in {"tcp", "unix"}:
+        argument, options = _split_options(rest.strip(), _KNOWN_OPTIONS[scheme])
+        return Spec(scheme, argument, _options(scheme, options))
     if scheme == "replay":
         # A path may hold commas; only a last part that is an option counts as one.
         path, comma, key = rest.rpartition(",key=")
         return Spec(scheme, path, {"key": key}) if comma else Spec(scheme, rest)
-    spec = Spec(scheme, "", _options(scheme, rest))
+    options = _options(scheme, rest)
+    if scheme == "net" and "key" not in options and os.environ.get(KEY_VARIABLE):
+        options["key"] = os.environ[KEY_VARIABLE]
+    spec = Spec(scheme, "", options)
     _check(spec)
     return spec
 
@@ -120,6 +136,21 @@ def _backend(spec: Spec) -> object:
             f"{spec.scheme}: is no byte stream", "open it with kdnb.connect (sim:, replay:, dump:, snapshot:)"
         )
     return import_module(_BACKENDS[name])
+
+
+def _split_options(text: str, known: frozenset[str]) -> tuple[str, str]:
+    """An address or path, and the options behind it. A path may hold commas; only known names count as options."""
+    head, comma, last = text.rpartition(",")
+    tail = ""
+    while comma and last.partition("=")[0].strip().lower() in known:
+        text, tail = head, f"{last},{tail}"
+        head, comma, last = text.rpartition(",")
+    return text, tail
+
+
+def _masked(text: str) -> str:
+    """Text of a user's for an error message: what may be a key is left out."""
+    return re.sub(r"(?i)key=[^,]*", "key=...", text)
 
 
 def _options(scheme: str, text: str) -> dict[str, str]:

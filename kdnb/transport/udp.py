@@ -94,8 +94,11 @@ class UdpTransport:
 
 
 def connect(spec: Spec) -> UdpTransport:
-    """Bind the host's port of a `net:` connection string."""
-    return UdpTransport.bind("", spec.number("port", 0, 0xFFFF), _target_address(spec))
+    """Bind the debugger's port of a `net:` connection string: on loopback, or on the address that `host=` names.
+
+    A target on another computer is reached with `host=` and this computer's address there, or `host=0.0.0.0`.
+    """
+    return UdpTransport.bind(_host(spec), spec.number("port", 0, 0xFFFF), _target_address(spec))
 
 
 def listen(spec: Spec) -> LineListener:
