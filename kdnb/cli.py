@@ -110,7 +110,7 @@ def _show(result: Result) -> None:
 
     text = to_text(result)
     if text:
-        _say(text)
+        print(text, end="\n" if getattr(result, "ends_line", True) else "", flush=True)
 
 
 def _show_print(event: DebugPrint) -> None:

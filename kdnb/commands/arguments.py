@@ -14,10 +14,11 @@ from kdnb.debugger.ranges import parse_leading_range
 from kdnb.errors import ExpressionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kdnb.debugger.ranges import Range
     from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
 
 __all__ = ["Arguments"]
 
@@ -28,8 +29,16 @@ _ESCAPES = {"n": "\n", "t": "\t"}
 class Arguments:
     """The unread rest of a command's arguments. `name` is the command as declared, `suffix` what clung to it."""
 
-    def __init__(self, session: Session, text: str = "", name: str = "", suffix: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        text: str = "",
+        name: str = "",
+        suffix: str = "",
+        run: Callable[[str], Iterator[Result]] | None = None,
+    ) -> None:
         self.session = session
+        self._run = run
         self.name = name
         self.suffix = suffix
         self.text = text.strip()
@@ -103,6 +112,10 @@ class Arguments:
         """Everything that is left."""
         rest, self.rest = self.rest, ""
         return rest
+
+    def run(self, text: str) -> Iterator[Result]:
+        """Run a block of commands: one value after the other."""
+        return self._run(text) if self._run is not None else iter(())
 
     def finish(self) -> None:
         """Raise when something is left over."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
 
-    Function = Callable[[Session, Arguments], Result]
+    Function = Callable[[Session, Arguments], Result | Iterator[Result]]
+    """What a command is: a value, or one value after the other where it runs other commands."""
 
 __all__ = ["COMMANDS", "Command", "command", "declared_commands", "exact_name", "find_command", "help_text"]
 
@@ -43,7 +44,11 @@ class Command:
     """Lets the target run."""
     needs_stop: bool
     """Can't be carried out while the target runs."""
+    touches_host: bool
+    """Reads or writes files of this computer: refused where the text may come from the target."""
 
+
+F = TypeVar("F", bound="Function")
 
 COMMANDS: dict[str, Command] = {}
 """Name (with its case) -> command. Filled when the modules of `kdnb.commands` are imported."""
@@ -61,10 +66,11 @@ def command(
     dangerous: bool = False,
     resumes: bool = False,
     needs_stop: bool = True,
-) -> Callable[[Function], Function]:
+    touches_host: bool = False,
+) -> Callable[[F], F]:
     """Declare the function below as the command `names`."""
 
-    def declare(function: Function) -> Function:
+    def declare(function: F) -> F:
         declared = Command(
             names,
             function,
@@ -79,6 +85,7 @@ def command(
             dangerous,
             resumes,
             needs_stop,
+            touches_host,
         )
         for name in names:
             assert name not in COMMANDS, f"two commands are called {name}"

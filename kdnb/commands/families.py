@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from kdnb.commands import (
+    aliases,
     breakpoints,
     context,
+    control,
     descriptors,
     disassembly,
     execution,
     expressions,
     hardware,
+    logfile,
     memory_display,
     memory_edit,
     modules,
+    printf,
     registers,
+    scripts,
     session,
     stack,
     types,
@@ -36,5 +41,10 @@ FAMILIES = (
     session,
     hardware,
     descriptors,
+    control,
+    printf,
+    aliases,
+    scripts,
+    logfile,
 )
 """In the order of the reference page."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands import families
 from kdnb.commands.declare import COMMANDS, exact_name
+from kdnb.commands.lines import cut, first, logical_lines
 from kdnb.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ class Invocation:
     """1-based line of the cell."""
 
 
-_PIECE = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']{1,4}')|([{}])|(;)|(.)""", re.DOTALL)
-
-
 def split(text: str) -> list[Invocation]:
     """The commands of a cell or line, comments left out. Raises `UsageError` at the first unknown command."""
     return [parse(piece, line) for line, piece in pieces(text)]
@@ -50,27 +48,7 @@ def split(text: str) -> list[Invocation]:
 
 def pieces(text: str) -> list[tuple[int, str]]:
     """(line, command text) for each command, before any name is looked up."""
-    found: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        rest = line.strip()
-        while rest:
-            if rest.startswith("*"):
-                break
-            piece, rest = _cut(rest)
-            if piece and not piece.startswith("$$"):
-                found.append((number, piece))
-    return found
-
-
-def _cut(line: str) -> tuple[str, str]:
-    """What stands before the first `;` outside quotes and braces, and what stands behind it."""
-    depth = 0
-    for found in _PIECE.finditer(line):
-        if found[2]:
-            depth += 1 if found[2] == "{" else -1
-        elif found[3] and depth <= 0:
-            return line[: found.start()].strip(), line[found.end() :].strip()
-    return line.strip(), ""
+    return [(number, piece) for number, line in logical_lines(text) for piece in cut(line)]
 
 
 def parse(text: str, line: int = 1) -> Invocation:
@@ -96,7 +74,7 @@ def command_name(line: str) -> str | None:
     if not text or text.startswith(("*", "$$")):
         return None
     try:
-        return parse(_cut(text)[0]).name
+        return parse(first(text)[0]).name
     except UsageError:
         return None
 
@@ -109,7 +87,8 @@ def is_exact(word: str) -> bool:
 def _match(text: str) -> tuple[str, str, str] | None:
     """Declared name, suffix and arguments of a command text."""
     if text[:1] in (".", "!"):
-        word, _, arguments = text.partition(" ")
+        word = re.split(r"[\s({\"]", text, maxsplit=1)[0]
+        arguments = text[len(word) :]
         name = exact_name(word)
         return (name, "", arguments.strip()) if name is not None else None
     longest = max((len(name) for name in COMMANDS), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from kdnb.commands.aliases import aliases_of
 from kdnb.commands.declare import command
 from kdnb.errors import ExpressionError, UnknownNameError, UsageError
 from kdnb.results.registers import RegisterSet, RegisterValues
@@ -44,6 +45,10 @@ def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
         return _snapshot(session, mask)
     if arguments.match(r"\.$"):
         raise ExpressionError("Syntax error at '.'", "name the registers: r rax, rbx")
+    fixed = arguments.match(r"\$\.u(\d)\s*=\s*(.*)$")
+    if fixed is not None:
+        aliases_of(session)[f"$u{fixed[1]}"] = fixed[2].strip('"')
+        return Text("")
     values: dict[str, int] = {}
     widths: dict[str, int] = {}
     while not arguments.at_end:

@@ -6,21 +6,27 @@ resumes the target waits for the next stop, so `g; k` shows the stack there.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from kdnb.commands.aliases import expand
 from kdnb.commands.arguments import Arguments
-from kdnb.commands.parse import parse, pieces
+from kdnb.commands.control import ControlSignal, check_cancel
+from kdnb.commands.lines import cut, logical_lines
+from kdnb.commands.logfile import write_to_log
+from kdnb.commands.parse import parse
 from kdnb.errors import Cancelled, CommandError, KdnbError, UsageError
 from kdnb.render.present import present_result
 from kdnb.render.text import to_text
+from kdnb.results.base import Result
 from kdnb.results.events import DebugPrint
+from kdnb.results.values import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kdnb.commands.parse import Invocation
     from kdnb.debugger.session import Session
-    from kdnb.results.base import Result
 
 __all__ = ["PRESENTER", "Runner", "execute", "prompt", "run_breakpoint_commands"]
 
@@ -29,35 +35,67 @@ PRESENTER = present_result
 
 
 class Runner:
-    """Runs texts on one session. `cell` goes into the packet log beside each command."""
+    """Runs texts on one session. `cell` goes into the packet log beside each command.
 
-    def __init__(self, session: Session, cell: str | None = None) -> None:
+    `trusted` is false for texts that may come from the target: they can't touch files of this computer.
+    """
+
+    def __init__(self, session: Session, cell: str | None = None, *, trusted: bool = True) -> None:
         self.session = session
         self.cell = cell
+        self.trusted = trusted
 
     def run(self, text: str) -> Iterator[Result]:
-        """The value of each command of `text`, as soon as it is there.
+        """The values of the commands of `text`, each as soon as it is there.
 
         Raises `CommandError` at the first failure; its `results` are the values that came before.
         """
         results: list[Result] = []
-        for line, piece in pieces(text):
+        try:
+            for result in self.run_block(text):
+                results.append(result)
+                write_to_log(self.session, result)
+                yield result
+        except CommandError as error:
+            error.results = [*results]
+            raise
+        except ControlSignal as signal:
+            raise CommandError(f"{signal.word} outside of what it leaves", ".hh .for", results=results) from None
+
+    def run_block(self, text: str) -> Iterator[Result]:
+        """Like `run`, for a block within a command: what leaves a loop passes through."""
+        for number, line in logical_lines(text):
+            yield from self._run_line(number, expand(self.session, line))
+
+    def _run_line(self, number: int, line: str) -> Iterator[Result]:
+        commands = cut(line)
+        at = 0
+        while at < len(commands):
+            piece = commands[at]
             try:
-                result = self.invoke(parse(piece, line))
+                repeated = re.match(r"z\s*\((.*)\)$", piece)
+                if repeated is not None:
+                    check_cancel(self.session)
+                    at = 0 if self.session.evaluate(repeated[1]) else at + 1
+                    continue
+                yield from self.results(parse(piece, number))
             except (Cancelled, CommandError):
                 raise
             except KdnbError as error:
-                raise CommandError(error.message, error.hint, command=piece, results=results) from error
-            results.append(result)
-            yield result
+                raise CommandError(error.message, error.hint, command=piece) from error
             if self.session.execution.resume_pending:
                 return  # a breakpoint's command asked to go on: the rest of the list is not run
+            at += 1
 
-    def invoke(self, invocation: Invocation) -> Result:
-        """The value of one command."""
+    def results(self, invocation: Invocation) -> Iterator[Result]:
+        """The value of one command; several for one that runs others."""
         session, command = self.session, invocation.command
         if command.changes_target:
             session.require_writable(f"{invocation.name} would change the target")
+        if command.touches_host and not self.trusted:
+            raise UsageError(
+                f"{invocation.name} can't be used in commands of breakpoints and targets", "type it yourself"
+            )
         if command.needs_stop:
             session.require_stopped()
         if command.resumes:
@@ -66,19 +104,23 @@ class Runner:
             session.log.tag(self.cell, invocation.text)
         try:
             if invocation.processor is None:
-                return self._call(invocation)
-            return self._call_on(invocation, invocation.processor)
+                yield from self._call(invocation)
+            else:
+                yield from self._call_on(invocation, invocation.processor)
         finally:
             if session.log is not None:
                 session.log.tag(self.cell, None)
 
-    def _call(self, invocation: Invocation) -> Result:
-        arguments = Arguments(self.session, invocation.arguments, invocation.name, invocation.suffix)
+    def _call(self, invocation: Invocation) -> Iterator[Result]:
+        arguments = Arguments(self.session, invocation.arguments, invocation.name, invocation.suffix, self.run_block)
         result = invocation.command.function(self.session, arguments)
-        arguments.finish()
-        return result
+        if isinstance(result, Result):
+            arguments.finish()
+            yield result
+        else:
+            yield from result
 
-    def _call_on(self, invocation: Invocation, processor: int) -> Result:
+    def _call_on(self, invocation: Invocation, processor: int) -> Iterator[Result]:
         """Another processor's answer (`1k`). Its state can be looked at, not changed."""
         if invocation.command.changes_target or invocation.command.resumes or "=" in invocation.arguments:
             raise UsageError(f"{invocation.name} can't run for another processor", f"switch first: ~{processor}s")
@@ -86,7 +128,7 @@ class Runner:
         context, frame = scope.context, scope.frame
         self.session.switch_processor(processor)
         try:
-            return self._call(invocation)
+            yield from self._call(invocation)
         finally:
             self.session.switch_processor(before)
             scope.set(context, frame)
@@ -99,10 +141,11 @@ def execute(session: Session, text: str, cell: str | None = None) -> list[Result
 
 def run_breakpoint_commands(session: Session, text: str) -> None:
     """The commands of a breakpoint; what they show goes where the target's own prints go."""
-    for result in Runner(session).run(text):
+    for result in Runner(session, trusted=False).run(text):
         shown = to_text(result)
         if shown:
-            session.events.on_print.publish(DebugPrint(f"{shown}\n", session.current_processor))
+            end = "" if isinstance(result, Text) and not result.ends_line else "\n"
+            session.events.on_print.publish(DebugPrint(shown + end, session.current_processor))
 
 
 def prompt(session: Session) -> str:

@@ -40,6 +40,8 @@ class Text(Result):
     """Words with no structure: `.echo`, help, a state in a line. Empty text shows as nothing."""
 
     text: str
+    ends_line: bool = True
+    """False where more text follows on the same line (`.printf`)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

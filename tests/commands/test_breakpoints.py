@@ -34,7 +34,7 @@ def test_a_breakpoint_is_listed_and_hit(session: Session) -> None:
 def test_what_stands_behind_g_runs_at_the_stop(session: Session) -> None:
     execute(session, "bp nt!KeUpdateSystemTime")
     _, stack = execute(session, "g; k 1")
-    assert to_text(stack).endswith("nt!KeUpdateSystemTime")
+    assert "nt!KeUpdateSystemTime" in to_text(stack)
 
 
 def test_numbers_ranges_and_all_of_them(session: Session) -> None:
