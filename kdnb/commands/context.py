@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
 
-INCOMPLETE = (
-    "NOTE: The trap frame does not contain all registers.\nSome register values may be zeroed or incorrect."
-)
+INCOMPLETE = "NOTE: The trap frame does not contain all registers.\nSome register values may be zeroed or incorrect."
 INTEGER_MASK = {8: 2, 4: 1}
 """Registers without segments: a trap frame has only two of them."""
 
@@ -67,6 +65,7 @@ def context_record(session: Session, arguments: Arguments) -> Result:
     ".ecxr",
     summary="Look at the context of the stored exception: only dump files have one.",
     syntax=".ecxr",
+    examples=(),
     tier="C",
 )
 def exception_context(session: Session, arguments: Arguments) -> Result:

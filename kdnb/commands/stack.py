@@ -1,4 +1,4 @@
-"""`k*`: the call stack (the command reference, 7.4)."""
+"""`k*`, `.frame`: the call stack (the command reference, 7.4)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.commands.memory_display import display_pointers
+from kdnb.debugger.register_names import program_counter, stack_pointer
+from kdnb.debugger.scope import RegisterContext
+from kdnb.debugger.stacks import walk
 from kdnb.errors import ExpressionError
-from kdnb.results.stack import Stack
+from kdnb.protocol.constants import MachineType
+from kdnb.results.stack import Frame, FrameRegisters
 
 if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
@@ -23,26 +27,46 @@ MOST_FRAMES = 0xFFFF
 @command(
     "k",
     summary="Show the call stack.",
-    syntax="k[b|c|v][n][f][L] [FrameCount]",
+    syntax="k[b|c|p|P|v][n][f][L] [FrameCount]\nk[...] = StackPtr InstructionPtr [FrameCount]   (x64)\n"
+    "k[...] = BasePtr [StackPtr InstructionPtr] [FrameCount]   (x86)",
     details="b adds four words of the home space (x64: seldom the true arguments) or three stack words (x86), v "
-    "adds trap frames, n frame numbers, f the size of each frame, c names only. The count is in the radix (hex).",
-    examples=("k", "kb", "kn 2", "kv", "kf", "kc", "kL 5"),
+    "adds trap frames, n frame numbers, f the size of each frame, c names only, L hides source lines; p and P do "
+    "nothing, since parameters need private symbols. The count is in the radix (hex). After .trap, .cxr or .frame /c "
+    "the stack begins there. The = forms begin at registers of your choice. A frame behind a WARNING line that speaks "
+    "of a scan of the stack is a guess.",
+    examples=("k", "kb", "kn 2", "kv", "kf", "kc", "kL 5", "k = @rsp @rip 2"),
     suffix="[bcpPvnfLM]*",
 )
 def show_stack(session: Session, arguments: Arguments) -> Result:
-    """The frames of the current processor."""
+    """The frames of the current scope."""
+    registers = _start(session, arguments) if arguments.match("=") else None
     count = arguments.expression(FRAME_LIMIT)
     if not 0 < count <= MOST_FRAMES:
         raise ExpressionError(f"Range error in 'k {arguments.text[:60]}'", "give 1 to ffff frames")
-    stack = session.unwind(count)
-    return Stack(
-        stack.frames[:count],
-        stack.machine,
-        stack.processor,
-        stack.address_size,
-        "k" + arguments.suffix,
-        "" if len(stack.frames) >= count else stack.note,
-    )
+    stack = walk(session, count + 1, registers)  # the words of a frame's home space lie in its caller's
+    note = "" if len(stack.frames) >= count else stack.note
+    return replace(stack, frames=stack.frames[:count], columns="k" + arguments.suffix, note=note)
+
+
+def _start(session: Session, arguments: Arguments) -> dict[str, int]:
+    """The registers of a `k =` form."""
+    registers = session.scope.values()
+    first = arguments.expression()
+    if session.machine == MachineType.I386:
+        registers["ebp"] = first
+        values = [arguments.expression() for _ in range(2) if _has_more(arguments)]
+        if len(values) == 2:
+            registers["esp"], registers["eip"] = values
+        elif values:
+            arguments.rest = f"0x{values[0]:x}"  # the only number behind the base pointer is the count
+    else:
+        registers[stack_pointer(session.machine)] = first
+        registers[program_counter(session.machine)] = arguments.expression()
+    return registers
+
+
+def _has_more(arguments: Arguments) -> bool:
+    return not arguments.at_end
 
 
 @command(
@@ -56,23 +80,34 @@ def show_stack_words(session: Session, arguments: Arguments) -> Result:
     """Raw stack words."""
     count = arguments.expression(0x10)
     arguments.name = "dps"
-    arguments.rest = f"0x{session.registers.sp:x} L0x{count:x}"
+    arguments.rest = f"0x{session.scope.sp:x} L0x{count:x}"
     return display_pointers(session, arguments)
 
 
 @command(
     ".frame",
-    summary="Show one frame of the stack.",
-    syntax=".frame [FrameNumber]",
-    examples=(".frame", ".frame 1"),
+    summary="Choose and show one frame of the stack.",
+    syntax=".frame [/c] [/r] [FrameNumber]",
+    details="dv shows the variables of the chosen frame, $frame is its number. /r also shows its registers; /c makes "
+    "them the register context, as .cxr does, so that r, u and k begin there. Only registers that functions preserve "
+    "are those of the frame; the others are as in the frames inside it.",
+    examples=(".frame", ".frame 1", ".frame /r 1"),
     tier="B",
 )
 def show_frame(session: Session, arguments: Arguments) -> Result:
-    """Frame `FrameNumber`, 0 unless given."""
-    number = arguments.expression(0)
+    """Frame `FrameNumber`, or the one chosen before."""
+    options = arguments.options({"c": False, "r": False})
+    number = arguments.expression(session.scope.frame)
+    arguments.finish()
     if number > MOST_FRAMES:
         raise ExpressionError(f"Range error in '.frame {arguments.text[:60]}'")
-    stack = session.unwind(number + 1)
+    stack = walk(session, number + 1)
     if number >= len(stack.frames):
         raise ExpressionError(f"Cannot find frame 0x{number:x}", f"the stack has {len(stack.frames)} frames")
-    return replace(stack.frames[number])
+    frame: Frame = stack.frames[number]
+    described = session.scope.describe(dict(frame.registers)) if "r" in options else None
+    if "c" in options:
+        session.scope.set(RegisterContext(frame.registers, ".frame /c"))
+    else:
+        session.scope.set(session.scope.context, number)
+    return FrameRegisters(frame, described) if described is not None else frame

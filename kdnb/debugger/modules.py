@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.debugger.loader_entry import LoaderEntry32, LoaderEntry64
 from kdnb.errors import MemoryReadError, SymbolFileError
+from kdnb.protocol.constants import MachineType
 from kdnb.results.modules import ModuleInfo
 from kdnb.symbols.pe import PeImage
 from kdnb.symbols.table import SymbolTable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kdnb.debugger.session import Session
+    from kdnb.symbols.frame_data import FrameTable
     from kdnb.symbols.pdb import PdbFile
     from kdnb.symbols.store import PdbSearch
     from kdnb.symbols.types import TypeTable
@@ -173,6 +175,13 @@ class Module:
                 self._typeless = True
                 self.symbol_note = error.message
         return self._types
+
+    @property
+    def frame_table(self) -> FrameTable | None:
+        """x86: what the PDB notes of frames, for stack walks; None for other machines and without a PDB."""
+        if self._session.machine != MachineType.I386 or self.pdb is None:
+            return None
+        return self.pdb.frame_table
 
     def forget_symbols(self) -> None:
         """The symbol path has changed: look again at the next use."""

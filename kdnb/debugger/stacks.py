@@ -7,20 +7,27 @@ from typing import TYPE_CHECKING
 
 from kdnb.debugger.registers import MACHINE_NAMES
 from kdnb.debugger.unwind import unwind
+from kdnb.errors import SymbolFileError
 from kdnb.protocol.constants import MachineType
 from kdnb.results.stack import Frame, Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kdnb.debugger.modules import Module
     from kdnb.debugger.session import Session
     from kdnb.debugger.unwind import UnwoundFrame
 
 __all__ = ["walk"]
 
+SET_CONTEXT = "  *** Stack trace for last set context - .thread/.cxr resets it"
 
-def walk(session: Session, limit: int = 256) -> Stack:
-    """The call stack of the current processor, innermost frame first."""
+
+def walk(session: Session, limit: int = 256, registers: Mapping[str, int] | None = None) -> Stack:
+    """The call stack of the current scope, innermost frame first, or the one that begins at `registers`."""
     session.require_stopped()
-    found, note = unwind(session.registers.values(), session.machine, session.memory, session.modules, limit)
+    start = session.scope.values() if registers is None else registers
+    found, note = unwind(start, session.machine, session.memory, session.modules, limit)
     return Stack(
         frames=tuple(
             _frame(session, number, frame, caller)
@@ -30,6 +37,7 @@ def walk(session: Session, limit: int = 256) -> Stack:
         processor=session.current_processor,
         address_size=session.pointer_size,
         note=note or "",
+        heading=SET_CONTEXT if session.scope.context is not None and registers is None else "",
     )
 
 
@@ -49,9 +57,25 @@ def _frame(session: Session, number: int, frame: UnwoundFrame, caller: UnwoundFr
         arguments=_arguments(session, frame, caller),
         registers=frame.registers,
         trap_frame=frame.trap_frame,
+        source=_source(module, frame.lookup_address) if module is not None else "",
+        is_guess=frame.is_guess,
+        frame_summary=frame.frame_summary,
         warning=frame.warning,
         function_entry=entry,
     )
+
+
+def _source(module: Module, address: int) -> str:
+    """`file @ line`, only of symbols that are loaded anyway."""
+    pdb = module.pdb if module.symbol_status != "deferred" else None
+    try:
+        line = pdb.line_at(address - module.base) if pdb is not None else None
+        symbol = module.symbols.nearest_symbol(address - module.base)
+    except SymbolFileError:
+        return ""
+    if line is None or (symbol is not None and line.rva < symbol.rva):
+        return ""  # the line of a function before this one, which has none
+    return f"{line.file} @ {line.line}"
 
 
 def _arguments(session: Session, frame: UnwoundFrame, caller: UnwoundFrame | None) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kdnb.results.memory import MemoryReader
+    from kdnb.symbols.frame_data import FrameTable
     from kdnb.symbols.pe import PeImage
     from kdnb.symbols.unwind_info import RuntimeFunction
 
@@ -25,6 +26,11 @@ class CodeModule(Protocol):
     @property
     def image(self) -> PeImage | None:
         """The image in target memory; None where its headers can't be read."""
+        ...
+
+    @property
+    def frame_table(self) -> FrameTable | None:
+        """x86: the PDB's notes on frames; None without a PDB."""
         ...
 
 
@@ -48,6 +54,10 @@ class UnwindStep:
     warning: str = ""
     saved: Mapping[str, int] = field(default_factory=dict)
     """Where the restored registers were saved: name to address."""
+    parameter_size: int = 0
+    """x86: bytes of arguments of the function that was left, on top of its caller's frame."""
+    frame_summary: str = ""
+    """x86: what kv says of the frame, `FPO: [1,0,0]`."""
 
 
 def read_integer(memory: MemoryReader, address: int, size: int = 8) -> int:

@@ -1,51 +1,159 @@
-"""From one x86 frame to its caller by the chain of saved EBPs (the protocol reference 8.4).
+"""From one x86 frame to its caller (the protocol reference 8.4).
 
-A simple walker: functions that use EBP for something else break it. The first instruction of a function and
-a return are recognised by their bytes, where EBP still is, or again is, the caller's.
+In this order: the rest of an epilog, recognised by its instructions; the frame data and FPO records of the PDB; the
+chain of saved EBPs, which functions that use EBP for something else break. The first instructions of a function
+without records are recognised by their bytes, where EBP still is the caller's.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.epilog_x86 import run_epilog
+from kdnb.debugger.stack_scan import is_return_address
 from kdnb.debugger.unwind_step import UnwindStep, read_integer
-from kdnb.errors import MemoryReadError
+from kdnb.errors import MemoryReadError, SymbolFileError
+from kdnb.protocol.constants import MachineType
+from kdnb.symbols.frame_data import FrameData, FrameKind, FrameTable, run_frame_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kdnb.debugger.unwind_step import CodeModule, ModuleLookup
     from kdnb.results.memory import MemoryReader
 
-__all__ = ["unwind_x86"]
+__all__ = ["TRAP_EIP", "unwind_x86"]
 
 _MASK = 0xFFFFFFFF
 _FRAME_SETUP = (b"\x8b\xec", b"\x89\xe5")  # mov ebp, esp in both encodings
+_MAX_EPILOG = 32
+_SEARCHED_WORDS = 64
+_TRAP_EBP, TRAP_EIP, _TRAP_CS, _TRAP_ESP = 0x60, 0x68, 0x6C, 0x74
+"""Places in KTRAP_FRAME."""
 
 
-def unwind_x86(registers: Mapping[str, int], memory: MemoryReader, exact: bool) -> UnwindStep:
-    """The caller of the frame; `exact` as for x64. Raises `MemoryReadError` for the stack."""
-    esp, ebp, eip = (registers[name] & _MASK for name in ("esp", "ebp", "eip"))
-    pushed = _bytes_on_stack(memory, eip) if exact else None
-    if pushed is not None:
-        return_slot = esp + pushed
-        caller_ebp = read_integer(memory, esp, 4) if pushed else ebp
-        return _step(registers, memory, return_slot, caller_ebp, esp - 4 if not pushed else esp)
-    caller_ebp = read_integer(memory, ebp, 4)
-    return _step(registers, memory, ebp + 4, caller_ebp, ebp)
+def unwind_x86(
+    registers: Mapping[str, int],
+    memory: MemoryReader,
+    modules: ModuleLookup,
+    exact: bool,
+    callee_parameters: int = 0,
+) -> UnwindStep:
+    """The caller of the frame; `exact` as for x64, `callee_parameters` bytes lie on top of a caller's frame.
+
+    Raises `MemoryReadError` for the stack.
+    """
+    registers = {**registers, **{name: registers[name] & _MASK for name in ("eip", "esp", "ebp")}}
+    eip = registers["eip"]
+    module = modules.find(eip if exact else eip - 1)
+    table = _frame_table(module)
+    rva = eip - module.base if module is not None else 0
+    record = table.lookup(rva if exact else rva - 1) if table is not None else None
+    if exact:
+        code = _read_available(memory, eip, _MAX_EPILOG)
+        function = table.function_at(rva) if table is not None else None
+        bounds = (module.base + function[0], module.base + function[1]) if module and function else None
+        if (left := run_epilog(code, eip, registers, memory, bounds)) is not None:
+            return _step(left, memory, left["esp"], record)
+        if record is None and (pushed := _bytes_on_stack(memory, eip)) is not None:
+            caller_ebp = read_integer(memory, registers["esp"], 4) if pushed else registers["ebp"]
+            return _step({**registers, "ebp": caller_ebp}, memory, registers["esp"] + pushed)
+    if record is not None and record.kind is FrameKind.TRAP:
+        return _leave_trap(registers, memory)
+    if record is not None and (record.program or record.kind is FrameKind.FPO):
+        try:
+            return _by_record(registers, memory, modules, record, callee_parameters, exact)
+        except SymbolFileError:
+            pass  # the record is damaged; perhaps the chain holds
+    ebp = registers["ebp"]
+    return _step({**registers, "ebp": read_integer(memory, ebp, 4)}, memory, ebp + 4, record)
+
+
+def _frame_table(module: CodeModule | None) -> FrameTable | None:
+    try:
+        return module.frame_table if module is not None else None
+    except SymbolFileError:
+        return None
 
 
 def _step(
-    registers: Mapping[str, int], memory: MemoryReader, return_slot: int, caller_ebp: int, frame_pointer: int
+    registers: Mapping[str, int], memory: MemoryReader, return_slot: int, record: FrameData | None = None
 ) -> UnwindStep:
     caller = dict(registers)
-    caller.update(eip=read_integer(memory, return_slot & _MASK, 4), ebp=caller_ebp, esp=(return_slot + 4) & _MASK)
-    return UnwindStep(caller, frame_pointer=frame_pointer & _MASK)
+    caller.update(eip=read_integer(memory, return_slot & _MASK, 4), esp=(return_slot + 4) & _MASK)
+    return UnwindStep(
+        caller,
+        frame_pointer=return_slot - 4 & _MASK,
+        parameter_size=record.parameter_size if record is not None else 0,
+        frame_summary=record.summary if record is not None else "",
+    )
+
+
+def _by_record(
+    registers: Mapping[str, int],
+    memory: MemoryReader,
+    modules: ModuleLookup,
+    record: FrameData,
+    callee_parameters: int,
+    exact: bool,
+) -> UnwindStep:
+    start = registers["esp"] + record.local_size + record.saved_size
+    at = _search(start, 0 if exact else callee_parameters, memory, modules)
+    if not record.program:
+        caller = dict(registers)
+        if record.uses_ebp:
+            # Where MSVC's functions push EBP, as other stack walkers have it too.
+            saved = registers["esp"] + callee_parameters + record.saved_size - 8
+            caller["ebp"] = read_integer(memory, saved & _MASK, 4)
+        return _step(caller, memory, at, record)
+    values = {f"${name}": value for name, value in registers.items()} | {
+        ".raSearch": at, ".raSearchStart": at, ".cbLocals": record.local_size, ".cbParams": record.parameter_size,
+        ".cbSavedRegs": record.saved_size, ".cbCalleeParams": callee_parameters,
+    }  # fmt: skip
+    found = run_frame_program(record.program, values, lambda address: read_integer(memory, address, 4))
+    if "$eip" not in found or "$esp" not in found:
+        raise SymbolFileError("frame program without a return address")
+    caller = {**registers, **{name[1:]: value for name, value in found.items() if name[1:] in registers}}
+    return UnwindStep(
+        caller,
+        frame_pointer=found["$esp"] - 8 & _MASK,
+        parameter_size=record.parameter_size,
+        frame_summary=record.summary,
+    )
+
+
+def _search(start: int, callee_parameters: int, memory: MemoryReader, modules: ModuleLookup) -> int:
+    """`.raSearch`: the first likely return address from the fixed part of the frame on; `start` where there is none.
+
+    Arguments for calls to come may lie below it: those of the callee that is left, or pushed ones.
+    """
+    places = [start + callee_parameters, *(start + 4 * index for index in range(_SEARCHED_WORDS))]
+    for at in places:
+        try:
+            value = read_integer(memory, at & _MASK, 4)
+        except MemoryReadError:
+            break
+        if is_return_address(value, MachineType.I386, memory, modules):
+            return at & _MASK
+    # The outermost function has no caller in known code: its return address is where it should be.
+    return start & _MASK
+
+
+def _leave_trap(registers: Mapping[str, int], memory: MemoryReader) -> UnwindStep:
+    """The interrupted code: EBP points to the KTRAP_FRAME."""
+    frame = registers["ebp"]
+    caller = dict(registers)
+    caller["eip"] = read_integer(memory, frame + TRAP_EIP, 4)
+    caller["ebp"] = read_integer(memory, frame + _TRAP_EBP, 4)
+    from_user = read_integer(memory, frame + _TRAP_CS, 4) & 1
+    caller["esp"] = read_integer(memory, frame + _TRAP_ESP, 4) if from_user else frame + _TRAP_ESP
+    return UnwindStep(caller, frame_pointer=frame, trap_frame=frame + TRAP_EIP)
 
 
 def _bytes_on_stack(memory: MemoryReader, eip: int) -> int | None:
     """Bytes above the return address where no frame stands at `eip`; None in a body with its frame."""
     code = _read_available(memory, eip, 5)
-    if code[:1] in (b"\xc3", b"\xc2") or (code[:1] == b"\x55" and code[1:3] in _FRAME_SETUP):
+    if code[:1] == b"\x55" and code[1:3] in _FRAME_SETUP:
         return 0
     if code[:3] in (b"\x8b\xff\x55", b"\xcc\xc3"):  # hot-patch prolog, and DbgBreakPoint with its return
         return 0

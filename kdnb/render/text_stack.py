@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines, printable
 from kdnb.results.addresses import format_address
-from kdnb.results.stack import Frame, Stack
+from kdnb.results.stack import Frame, FrameRegisters, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,8 @@ def _stack(value: Stack) -> Iterator[str]:
     options = value.columns[1:]
     with_arguments = "b" in options or "v" in options
     numbered = value.address_size == 8 or "n" in options
+    if value.heading:
+        yield value.heading
     yield _header(value.address_size, options, with_arguments, numbered)
     previous: Frame | None = None
     for frame in value.frames:
@@ -50,8 +52,10 @@ def _header(size: int, options: str, with_arguments: bool, numbered: bool) -> st
 def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arguments: bool, numbered: bool) -> str:
     start = f"{frame.number:02x} " if numbered else ""
     site = printable(frame.symbol)
-    if "v" in options and frame.trap_frame is not None:
-        site += f" (TrapFrame @ {format_address(frame.trap_frame, size)})"
+    if "v" in options:
+        trap = f"TrapFrame @ {format_address(frame.trap_frame, size)}" if frame.trap_frame is not None else ""
+        notes = " ".join(note for note in (printable(frame.frame_summary), trap) if note)
+        site += f" ({notes})" if notes else ""
     if frame.source and "L" not in options:
         site += f" [{printable(frame.source)}]"
     if "c" in options:
@@ -75,3 +79,9 @@ def _frame(value: Frame) -> Iterator[str]:
     """One frame as `.frame` shows it."""
     size = 4 if max(value.child_sp, value.return_address, value.instruction_pointer) < 1 << 32 else 8
     yield _row(value, None, size, "", False, True)
+
+
+@lines.register(FrameRegisters)
+def _frame_registers(value: FrameRegisters) -> Iterator[str]:
+    yield from _frame(value.frame)
+    yield from lines(value.registers)

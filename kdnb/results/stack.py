@@ -10,7 +10,9 @@ from kdnb.results.base import Result, TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Frame", "Stack"]
+    from kdnb.results.registers import RegisterSet
+
+__all__ = ["Frame", "FrameRegisters", "Stack"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,10 +33,23 @@ class Frame(Result):
     """Registers as far as the unwinder knows them in this frame."""
     trap_frame: int | None = None
     source: str = ""
+    """`file @ line`, where the PDB knows it."""
+    frame_summary: str = ""
+    """x86: what the PDB notes of the frame, `FPO: [1,0,0]`."""
     warning: str = ""
     """Line shown before this frame: why the following frames may be wrong."""
+    is_guess: bool = False
+    """Found by looking through the stack for return addresses, since nothing said where the caller is."""
     function_entry: tuple[int, int, int] | None = None
     """RUNTIME_FUNCTION as addresses: begin, end, unwind info."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FrameRegisters(Result):
+    """A frame with all its registers (`.frame /r`)."""
+
+    frame: Frame
+    registers: RegisterSet
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,6 +64,8 @@ class Stack(TableResult):
     """The command that asked: `k`, `kb`, `kn`, `kv`, `kc`, `kf`, ..."""
     note: str = ""
     """Why the walk ended early, if it did."""
+    heading: str = ""
+    """Line shown first: whose registers the walk began with, where these are not the processor's."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -68,6 +85,7 @@ class Stack(TableResult):
                 "instruction_pointer": f.instruction_pointer,
                 "symbol": f.symbol,
                 "module": f.module,
+                "is_guess": f.is_guess,
             }
             for f in self.frames
         ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from kdnb.errors import SymbolFileError
+from kdnb.symbols.frame_data import FrameTable
 from kdnb.symbols.table import Symbol
 from kdnb.symbols.types import TypeTable
 
@@ -76,6 +77,8 @@ def _as_symbol_file_error(name: str) -> Iterator[None]:
         raise SymbolFileError(f"{name}: {error.strerror or error}") from error
 
 
+FPO_SLOT, FRAME_DATA_SLOT = 0, 9
+"""Places of stream numbers in the optional debug header."""
 TYPE_STREAM = 2
 """Number of the stream of type records (TPI), fixed by the format."""
 
@@ -167,6 +170,18 @@ class PdbFile:
             name = undecorate(public.name) if is_x86 else public.name
             found.setdefault((public.rva, name), Symbol(public.rva, name, None, public.is_function))
         return list(found.values())
+
+    @cached_property
+    def frame_table(self) -> FrameTable:
+        """x86: FPO records and frame data; empty where the PDB has none."""
+        with _as_symbol_file_error(self.name):
+            names = self._pdb.string_table()
+            streams = [self._pdb.dbi.dbg_stream(slot) for slot in (FRAME_DATA_SLOT, FPO_SLOT)]
+            frame_data, fpo = (
+                self._pdb.msf.read_stream(number) if self._pdb.msf.is_valid_stream(number) else b""
+                for number in streams
+            )
+            return FrameTable.parse(frame_data, fpo, lambda at: str(names.get(at)) if names is not None else "")
 
     @cached_property
     def _lines(self) -> list[SourceLine]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from kdnb.errors import MemoryReadError, SymbolFileError
+from kdnb.symbols.unwind_arm64 import Arm64FunctionTable
 from kdnb.symbols.unwind_info import FunctionTable, UnwindInfo
 
 if TYPE_CHECKING:
@@ -189,6 +190,12 @@ class PeImage:
         rva, size = self._directory(_EXCEPTION)
         return FunctionTable(self.read, rva, size if self.machine == 0x8664 and rva else 0)
 
+    @cached_property
+    def arm64_functions(self) -> Arm64FunctionTable:
+        """The .pdata entries of an ARM64 image; empty for other machines."""
+        rva, size = self._directory(_EXCEPTION)
+        return Arm64FunctionTable(self.read, rva, size if self.machine == 0xAA64 and rva else 0)
+
     def unwind_info(self, rva: int) -> UnwindInfo:
         """The UNWIND_INFO at `rva`; raises `SymbolFileError`."""
         return UnwindInfo.parse(self.read(rva, UnwindInfo.full_size(self.read(rva, UnwindInfo.HEADER_SIZE))))
@@ -198,7 +205,7 @@ class PeImage:
 
         A fragment that chains to another entry gives its own range, not its parent's.
         """
-        function = self.function_table.lookup(rva)
+        function = self.arm64_functions.lookup(rva) if self.machine == 0xAA64 else self.function_table.lookup(rva)
         return (function.begin, function.end) if function else None
 
 

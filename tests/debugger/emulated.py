@@ -37,6 +37,8 @@ class Caller:
 class Program:
     """A program with one image; it is its own memory, module and module lookup."""
 
+    frame_table = None
+
     def __init__(self, data: bytes) -> None:
         self.base = BASE
         file_image = PeImage.from_file(data)

@@ -38,6 +38,8 @@ class FlatMemory:
 class HandMadeModule:
     """A PE image of which only the headers, a function table and unwind data exist; zeros elsewhere."""
 
+    frame_table = None
+
     def __init__(self, memory: FlatMemory | None = None, base: int = 0x1_0000) -> None:
         self.memory = memory or FlatMemory()
         self.base, self.size = base, 0x4000

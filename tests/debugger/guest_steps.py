@@ -24,6 +24,7 @@ class GuestModule:
     size: int
     image: PeImage
     symbols: SymbolTable
+    frame_table = None
 
 
 class GuestMemory:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kdnb.debugger.unwind import unwind
 from kdnb.protocol.constants import MachineType
+from kdnb.symbols.pdb import PdbFile
+from tests.debugger.emulated_other import BASE, X86, Caller, Emulated
 from tests.debugger.flat_memory import STACK, FlatMemory, HandMadeModule
+from tests.symbols.build import build
 
 
 def test_x86_follows_the_chain_of_saved_frame_pointers() -> None:
@@ -32,3 +37,36 @@ def test_x86_before_and_after_a_frame_the_return_address_is_on_top(code: str, at
     frames, _ = unwind(registers, MachineType.I386, memory, module)
     assert frames[0].return_address == 0x1_1234
     assert frames[1].registers["ebp"] == (0x5555 if skipped else STACK + 0x40)
+
+
+PROGRAM = Path(__file__).parent / "unwind_programs" / "portable.c"
+TARGET = ["--target=i686-pc-windows-msvc", "-g", "-gcodeview", "-ffreestanding", "-fno-stack-protector"]
+LINK = (f"/base:{BASE:#x}", "/dynamicbase:no")
+
+
+@pytest.mark.external("clang", "lld-link")
+@pytest.mark.parametrize("options", ["-O0", "-O2", "-Oz", "-O2 -fno-omit-frame-pointer"])
+def test_every_instruction_of_an_x86_program_unwinds_to_the_true_chain(tmp_path: Path, options: str) -> None:
+    """Functions without frame pointers too: the PDB's frame data says where the return address is."""
+    flags = ["-mno-stack-arg-probe", "-mno-sse", *options.split()]
+    built = build(tmp_path, [PROGRAM], *flags, entry="Entry", target=TARGET, link_options=LINK)
+    pdb = PdbFile.open(built.pdb)
+    assert len(pdb.frame_table) > 10
+    program = Emulated(X86, built.image.read_bytes(), pdb.frame_table)
+    symbols = {public.name: BASE + public.rva for public in pdb.publics()}
+    depths: list[int] = []
+
+    def check(registers: dict[str, int], chain: list[Caller]) -> None:
+        frames, note = unwind(registers, MachineType.I386, program, program)
+        callers = chain[::-1]
+        where = f"at {registers['eip'] - BASE:#x}"
+        assert [frame.return_address for frame in frames] == [caller.pc for caller in callers], where
+        assert note is None
+        for frame, caller in zip(frames[1:], callers, strict=False):
+            expected = {name: caller.registers[name] for name in X86.nonvolatile}
+            assert {name: frame.registers[name] for name in expected} == expected, where
+        depths.append(len(chain))
+
+    program.run(symbols["_Entry"], symbols["_TheEnd"], check)
+    assert len(depths) > 500
+    assert max(depths) >= 8
