@@ -215,6 +215,25 @@ def event_filters(session: Session, arguments: Arguments) -> Result:
 
 
 @command(
+    "q",
+    "qd",
+    summary="Let go of the target: remove all breakpoints and let it run.",
+    syntax="q|qd",
+    details="The line stays open: a break-in takes hold of the target again. Closing the session ends it.",
+    examples=("qd",),
+    resumes=True,
+    needs_stop=False,
+)
+def detach(session: Session, arguments: Arguments) -> Result:
+    """The target is never left frozen, with q neither."""
+    arguments.finish()
+    if session.is_running and len(session.breakpoints):
+        session.break_in()  # breakpoints can only be taken out of a stopped target
+    session.detach()
+    return Text("Breakpoints removed; the target runs.")
+
+
+@command(
     ".help",
     "help",
     summary="List the commands.",

@@ -65,6 +65,13 @@ def test_no_bug_check_yet(session: Session) -> None:
     assert value.code == 0
 
 
+def test_qd_removes_the_breakpoints_and_lets_the_target_run(session: Session) -> None:
+    assert text(session, "bp nt!KeBugCheckEx; qd").endswith("the target runs.")
+    assert session.is_running
+    assert len(session.breakpoints) == 0
+    session.break_in()
+
+
 def test_event_filters(session: Session) -> None:
     assert text(session, "sxe ld; sx").split("\n")[1] == "  ld - break"
     execute(session, "sxd ld")

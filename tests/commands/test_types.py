@@ -49,5 +49,5 @@ def test_a_pattern_lists_names(session: Session) -> None:
 
 @pytest.mark.parametrize("command", ["dt nt!_NOSUCH", "dt nosuch!_X", "dt nt!_ZZ*", "dt nt!_LIST_ENTRY nosuch"])
 def test_what_isnt_there_is_one_clear_line(session: Session, command: str) -> None:
-    with pytest.raises(CommandError, match=r"not found|no type|resolve"):
+    with pytest.raises(CommandError, match=r"not found|no type|no module|resolve"):
         execute(session, command)
