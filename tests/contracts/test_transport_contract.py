@@ -9,9 +9,11 @@ import time
 import pytest
 
 from kdnb.errors import TransportClosed
+from kdnb.transport import windows_pipe
 from kdnb.transport.faults import FaultRules, FaultyTransport
 from kdnb.transport.memory import memory_pair
 from kdnb.transport.registry import listen, open_transport
+from tests.transport.fake_kernel32 import FakeKernel32
 
 LONG = 20.0  # never waited for in full: every read here ends by data, wake or close
 
@@ -67,6 +69,23 @@ def loop_pair():
     return transport, transport
 
 
+def fifo_pair(path):
+    for suffix in ("in", "out"):
+        os.mkfifo(f"{path}.{suffix}")
+    listener = listen(f"com:pipe,port={path}")
+    return open_transport(f"com:pipe,port={path}"), listener.accept(LONG)
+
+
+def named_pipe_pair(monkeypatch):
+    """Windows' pipes on a stand-in for kernel32."""
+    fake = FakeKernel32()
+    monkeypatch.setattr(windows_pipe, "load_kernel32", lambda: fake)
+    monkeypatch.setattr(windows_pipe, "last_error", fake.last_error)
+    listener = windows_pipe.PipeListener(r"\\.\pipe\x", "")
+    client = windows_pipe.connect(r"\\.\pipe\x")
+    return client, listener.accept(LONG)
+
+
 def udp_pair():
     from kdnb.transport.udp import UdpTransport
 
@@ -77,13 +96,13 @@ def udp_pair():
     return host, target
 
 
-KINDS = ["memory", "datagram memory", "tcp", "unix", "pty", "loop", "udp", "faultless memory", "faultless tcp"]
+KINDS = "memory,datagram memory,tcp,unix,pty,loop,udp,fifo,named pipe,faultless memory,faultless tcp".split(",")
 
 
 @pytest.fixture(params=KINDS)
-def pair(request, tmp_path):
+def pair(request, tmp_path, monkeypatch):
     kind = request.param
-    if kind in {"unix", "pty"} and os.name == "nt":
+    if kind in {"unix", "pty", "fifo"} and os.name == "nt":
         pytest.skip("no such thing on Windows")
     made = {
         "memory": memory_pair,
@@ -93,6 +112,8 @@ def pair(request, tmp_path):
         "pty": pty_pair,
         "loop": loop_pair,
         "udp": udp_pair,
+        "fifo": lambda: fifo_pair(tmp_path / "kd"),
+        "named pipe": lambda: named_pipe_pair(monkeypatch),
         "faultless memory": lambda: wrapped(memory_pair()),
         "faultless tcp": lambda: wrapped(tcp_pair()),
     }[kind]()

@@ -88,15 +88,6 @@ def test_a_serial_line_is_a_client_that_is_there_at_once():
     listener.close()
 
 
-def test_a_named_pipe_needs_windows():
-    import sys
-
-    if sys.platform == "win32":
-        pytest.skip("this is Windows")
-    with pytest.raises(ConnectionStringError, match="Windows only"):
-        open_transport(r"com:pipe,port=\\.\pipe\com_1")
-
-
 def test_a_key_shows_in_neither_repr_nor_text():
     spec = parse_spec("net:port=50000,key=secret.2.3.4")
     assert "secret" not in repr(spec) + str(spec)

@@ -1,0 +1,275 @@
+r"""Windows named pipes with overlapped I/O, by a thin layer of ctypes over kernel32.
+
+Untested on Windows: nothing of ours runs there. The tests run it against a stand-in for kernel32. Overlapped, since a
+pipe opened without it lets nobody write while somebody waits in a read. Facts: Microsoft's pages on "Named Pipe Server
+Using Overlapped I/O", CreateFileW, ReadFile, GetOverlappedResult, CancelIoEx.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+from typing import Any
+
+from kdnb.errors import ConnectError, TransportClosed
+
+__all__ = ["PipeListener", "PipeTransport", "connect"]
+
+READ_SIZE = 0x10000
+WRITE_TIMEOUT_MS = 10_000
+"""In this time the other end must have taken a packet; the same as for sockets."""
+BUSY_TIMEOUT_MS = 5_000
+"""How long to wait for a pipe whose only instance serves another client."""
+
+GENERIC_READ_WRITE = 0xC0000000
+OPEN_EXISTING = 3
+FILE_FLAG_OVERLAPPED = 0x40000000
+FILE_FLAG_FIRST_PIPE_INSTANCE = 0x00080000
+SECURITY_IDENTIFICATION = 0x00110000
+"""With SECURITY_SQOS_PRESENT: the pipe's server may learn who we are, not act as us."""
+PIPE_ACCESS_DUPLEX = 3
+PIPE_REJECT_REMOTE_CLIENTS = 8
+INVALID_HANDLE = ctypes.c_void_p(-1).value
+ERROR_PIPE_BUSY, ERROR_MORE_DATA, ERROR_PIPE_CONNECTED, ERROR_IO_PENDING = 231, 234, 535, 997
+ERROR_NO_DATA = 232
+"""From ConnectNamedPipe: a client came and has gone again already."""
+WAIT_OBJECT_0 = 0
+
+
+class Overlapped(ctypes.Structure):
+    """OVERLAPPED: one operation under way, and the event that its end sets."""
+
+    _fields_ = (
+        ("internal", ctypes.c_void_p),
+        ("internal_high", ctypes.c_void_p),
+        ("offset", ctypes.c_uint32),
+        ("offset_high", ctypes.c_uint32),
+        ("event", ctypes.c_void_p),
+    )
+
+
+_HANDLE, _DWORD, _POINTER = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p
+_NAME = ctypes.c_wchar_p
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "CancelIoEx": (_DWORD, (_HANDLE, _POINTER)),
+    "CloseHandle": (_DWORD, (_HANDLE,)),
+    "ConnectNamedPipe": (_DWORD, (_HANDLE, _POINTER)),
+    "CreateEventW": (_HANDLE, (_POINTER, _DWORD, _DWORD, _NAME)),
+    "CreateFileW": (_HANDLE, (_NAME, _DWORD, _DWORD, _POINTER, _DWORD, _DWORD, _HANDLE)),
+    "CreateNamedPipeW": (_HANDLE, (_NAME, _DWORD, _DWORD, _DWORD, _DWORD, _DWORD, _DWORD, _POINTER)),
+    "GetOverlappedResult": (_DWORD, (_HANDLE, _POINTER, _POINTER, _DWORD)),
+    "ReadFile": (_DWORD, (_HANDLE, _POINTER, _DWORD, _POINTER, _POINTER)),
+    "SetEvent": (_DWORD, (_HANDLE,)),
+    "WaitForMultipleObjects": (_DWORD, (_DWORD, _POINTER, _DWORD, _DWORD)),
+    "WaitNamedPipeW": (_DWORD, (_NAME, _DWORD)),
+    "WriteFile": (_DWORD, (_HANDLE, _POINTER, _DWORD, _POINTER, _POINTER)),
+}
+"""Result and arguments of each function: without them ctypes would cut handles to 32 bits."""
+
+
+def load_kernel32() -> Any:
+    """kernel32 with its signatures; fails where there is no Windows."""
+    library: Any = vars(ctypes)["WinDLL"]("kernel32", use_last_error=True)
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def last_error() -> int:
+    return int(vars(ctypes)["get_last_error"]())
+
+
+def _text(code: int) -> str:
+    describe = vars(ctypes).get("FormatError")
+    return str(describe(code)).strip() if describe else f"Windows error {code}"
+
+
+class _Operation:
+    """One overlapped operation at a time on a handle, with its own event."""
+
+    def __init__(self, kernel32: Any, handle: int) -> None:
+        self._kernel32 = kernel32
+        self._handle = handle
+        self._overlapped = Overlapped(event=kernel32.CreateEventW(None, True, False, None))
+        self.pending = False
+
+    @property
+    def event(self) -> int:
+        return int(self._overlapped.event)
+
+    def start(self, begin: str, *arguments: Any, well: int = 0) -> None:
+        """Call the function `begin`; `well` is an error code that says that it is done already. Raises OSError."""
+        done = getattr(self._kernel32, begin)(self._handle, *arguments, ctypes.byref(self._overlapped))
+        error = 0 if done else last_error()
+        if error not in {0, ERROR_IO_PENDING, well}:
+            raise OSError(error, _text(error))
+        self.pending = True
+        if well and error == well:  # then the operation never began, and its event stays as it was
+            self._kernel32.SetEvent(self.event)
+
+    def finish(self, wait: bool = False) -> int:
+        """Bytes moved by the operation, which has ended (or is waited for). Raises OSError."""
+        self.pending = False
+        count = _DWORD(0)
+        overlapped = ctypes.byref(self._overlapped)
+        if not self._kernel32.GetOverlappedResult(self._handle, overlapped, ctypes.byref(count), wait):
+            error = last_error()
+            if error != ERROR_MORE_DATA:
+                raise OSError(error, _text(error))
+        return count.value
+
+    def cancel(self) -> None:
+        """End it, and wait until it has ended: Windows writes into its buffer until then."""
+        if self.pending:
+            self._kernel32.CancelIoEx(self._handle, ctypes.byref(self._overlapped))
+            with contextlib.suppress(OSError):
+                self.finish(wait=True)
+
+    def close(self) -> None:
+        self.cancel()
+        self._kernel32.CloseHandle(self.event)
+
+
+def _wait(kernel32: Any, events: list[int], timeout_ms: int) -> int | None:
+    """Which of the events is set, the first one first; None at the timeout."""
+    handles = (ctypes.c_void_p * len(events))(*events)
+    index = int(kernel32.WaitForMultipleObjects(len(events), handles, False, timeout_ms)) - WAIT_OBJECT_0
+    return index if 0 <= index < len(events) else None
+
+
+class PipeTransport:
+    """An open named pipe. It owns its handle."""
+
+    datagrams = False
+
+    def __init__(self, handle: int, kernel32: Any) -> None:
+        self._kernel32 = kernel32
+        self._handle = handle
+        self._buffer = ctypes.create_string_buffer(READ_SIZE)
+        self._reading = _Operation(kernel32, handle)
+        self._writing = _Operation(kernel32, handle)
+        self._woken = int(kernel32.CreateEventW(None, False, False, None))  # resets itself when a wait saw it
+        self._reads = threading.Lock()
+        self._writes = threading.Lock()
+        self._closing = threading.Lock()
+        self._closed = False
+
+    def read(self, timeout: float) -> bytes:
+        with self._reads:
+            if self._closed:
+                raise TransportClosed("the pipe was closed here")
+            try:
+                if not self._reading.pending:
+                    self._reading.start("ReadFile", self._buffer, READ_SIZE, None)
+                ready = _wait(self._kernel32, [self._reading.event, self._woken], max(int(timeout * 1000), 0))
+                if ready == 0:
+                    return self._buffer.raw[: self._reading.finish()]
+            except OSError as error:
+                raise TransportClosed(f"the pipe broke: {error.strerror}", "connect again") from error
+            if self._closed:
+                raise TransportClosed("the pipe was closed here")
+            return b""
+
+    def write(self, data: bytes) -> None:
+        with self._writes:
+            if self._closed:
+                raise TransportClosed("the pipe was closed here")
+            try:
+                self._writing.start("WriteFile", data, len(data), None)
+                if _wait(self._kernel32, [self._writing.event], WRITE_TIMEOUT_MS) is None:
+                    self._writing.cancel()
+                    raise TransportClosed("nobody reads the pipe", "connect again")
+                self._writing.finish()
+            except OSError as error:
+                raise TransportClosed(f"the pipe broke: {error.strerror}", "connect again") from error
+
+    def wake(self) -> None:
+        with self._closing:
+            if not self._closed:
+                self._kernel32.SetEvent(self._woken)
+
+    def close(self) -> None:
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._kernel32.SetEvent(self._woken)
+        with self._reads, self._writes:
+            self._reading.close()
+            self._writing.close()
+            self._kernel32.CloseHandle(self._woken)
+            self._kernel32.CloseHandle(self._handle)
+
+
+class PipeListener:
+    """Serves a named pipe to one client of this computer after another."""
+
+    def __init__(self, name: str, address: str) -> None:
+        """Raises ConnectError where the pipe can't be made, e.g. because somebody serves it already."""
+        self.address = address
+        self._name = name
+        self._kernel32 = load_kernel32()
+        self._handle: int | None = None
+        self._connecting: _Operation | None = None
+        self._closed = False
+        self._create()
+
+    def accept(self, timeout: float) -> PipeTransport | None:
+        if self._closed:
+            raise TransportClosed("the listener was closed")
+        if self._handle is None:
+            self._create()
+        assert self._handle is not None
+        assert self._connecting is not None
+        try:
+            if not self._connecting.pending:
+                self._connecting.start("ConnectNamedPipe", well=ERROR_PIPE_CONNECTED)
+        except OSError as error:
+            if error.errno != ERROR_NO_DATA:
+                raise TransportClosed(f"the pipe {self._name} broke: {error.strerror}") from error
+            self._drop()
+            return None
+        if _wait(self._kernel32, [self._connecting.event], max(int(timeout * 1000), 0)) is None:
+            return None
+        handle, self._handle = self._handle, None
+        self._connecting.pending = False
+        self._connecting.close()
+        return PipeTransport(handle, self._kernel32)
+
+    def close(self) -> None:
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
+        """Give up the instance that waits for a client."""
+        if self._handle is not None and self._connecting is not None:
+            self._connecting.close()
+            self._kernel32.CloseHandle(self._handle)
+        self._handle = None
+
+    def _create(self) -> None:
+        flags = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE
+        handle = self._kernel32.CreateNamedPipeW(
+            self._name, flags, PIPE_REJECT_REMOTE_CLIENTS, 1, READ_SIZE, READ_SIZE, 0, None
+        )
+        if handle == INVALID_HANDLE:
+            raise ConnectError(f"can't serve the pipe {self._name}: {_text(last_error())}", "choose another name")
+        self._handle = int(handle)
+        self._connecting = _Operation(self._kernel32, self._handle)
+
+
+def connect(name: str) -> PipeTransport:
+    """Open a pipe that somebody serves. Raises ConnectError when there is none."""
+    kernel32 = load_kernel32()
+    flags = FILE_FLAG_OVERLAPPED | SECURITY_IDENTIFICATION
+    for _ in range(2):
+        handle = kernel32.CreateFileW(name, GENERIC_READ_WRITE, 0, None, OPEN_EXISTING, flags, None)
+        if handle != INVALID_HANDLE:
+            return PipeTransport(int(handle), kernel32)
+        error = last_error()
+        if error != ERROR_PIPE_BUSY or not kernel32.WaitNamedPipeW(name, BUSY_TIMEOUT_MS):
+            break
+    hint = "start the virtual machine first, and check the name of its pipe"
+    raise ConnectError(f"can't open the pipe {name}: {_text(error)}", hint)
