@@ -92,8 +92,8 @@ def parse_spec(text: str) -> Spec:
     if scheme in {"dump", "snapshot"}:
         return Spec(scheme, rest.strip())
     if scheme in {"tcp", "unix"}:
-        argument, options = _split_options(rest.strip(), _KNOWN_OPTIONS[scheme])
-        return Spec(scheme, argument, _options(scheme, options))
+        argument, settings = _split_options(rest.strip(), _KNOWN_OPTIONS[scheme])
+        return Spec(scheme, argument, _options(scheme, settings))
     if scheme == "replay":
         # A path may hold commas; only a last part that is an option counts as one.
         path, comma, key = rest.rpartition(",key=")
