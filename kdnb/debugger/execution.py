@@ -35,6 +35,8 @@ SLICE = 0.25
 """Longest wait for the target without looking at what the user wants, in seconds."""
 BREAK_IN_INTERVAL = 1.5
 """Between two break-ins while the target doesn't stop (1.8: 1-2 s)."""
+FIRST_BREAK_IN = 0.05
+"""After the target was first heard: time to take the stop that it may have announced, before 62 asks for one."""
 BREAK_IN_TIMEOUT = 30.0
 INT3 = 0xCC
 MAX_TEXT = 4096
@@ -63,7 +65,7 @@ class Execution:
         if not break_in:
             return None
         session.request_break()
-        self._next_break = session.clock() + BREAK_IN_INTERVAL
+        self._next_break = session.clock() + FIRST_BREAK_IN
         stop = self._wait(deadline)
         if stop is None:
             raise ConnectError(

@@ -92,6 +92,13 @@ def test_prints_reach_their_callbacks_while_the_target_runs(guest_symbols: Path)
         assert all(event.text for event in prints)
 
 
+def test_a_target_that_only_prints_is_stopped_within_a_second(guest_symbols: Path) -> None:
+    with serve("storm") as address, open_session(address, symbol_path=str(guest_symbols)) as session:
+        stop = session.connect(1.0)
+        assert stop is not None
+        assert stop.requested
+
+
 def test_a_callback_that_fails_is_kept_and_hurts_nobody(session: Session) -> None:
     reached: list[Stop] = []
 
