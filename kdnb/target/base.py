@@ -105,6 +105,9 @@ class Target(Protocol):
         Raises `ConnectError` when `timeout` seconds pass in silence.
         """
 
+    def reopen(self) -> None:
+        """Open the line anew after it was lost; `connect` comes next. `ConnectError` where nobody is there."""
+
     def request(self, api: int, body: Structure, data: bytes = b"", processor: int | None = None) -> Manipulate:
         """One request and its reply; `RequestFailed` where the reply carries a failure status."""
 

@@ -8,19 +8,37 @@ any two packets; file requests are refused as WinDbg refuses them (the protocol 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kdnb.errors import Cancelled, ConnectError, LinkError, RequestFailed, TransportClosed
+from kdnb.errors import (
+    AuthenticationError,
+    Cancelled,
+    ConnectError,
+    LinkError,
+    RequestFailed,
+    TransportClosed,
+    UnsupportedError,
+)
 from kdnb.protocol.codec import decode, encode, packet_type_of
 from kdnb.protocol.constants import (
     Api,
     Direction,
     FileIoApi,
     MachineType,
+    PacketType,
     Status,
 )
-from kdnb.protocol.link_events import LinkFailed, LinkSynchronised, PacketReceived, PacketSent, PeerReset, PeerRestarted
+from kdnb.protocol.kdnet import WRONG_KEY, WRONG_KEY_HINT
+from kdnb.protocol.link_events import (
+    LinkFailed,
+    LinkSynchronised,
+    NotAuthenticated,
+    PacketReceived,
+    PacketSent,
+    PeerReset,
+    PeerRestarted,
+)
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPrompt
 from kdnb.protocol.messages.file_io import FileIo
 from kdnb.protocol.messages.manipulate import Manipulate
@@ -31,6 +49,8 @@ from kdnb.protocol.messages.trace_io import ControlRequest
 from kdnb.protocol.messages.version import VersionBody
 from kdnb.protocol.names import status_name
 from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChanged
+from kdnb.target.progress import describe
+from kdnb.target.settings import LiveSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,22 +67,6 @@ EVENTS_KEPT = 10000
 """Prints that nobody fetched; a storm must not eat the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveSettings:
-    """Times in seconds. Real debuggers differ (the protocol reference 1.7, chapter 12 no. 2)."""
-
-    reply_timeout: float = 5.0
-    """From a request to its reply; comments in target code speak of 5 s and 10 s."""
-    attempts: int = 3
-    """How often a request is made before the link counts as lost."""
-    first_break_in: float = 0.15
-    """Silence after the first RESET before 62: a stopped target has answered by then, a running one only hears 62."""
-    break_in_interval: float = 1.5
-    """Between two 62 while nothing comes (1.8: 1-2 s)."""
-    slice: float = 0.25
-    """Longest wait without looking whether the user gave up."""
-
-
 class Conversation:
     """Requests and events over a pump. Not thread-safe but for `wake`."""
 
@@ -74,13 +78,17 @@ class Conversation:
         settings: LiveSettings | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         answer: Callable[[str], str] | None = None,
+        open_pump: Callable[[], Pump] | None = None,
     ) -> None:
         """`answer` gives the answer to a DbgPrompt question; without it the target is told to break once, or to
-        ignore where it asks in the middle of a request."""
+        ignore where it asks in the middle of a request. `open_pump` opens the line anew (`reopen`)."""
         self.machine = int(MachineType.AMD64)
         self.answer = answer
         self.cancelled = cancelled
+        self.progress: Callable[[str], None] = lambda line: None
+        """Told now and then what connecting waits for."""
         self._pump = pump
+        self._open_pump = open_pump
         self._clock = clock
         self._settings = settings or LiveSettings()
         self._events: deque[TargetEvent] = deque()
@@ -92,6 +100,8 @@ class Conversation:
         """A request was abandoned: its reply may still come."""
         self._in_request = False
         self._lost = ""
+        self._unconfirmed = 0
+        """Requests sent whose acknowledgement has not been reported."""
 
     # --- connecting -----------------------------------------------------------------------------
 
@@ -99,37 +109,60 @@ class Conversation:
         self._pump.start()
         if not break_in:
             return
-        now = self._clock()
-        deadline, next_break = now + timeout, now + self._settings.first_break_in
-        self._pump.reset()
+        start = self._clock()
+        next_break, next_word = start + self._settings.first_break_in, start + self._settings.progress_after
+        self._reset()
         while not self._heard():
             now = self._clock()
-            self._check(now, deadline, timeout)
+            self._check(now - start, timeout)
             if now >= next_break:
                 self.break_in()
                 next_break = now + self._settings.break_in_interval
+            if now >= next_word:
+                self._tell(now - start)
+                next_word = now + self._settings.progress_interval
             event = self._next(min(self._settings.slice, max(next_break - now, 0.01)))
             if isinstance(event, LinkFailed):
-                self._pump.reset()
+                self._reset()
             elif event is not None:
                 self._take(event)
                 if isinstance(event, LinkSynchronised | PeerReset):
                     # It is stopped and repeats its announcement: 62 would only give one break too many (1.6).
                     next_break = max(next_break, self._clock() + self._settings.break_in_interval)
 
+    def reopen(self) -> None:
+        """Close the line and open it anew; `connect` comes next. Raises ConnectError where nobody is there."""
+        if self._open_pump is None:
+            raise UnsupportedError("this line can't be opened anew", "connect again")
+        self._pump.close()
+        self._lost = self._lost or "the connection was closed here"
+        self._pump = self._open_pump()
+        self._lost = ""
+        self._events.clear()
+        self._stop_key = None
+        self._out_of_step = False
+        self._unconfirmed = 0
+
     def _heard(self) -> bool:
         return any(not isinstance(event, LinkLost) for event in self._events)
 
-    def _check(self, now: float, deadline: float, timeout: float) -> None:
+    def _check(self, elapsed: float, timeout: float) -> None:
         if self.cancelled():
             raise Cancelled("connecting was stopped")
+        if self._lost == WRONG_KEY:
+            raise AuthenticationError(WRONG_KEY, WRONG_KEY_HINT)
         if self._lost:
             raise ConnectError(f"no connection: {self._lost}", "see that the target is there, then connect again")
-        if now >= deadline:
-            raise ConnectError(
-                f"the target doesn't answer ({timeout:g} s)",
-                "see that it was started with debugging on, on this line, and that no other debugger holds it",
-            )
+        if elapsed >= timeout:
+            seen, advice = self._seen()
+            raise ConnectError(f"the target doesn't answer ({timeout:g} s): {seen}", advice)
+
+    def _tell(self, elapsed: float) -> None:
+        seen, advice = self._seen()
+        self.progress(f"waiting for the target ({elapsed:.0f} s): {seen}; {advice}, or stop waiting")
+
+    def _seen(self) -> tuple[str, str]:
+        return describe(self._pump.statistics, network=self._pump.is_network)
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -158,14 +191,15 @@ class Conversation:
                     self.machine = reply.body.machine
                 return reply
         self._raise_if_lost()
-        raise LinkError(f"no reply to {_api_name(api)}", "try again, or connect again")
+        raise LinkError(f"no reply to {_api_name(api)}", "try again, or .restart to connect anew")
 
     def _ask(self, message: Manipulate) -> Manipulate | None:
         """Send once and wait; None when no reply came in time."""
         deadline = self._clock() + self._settings.reply_timeout
         self._in_request = self._out_of_step = True
         try:
-            self._send(message)
+            if not self._send(message):
+                return None
             while (now := self._clock()) < deadline:
                 event = self._next(min(self._settings.slice, deadline - now))
                 if isinstance(event, PacketReceived):
@@ -180,6 +214,7 @@ class Conversation:
                     return None
                 elif isinstance(event, PeerRestarted):
                     self._take(event)
+                    self._out_of_step = False
                     raise LinkError("the target restarted", "wait for its next stop")
                 elif event is None:
                     self._raise_if_lost()
@@ -191,7 +226,7 @@ class Conversation:
 
     def _resynchronise(self) -> None:
         """RESET, the reliable way back at a stop; the target repeats its announcement, which is no new stop."""
-        self._pump.reset()
+        self._reset()
         deadline = self._clock() + self._settings.reply_timeout
         while (now := self._clock()) < deadline:
             event = self._next(min(self._settings.slice, deadline - now))
@@ -207,8 +242,26 @@ class Conversation:
                 break
         self._out_of_step = False
 
-    def _send(self, message: Message) -> None:
-        self._pump.send(packet_type_of(message), encode(message))
+    def _reset(self) -> None:
+        try:
+            self._pump.reset()
+        except TransportClosed as error:
+            self._lose(error.message)
+        self._unconfirmed = 0
+
+    def _send(self, message: Message) -> bool:
+        """False where the link had failed meanwhile: nothing was sent."""
+        packet_type = packet_type_of(message)
+        try:
+            self._pump.send(packet_type, encode(message))
+        except TransportClosed as error:
+            self._lose(error.message)
+            return False
+        except LinkError:
+            self._out_of_step = True
+            return False
+        self._unconfirmed += packet_type == PacketType.STATE_MANIPULATE
+        return True
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -230,6 +283,8 @@ class Conversation:
             case PeerRestarted():
                 self._stop_key = None
                 self._queue(Restarted())
+            case NotAuthenticated():
+                self._lose(WRONG_KEY)
             case _:
                 pass
 
@@ -278,38 +333,64 @@ class Conversation:
     def _next(self, timeout: float) -> LinkEvent | None:
         """The link's next event. A closed line is the end (`LinkLost`); a target that is silent may come back."""
         try:
-            return self._pump.next_event(timeout)
+            event = self._pump.next_event(timeout)
         except TransportClosed as error:
-            if not self._lost:
-                self._lost = error.message
-                self._queue(LinkLost(error.message))
+            self._lose(error.message)
             return None
+        match event:
+            case PacketSent(_, PacketType.STATE_MANIPULATE):
+                self._unconfirmed = max(self._unconfirmed - 1, 0)
+            case LinkFailed():
+                self._out_of_step = True
+                self._unconfirmed = 0
+            case PeerRestarted():
+                self._unconfirmed = 0
+        return event
+
+    def _lose(self, reason: str) -> None:
+        if not self._lost:
+            self._lost = reason
+            self._queue(LinkLost(reason))
 
     def _raise_if_lost(self) -> None:
         if self._lost:
-            raise LinkError(f"the link is lost: {self._lost}", "connect again")
+            raise LinkError(f"the link is lost: {self._lost}", "connect anew: .restart or kd.reconnect()")
 
     def _send_and_forget(self, message: Manipulate) -> None:
         """A request without a reply: done once it is acknowledged. What comes then is an event."""
         self._raise_if_lost()
         if self._out_of_step:
             self._resynchronise()
-        self._send(message)
-        while True:
+        repeated = self._pump.statistics.retransmitted
+        failure = "" if self._send(message) else "the link had failed"
+        early: list[LinkEvent] = []
+        while self._unconfirmed and not failure:
             event = self._next(self._settings.slice)
-            if isinstance(event, PacketSent):
-                break
             if isinstance(event, LinkFailed):
-                self._out_of_step = True
-                raise LinkError(f"{_api_name(message.api)}: {event.reason}", "try again, or connect again")
-            if event is not None:
+                failure = event.reason
+            elif isinstance(event, PeerRestarted):
                 self._take(event)
+                return
+            elif event is not None:
+                early.append(event)
             self._raise_if_lost()
-        self._stop_key = None
+        if failure:
+            raise LinkError(f"{_api_name(message.api)}: {failure}", "try again, or .restart to connect anew")
+        if self._pump.statistics.retransmitted != repeated:
+            # Its first ACK was lost and the target has gone on: what it announces is new, even in the same words.
+            self._stop_key = None
+        for event in early:
+            self._take(event)
+        if self._pump.statistics.retransmitted == repeated:
+            self._stop_key = None
 
     def break_in(self) -> None:
-        if not self._lost:
+        if self._lost:
+            return
+        try:
             self._pump.send_break_in()
+        except TransportClosed as error:
+            self._lose(error.message)
 
     def close(self) -> None:
         self._pump.close()
@@ -321,9 +402,11 @@ def failed(status: int) -> bool:
 
 
 def _answers(reply: Manipulate, request: Manipulate) -> bool:
-    """A late reply to an earlier request of the same API is told by its address."""
+    """A late reply to an earlier request of the same API is told by its address, a damaged one by its length."""
     if isinstance(reply.body, MemoryBody) and isinstance(request.body, MemoryBody):
-        return reply.body.address == request.body.address
+        return reply.body.address == request.body.address and (
+            not reply.data or len(reply.data) == reply.body.actual or failed(reply.status)
+        )
     return True
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdnb.errors import LinkError
 from kdnb.protocol.constants import (
     MANIPULATE_SIZE,
     MAX_PAYLOAD,
@@ -20,7 +21,9 @@ from kdnb.protocol.messages.get_context import ContextBody
 from kdnb.protocol.messages.manipulate import Manipulate
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.target.base import Capability
-from kdnb.target.conversation import Conversation, LiveSettings, failed
+from kdnb.target.conversation import Conversation, failed
+from kdnb.target.settings import LiveSettings
+from kdnb.target.transfer import TransferSize
 
 if TYPE_CHECKING:
     from kdnb.protocol.wire import Structure
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["LiveSettings", "LiveTarget"]
 
 MAX_TRANSFER = MAX_PAYLOAD - MANIPULATE_SIZE
-"""3944 bytes: what one request carries on a serial line (1.1). KDNET targets trim reads to 0x448 by themselves."""
-SMALLEST_TRANSFER = 0x40
+"""3944 bytes: what one request carries on a serial line (1.1)."""
+MAX_NETWORK_TRANSFER = 0x448
+"""What KDNET targets trim reads to (1.1): more would not fit one Ethernet frame."""
+SAME_READS = 5
+"""Verified reads: replies that are compared before memory counts as changing by itself."""
 MAX_CONTEXT = 0x1000
 
 
@@ -37,8 +43,7 @@ class LiveTarget(Conversation):
     """Implements `target.base.Target` over a pump. Not thread-safe but for `wake`."""
 
     capabilities = frozenset(Capability)
-    _transfer = MAX_TRANSFER
-    """Bytes asked for at once; less where the target was seen to trim."""
+    _sizes: TransferSize | None = None
 
     # --- memory ---------------------------------------------------------------------------------
 
@@ -54,33 +59,64 @@ class LiveTarget(Conversation):
     def write_physical(self, address: int, data: bytes) -> int:
         return self._write(Api.WritePhysicalMemory, address, data)
 
+    @property
+    def transfer(self) -> TransferSize:
+        """How much one request carries just now."""
+        if self._sizes is None:
+            self._sizes = TransferSize(MAX_NETWORK_TRANSFER if self._pump.is_network else MAX_TRANSFER)
+        return self._sizes
+
+    def reopen(self) -> None:
+        super().reopen()
+        self._sizes = None
+
     def _read(self, api: Api, address: int, size: int) -> bytes:
         """Loops over what the target trims; ends at a hole."""
         parts: list[bytes] = []
         trimmed_to = 0
         while size > 0:
-            count = min(size, self._transfer)
-            reply = self._exchange(api, MemoryBody(address & _MASK, count))
-            assert isinstance(reply.body, MemoryBody)
-            data = reply.data[: min(reply.body.actual, count)]
+            count = min(size, self.transfer.size)
+            data, whole = self._read_piece(api, address & _MASK, count)
             if not data:
                 break
             if trimmed_to:
-                self._transfer = max(trimmed_to, SMALLEST_TRANSFER)  # it went on behind: no hole, the target's limit
+                self.transfer.trimmed(trimmed_to)  # it went on behind: no hole, the target's limit
             parts.append(data)
-            if failed(reply.status):
+            if not whole:
                 break
             trimmed_to = len(data) if len(data) < count else 0
             address += len(data)
             size -= len(data)
         return b"".join(parts)
 
+    def _read_piece(self, api: Api, address: int, count: int) -> tuple[bytes, bool]:
+        """One request's worth, and whether the target calls it a success."""
+        found = self._read_once(api, address, count)
+        if not self._settings.verify:
+            return found
+        for _ in range(SAME_READS):
+            before, found = found, self._read_once(api, address, count)
+            if before == found:
+                return found
+        raise LinkError(
+            f"memory at {address:#x} reads differently each time", "it changes by itself, or the line is too bad"
+        )
+
+    def _read_once(self, api: Api, address: int, count: int) -> tuple[bytes, bool]:
+        troubles = self._pump.statistics.troubles
+        reply = self._exchange(api, MemoryBody(address, count))
+        assert isinstance(reply.body, MemoryBody)
+        self.transfer.went(count, well=self._pump.statistics.troubles == troubles)
+        return reply.data[: min(reply.body.actual, count)], not failed(reply.status)
+
     def _write(self, api: Api, address: int, data: bytes) -> int:
         written = 0
         while written < len(data):
-            piece = data[written : written + self._transfer]
+            piece = data[written : written + self.transfer.size]
+            troubles = self._pump.statistics.troubles
             reply = self._exchange(api, MemoryBody((address + written) & _MASK, len(piece)), piece)
             assert isinstance(reply.body, MemoryBody)
+            self.transfer.went(len(piece), well=self._pump.statistics.troubles == troubles)
             done = min(reply.body.actual, len(piece))
             written += done
             if failed(reply.status) or done == 0:

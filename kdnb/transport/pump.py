@@ -111,6 +111,11 @@ class Pump:
             return replace(self._link.statistics)
 
     @property
+    def is_network(self) -> bool:
+        """True on KDNET."""
+        return self._link.is_kdnet
+
+    @property
     def is_open(self) -> bool:
         return self._error is None
 
