@@ -51,7 +51,7 @@ SPECS = (
         KERNEL,
         "ntkrnlmp.pdb",
         0xFFFFF80041E00000,
-        ("trap.S", "ke.c", "kd.c", "mm.c", "io.c", "ps.c", "rtl.c"),
+        ("trap.S", "amd64.c", "ke.c", "kd.c", "mm.c", "io.c", "ps.c", "rtl.c"),
         "KiSystemStartup",
     ),
     ImageSpec("disk.sys", "disk.pdb", 0xFFFFF80043200000, ("disk.c",), "DriverEntry"),

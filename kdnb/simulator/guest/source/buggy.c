@@ -10,7 +10,7 @@ typedef struct _WORK_ITEM {
 } WORK_ITEM;
 
 typedef struct _BUGGY_EXTENSION {
-    volatile ULONG64 Lock;
+    volatile KSPIN_LOCK Lock;
     WORK_ITEM *First;
     ULONG Count;
     ULONG Rounds;
@@ -37,8 +37,8 @@ NOINLINE WORK_ITEM *BuggyAllocateItem(BUGGY_EXTENSION *Extension, ULONG Number)
 NOINLINE VOID BuggyReleaseItem(BUGGY_EXTENSION *Extension, WORK_ITEM *Item)
 {
     ExFreePoolWithTag(Item, 'gguB');
-    ULONG64 *Reused = ExAllocatePoolWithTag(0, sizeof(*Item), 'oNoN');
-    Reused[0] = 0xFFFFB00BDEAD0000;
+    ULONG_PTR *Reused = ExAllocatePoolWithTag(0, sizeof(*Item), 'oNoN');
+    Reused[0] = BY_MACHINE(0xFFFFB00BDEAD0000, 0xDEAD0000);
 }
 
 NOINLINE ULONG64 BuggySumList(WORK_ITEM *Item)

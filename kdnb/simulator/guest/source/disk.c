@@ -3,7 +3,7 @@
 
 typedef struct _DISK_EXTENSION {
     ULONG64 Reads, Writes, Bytes;
-    volatile ULONG64 Lock;
+    volatile KSPIN_LOCK Lock;
     UCHAR Sector[512];
 } DISK_EXTENSION;
 

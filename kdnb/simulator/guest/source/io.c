@@ -7,7 +7,7 @@ LIST_ENTRY PsLoadedModuleList = {&PsLoadedModuleList, &PsLoadedModuleList};
 DEVICE_OBJECT *IopDevices[16];
 ULONG IopDeviceCount;
 FILE_OBJECT *ObpHandleTable[MAXIMUM_HANDLES];
-volatile ULONG64 ObpHandleLock;
+volatile KSPIN_LOCK ObpHandleLock;
 
 // ---- loading ------------------------------------------------------------------------------------------------
 

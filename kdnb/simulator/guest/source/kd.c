@@ -15,7 +15,8 @@ _Static_assert(sizeof(DBGKD_GET_VERSION64) == 40, "DBGKD_GET_VERSION64");
 
 // The KDDEBUGGER_DATA64 block by offset: most of its 150 fields have no meaning in this kernel and stay zero.
 typedef struct _KDDEBUGGER_DATA64 {
-    LIST_ENTRY List;
+    LIST_ENTRY List; // 64-bit links on amd64 only; the tag is at 0x10 on both
+    PAD(Reserved, 0, 8);
     ULONG OwnerTag, Size;
     ULONG64 KernBase;
     UCHAR Fields[KDBG_SIZE - 0x20];
@@ -40,7 +41,7 @@ EXPORT BOOLEAN KdDebuggerEnabled = TRUE;
 EXPORT BOOLEAN KdDebuggerNotPresent = FALSE;
 EXPORT ULONG NtGlobalFlag = 0;
 EXPORT ULONG NtBuildNumber = 0xF0000000 | 19041;
-EXPORT CHAR NtBuildLab[] = "19041.1.amd64fre.kdnb_guest.201120-1200";
+EXPORT CHAR NtBuildLab[] = "19041.1." BUILD_ARCHITECTURE ".kdnb_guest.201120-1200";
 EXPORT ULONG Kd_DEFAULT_Mask = 0;
 EXPORT ULONG Kd_WIN2000_Mask = 1;
 ULONG Kd_IHVDRIVER_Mask = 0;
@@ -52,7 +53,7 @@ CHAR *KdPrintCircularBuffer = KdPrintDefaultCircularBuffer;
 CHAR *KdPrintWritePointer = KdPrintDefaultCircularBuffer;
 ULONG KdPrintBufferSize = sizeof(KdPrintDefaultCircularBuffer);
 ULONG KdPrintRolloverCount;
-volatile ULONG64 KdpPrintSpinLock;
+volatile KSPIN_LOCK KdpPrintSpinLock;
 
 extern UCHAR ExpSystemResourcesList[], MmHighestUserAddress[], MmSystemRangeStart[], MmUserProbeAddress[], MmNumberOfPhysicalPages[];
 extern UCHAR MmLowestPhysicalPage[], MmHighestPhysicalPage[], MmNonPagedPoolStart[], MmNonPagedPoolEnd[], KeTimeIncrement[], PspCidTable[];
@@ -60,12 +61,12 @@ extern UCHAR MmLowestPhysicalPage[], MmHighestPhysicalPage[], MmNonPagedPoolStar
 NOINLINE VOID KdpPut64(ULONG Offset, ULONG64 Value) { *(ULONG64 *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
 NOINLINE VOID KdpPut32(ULONG Offset, ULONG Value) { *(ULONG *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
 NOINLINE VOID KdpPut16(ULONG Offset, USHORT Value) { *(USHORT *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
-#define ADDRESS(offset, symbol) KdpPut64(offset, (ULONG64)&(symbol))
+#define ADDRESS(offset, symbol) KdpPut64(offset, (ULONG_PTR)&(symbol))
 
 NOINLINE VOID KdpInitializeDataBlock(void)
 {
-    KdpPut64(0x18, (ULONG64)__ImageBase);
-    KdpPut64(0x20, (ULONG64)DbgBreakPointWithStatus);
+    KdpPut64(0x18, (ULONG_PTR)__ImageBase);
+    KdpPut64(0x20, (ULONG_PTR)DbgBreakPointWithStatus);
     ADDRESS(0x48, PsLoadedModuleList);
     ADDRESS(0x50, PsActiveProcessHead);
     ADDRESS(0x58, PspCidTable);
@@ -81,8 +82,8 @@ NOINLINE VOID KdpInitializeDataBlock(void)
     ADDRESS(0x1C8, MmHighestUserAddress);
     ADDRESS(0x1D0, MmSystemRangeStart);
     ADDRESS(0x1D8, MmUserProbeAddress);
-    KdpPut64(0x1E0, (ULONG64)KdPrintDefaultCircularBuffer);
-    KdpPut64(0x1E8, (ULONG64)KdPrintDefaultCircularBuffer + sizeof(KdPrintDefaultCircularBuffer));
+    KdpPut64(0x1E0, (ULONG_PTR)KdPrintDefaultCircularBuffer);
+    KdpPut64(0x1E8, (ULONG_PTR)KdPrintDefaultCircularBuffer + sizeof(KdPrintDefaultCircularBuffer));
     ADDRESS(0x1F0, KdPrintWritePointer);
     ADDRESS(0x1F8, KdPrintRolloverCount);
     ADDRESS(0x208, NtBuildLab);
@@ -109,17 +110,18 @@ NOINLINE VOID KdpInitializeDataBlock(void)
     ADDRESS(0x2D0, KdPrintBufferSize);
     ADDRESS(0x2D8, KeLoaderBlock);
     KdpPut16(0x2E0, sizeof(KPCR));
-    KdpPut16(0x2E2, OFFSET(KPCR, Self));
-    KdpPut16(0x2E4, OFFSET(KPCR, CurrentPrcb));
-    KdpPut16(0x2E6, OFFSET(KPCR, Prcb));
+    KdpPut16(0x2E2, OFFSET(KPCR, PCR_SELF));
+    KdpPut16(0x2E4, OFFSET(KPCR, PCR_CURRENT_PRCB));
+    KdpPut16(0x2E6, OFFSET(KPCR, PCR_PRCB));
     KdpPut16(0x2F2, OFFSET(KPRCB, ProcessorState));
-    KdpPut16(0x2F4, 0x10);
-    KdpPut16(0x2F6, 0x18);
-    KdpPut16(0x2FA, 0x33);
-    KdpPut16(0x2FC, 0x2B);
-    KdpPut16(0x2FE, 0x53);
-    KdpPut16(0x302, 0x40);
-    KdpPut16(0x304, 0x23);
+    KdpPut16(0x2F4, GDT_R0_CODE);
+    KdpPut16(0x2F6, GDT_R0_DATA);
+    KdpPut16(0x2F8, GDT_R0_PCR);
+    KdpPut16(0x2FA, GDT_R3_CODE);
+    KdpPut16(0x2FC, GDT_R3_DATA);
+    KdpPut16(0x2FE, GDT_R3_TEB);
+    KdpPut16(0x302, GDT_TSS);
+    KdpPut16(0x304, GDT_64_R3_CM_CODE);
     KdpPut16(0x338, OFFSET(KPRCB, Context));
     KdpPut32(0x340, OFFSET(KTHREAD, StackLimit));
     KdpPut32(0x344, OFFSET(KTHREAD, StackBase));
@@ -143,15 +145,15 @@ VOID KdInitSystem(ULONG Phase)
     KdVersionBlock.MajorVersion = 0xF;
     KdVersionBlock.MinorVersion = NtBuildNumber & 0xFFFF;
     KdVersionBlock.ProtocolVersion = 6;
-    KdVersionBlock.KdSecondaryVersion = 2;
-    KdVersionBlock.Flags = 1 | 2 | 4; // MP, DATA, PTR64
-    KdVersionBlock.MachineType = 0x8664;
+    KdVersionBlock.KdSecondaryVersion = CONTEXT_VERSION;
+    KdVersionBlock.Flags = VERSION_FLAGS;
+    KdVersionBlock.MachineType = IMAGE_MACHINE;
     KdVersionBlock.MaxPacketType = 0xC;
     KdVersionBlock.MaxStateChange = 3;
     KdVersionBlock.MaxManipulate = 0x33;
-    KdVersionBlock.KernBase = (ULONG64)__ImageBase;
-    KdVersionBlock.PsLoadedModuleList = (ULONG64)&PsLoadedModuleList;
-    KdVersionBlock.DebuggerDataList = (ULONG64)&KdpDebuggerDataListHead;
+    KdVersionBlock.KernBase = SIGN_EXTENDED(__ImageBase);
+    KdVersionBlock.PsLoadedModuleList = SIGN_EXTENDED(&PsLoadedModuleList);
+    KdVersionBlock.DebuggerDataList = SIGN_EXTENDED(&KdpDebuggerDataListHead);
     KdpInitializeDataBlock();
 }
 
@@ -162,7 +164,7 @@ VOID KdInitializePcr(KPCR *Pcr) { Pcr->KdVersionBlock = &KdVersionBlock; }
 // Interrupts are off: a second writer between store and check would run out of the buffer.
 NOINLINE VOID KdLogDbgPrint(const STRING *Output)
 {
-    ULONG64 Flags = KiDisableInterrupts();
+    ULONG_PTR Flags = KiDisableInterrupts();
     while (__sync_lock_test_and_set(&KdpPrintSpinLock, 1))
         __asm__ volatile("pause");
     for (ULONG i = 0; i < Output->Length; i++) {

@@ -2,33 +2,7 @@
 #include "nt.h"
 
 #define TICKS_PER_QUANTUM 2
-#define CLOCK_VECTOR 0xD1
 #define TIME_INCREMENT 156250 // 100 ns units per tick: 64 ticks per second of the machine's own time
-
-typedef struct _KIDTENTRY64 {
-    USHORT OffsetLow, Selector;
-    UCHAR IstIndex, Type;
-    USHORT OffsetMiddle;
-    ULONG OffsetHigh, Reserved;
-} KIDTENTRY64;
-
-typedef struct __attribute__((packed)) _KTSS64 {
-    ULONG Reserved0;
-    ULONG64 Rsp0, Rsp1, Rsp2;
-    ULONG64 Ist[8];
-    ULONG64 Reserved1;
-    USHORT Reserved2, IoMapBase;
-} KTSS64;
-
-typedef struct __attribute__((packed)) _KPSEUDO_DESCRIPTOR {
-    USHORT Limit;
-    PVOID Base;
-} KPSEUDO_DESCRIPTOR;
-
-typedef struct _KSYSTEM_TIME {
-    ULONG LowPart;
-    LONG High1Time, High2Time;
-} KSYSTEM_TIME;
 
 typedef struct _KSERVICE_TABLE_DESCRIPTOR {
     PVOID *Base;
@@ -37,112 +11,31 @@ typedef struct _KSERVICE_TABLE_DESCRIPTOR {
     UCHAR *Number;
 } KSERVICE_TABLE_DESCRIPTOR;
 
-#define USER_SHARED ((UCHAR *)0xFFFFF78000000000)
-
 LOADER_PARAMETER_BLOCK *KeLoaderBlock;
 KPRCB *KiProcessorBlock[32];
-EXPORT ULONG64 KiBugCheckData[5];
+EXPORT ULONG_PTR KiBugCheckData[5];
 EXPORT volatile ULONG KeNumberProcessors;
 EXPORT volatile ULONG64 KeTickCount;
 ULONG KeTimeIncrement = TIME_INCREMENT;
 volatile LONG KeBugCheckCount;
 volatile BOOLEAN KiStartProcessors;
 KPCR KiPcrs[MAXIMUM_PROCESSORS] __attribute__((aligned(4096)));
-KIDTENTRY64 KiIdt[256] __attribute__((aligned(4096)));
-ULONG64 KiGdt[MAXIMUM_PROCESSORS][16] __attribute__((aligned(64)));
-KTSS64 KiTss[MAXIMUM_PROCESSORS] __attribute__((aligned(128)));
-UCHAR KiIstStacks[MAXIMUM_PROCESSORS][2][0x2000] __attribute__((aligned(4096)));
-
 PVOID KiServiceTable[] = {NtCreateFile, NtOpenFile, NtReadFile, NtWriteFile, NtClose, NtDelayExecution};
-EXPORT KSERVICE_TABLE_DESCRIPTOR KeServiceDescriptorTable[1] = {{KiServiceTable, NULL, 6, NULL}};
-_Static_assert(OFFSET(KSERVICE_TABLE_DESCRIPTOR, Limit) == 0x10, "known to trap.S");
+EXPORT KSERVICE_TABLE_DESCRIPTOR KeServiceDescriptorTable[1] = {{KiServiceTable, NULL, 6, SERVICE_ARGUMENTS}};
+AT(KSERVICE_TABLE_DESCRIPTOR, Limit, 0x10, 8); // known to the assembly
 
 // ---- processors -----------------------------------------------------------------------------------------
-
-NOINLINE VOID KiSetGate(ULONG Vector, VOID (*Handler)(void), ULONG Ist, ULONG Privilege)
-{
-    ULONG64 Address = (ULONG64)Handler;
-    KIDTENTRY64 *Gate = &KiIdt[Vector];
-    Gate->OffsetLow = (USHORT)Address;
-    Gate->OffsetMiddle = (USHORT)(Address >> 16);
-    Gate->OffsetHigh = (ULONG)(Address >> 32);
-    Gate->Selector = 0x10;
-    Gate->IstIndex = (UCHAR)Ist;
-    Gate->Type = (UCHAR)(0x8E | Privilege << 5);
-    Gate->Reserved = 0;
-}
-
-NOINLINE VOID KiInitializeIdt(void)
-{
-    for (ULONG Vector = 0; Vector < 256; Vector++)
-        KiSetGate(Vector, KiUnexpectedInterrupt, 0, 0);
-    KiSetGate(0, KiDivideErrorFault, 0, 0);
-    KiSetGate(1, KiDebugTrapOrFault, 0, 0);
-    KiSetGate(2, KiNmiInterrupt, 2, 0);
-    KiSetGate(3, KiBreakpointTrap, 0, 3);
-    KiSetGate(4, KiOverflowTrap, 0, 3);
-    KiSetGate(5, KiBoundFault, 0, 0);
-    KiSetGate(6, KiInvalidOpcodeFault, 0, 0);
-    KiSetGate(7, KiNpxNotAvailableFault, 0, 0);
-    KiSetGate(8, KiDoubleFaultAbort, 1, 0);
-    KiSetGate(10, KiInvalidTssFault, 0, 0);
-    KiSetGate(11, KiSegmentNotPresentFault, 0, 0);
-    KiSetGate(12, KiStackFault, 0, 0);
-    KiSetGate(13, KiGeneralProtectionFault, 0, 0);
-    KiSetGate(14, KiPageFault, 0, 0);
-    KiSetGate(16, KiFloatingErrorFault, 0, 0);
-    KiSetGate(17, KiAlignmentFault, 0, 0);
-    KiSetGate(0x2C, KiRaiseAssertion, 0, 3);
-    KiSetGate(0x2D, KiDebugServiceTrap, 0, 3);
-    KiSetGate(CLOCK_VECTOR, KiClockInterrupt, 0, 0);
-}
-
-NOINLINE VOID KiInitializeBootStructures(ULONG Number)
-{
-    ULONG64 *Gdt = KiGdt[Number];
-    KTSS64 *Tss = &KiTss[Number];
-    ULONG64 Base = (ULONG64)Tss;
-    Gdt[2] = 0x00209B0000000000; // 10: kernel code
-    Gdt[3] = 0x00CF93000000FFFF; // 18: kernel data
-    Gdt[4] = 0x00CFFB000000FFFF; // 20: 32-bit user code
-    Gdt[5] = 0x00CFF3000000FFFF; // 28: user data
-    Gdt[6] = 0x0020FB0000000000; // 30: user code
-    Gdt[8] = (sizeof(KTSS64) - 1) | (Base & 0xFFFFFF) << 16 | 0x89ULL << 40 | (Base >> 24 & 0xFF) << 56; // 40: TSS
-    Gdt[9] = Base >> 32;
-    Gdt[10] = 0x0040F30000003C00; // 50: 32-bit TEB
-    Tss->Ist[1] = (ULONG64)&KiIstStacks[Number][0][0x2000]; // Ist[0] is no stack
-    Tss->Ist[2] = (ULONG64)&KiIstStacks[Number][1][0x2000];
-    Tss->IoMapBase = sizeof(KTSS64);
-    KPSEUDO_DESCRIPTOR GdtRegister = {sizeof(KiGdt[0]) - 1, Gdt}, IdtRegister = {sizeof(KiIdt) - 1, KiIdt};
-    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" ::"m"(GdtRegister), "m"(IdtRegister), "r"(0x40));
-    __asm__ volatile("movw %w0, %%ds; movw %w0, %%es; movw %w1, %%fs; movw %w0, %%gs" ::"r"(0x2B), "r"(0x53));
-}
-
-NOINLINE VOID KiInitializeMachineSpecificRegisters(ULONG Number)
-{
-    KiWriteMsr(0xC0000101, (ULONG64)&KiPcrs[Number]);
-    KiWriteMsr(0xC0000102, 0);
-    KiWriteMsr(0xC0000081, 0x0023001000000000);
-    KiWriteMsr(0xC0000082, (ULONG64)KiSystemCall64);
-    KiWriteMsr(0xC0000084, 0x4700);
-}
 
 // The first processor does this for all: threads are made for processors that don't run yet.
 NOINLINE VOID KiInitializePcr(ULONG Number)
 {
     KPCR *Pcr = &KiPcrs[Number];
-    KPRCB *Prcb = &Pcr->Prcb;
-    Pcr->Self = Pcr;
-    Pcr->Used_Self = Pcr;
-    Pcr->CurrentPrcb = Prcb;
-    Pcr->IdtBase = KiIdt;
-    Pcr->GdtBase = KiGdt[Number];
-    Pcr->TssBase = &KiTss[Number];
+    KPRCB *Prcb = &Pcr->PCR_PRCB;
+    KiInitializePcrTables(Pcr, Number);
     Pcr->MajorVersion = Pcr->MinorVersion = 1;
     Pcr->Irql = HIGH_LEVEL;
     KdInitializePcr(Pcr);
     Prcb->MajorVersion = Prcb->MinorVersion = 1;
-    Prcb->MxCsr = 0x1F80;
     Prcb->Number = Number;
     Prcb->LegacyNumber = (UCHAR)Number;
     Prcb->CpuType = 6;
@@ -150,7 +43,6 @@ NOINLINE VOID KiInitializePcr(ULONG Number)
     Prcb->CpuStep = 0x9E0A;
     Prcb->MHz = 2400;
     Prcb->Context = Prcb->ProcessorState.ContextFrame;
-    Prcb->DpcStack = &KiIstStacks[Number][1][0x2000];
     memcpy(Prcb->VendorString, "GenuineIntel", 13);
     InitializeListHead(&Prcb->WaitListHead);
     InitializeListHead(&Prcb->DispatcherReadyListHead);
@@ -165,7 +57,7 @@ NOINLINE VOID KiInitializeSharedData(void)
     *(ULONG *)(USER_SHARED + 0x264) = 1; // NtProductWinNt
     *(USHORT *)(USER_SHARED + 0x26A) = 9;
     *(ULONG *)(USER_SHARED + 0x26C) = 10;
-    *(USHORT *)(USER_SHARED + 0x2C) = *(USHORT *)(USER_SHARED + 0x2E) = 0x8664;
+    *(USHORT *)(USER_SHARED + 0x2C) = *(USHORT *)(USER_SHARED + 0x2E) = IMAGE_MACHINE;
     *(UCHAR *)(USER_SHARED + 0x2D4) = 3; // kernel debugger enabled and present
     *(ULONG *)(USER_SHARED + 0x3C0) = KeLoaderBlock->NumberProcessors;
 }
@@ -178,8 +70,7 @@ VOID KiInitializeKernel(LOADER_PARAMETER_BLOCK *LoaderBlock, ULONG Number)
         for (ULONG Each = 0; Each < LoaderBlock->NumberProcessors; Each++)
             KiInitializePcr(Each);
     }
-    KiInitializeBootStructures(Number);
-    KiInitializeMachineSpecificRegisters(Number);
+    KiInitializeProcessor(Number);
     if (Number == 0) {
         KdInitSystem(0);
         MmInitSystem();
@@ -204,13 +95,12 @@ VOID KiInitializeIdle(ULONG Number, EPROCESS *Process)
 {
     KPRCB *Prcb = KeGetCurrentPrcb();
     ETHREAD *Thread = ExAllocatePoolWithTag(0, sizeof(ETHREAD), 'erhT');
-    ULONG64 Stack = KeLoaderBlock->StackBase + (ULONG64)(Number + 1) * KeLoaderBlock->StackSlot;
+    ULONG_PTR Stack = KeLoaderBlock->StackBase + (ULONG_PTR)(Number + 1) * KeLoaderBlock->StackSlot;
     KeInitializeThread(&Thread->Tcb, &Process->Pcb, Number, (PVOID)Stack);
     Thread->StartAddress = (KSTART_ROUTINE *)KiIdleLoop;
     Thread->Tcb.State = Running;
     Thread->Tcb.Running = TRUE;
     Prcb->IdleThread = Prcb->CurrentThread = &Thread->Tcb;
-    Prcb->RspBase = Stack;
 }
 
 NOINLINE VOID HalProcessorIdle(void) { __asm__ volatile("sti; hlt" ::: "memory"); }
@@ -247,15 +137,6 @@ VOID KeInitializeThread(KTHREAD *Thread, KPROCESS *Process, ULONG Processor, PVO
     Thread->Processor = Processor;
     Thread->Quantum = TICKS_PER_QUANTUM;
     InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);
-}
-
-// What SwapContext takes from a stack it switches to; above it the stack is zero, so that a walk ends there.
-VOID KiInitializeContextThread(KTHREAD *Thread)
-{
-    ULONG64 *Sp = (ULONG64 *)((UCHAR *)Thread->InitialStack - 0x40);
-    *--Sp = (ULONG64)KiStartSystemThread;
-    *--Sp = 0;
-    Thread->KernelStack = (UCHAR *)Sp - 0x20;
 }
 
 VOID KiReadyThread(KTHREAD *Thread)
@@ -325,7 +206,7 @@ NOINLINE NTSTATUS KiCommitThreadWait(KTHREAD *Thread, PVOID Object, ULONG Reason
 
 EXPORT NTSTATUS KeDelayExecutionThread(CHAR WaitMode, BOOLEAN Alertable, LONG64 *Interval)
 {
-    ULONG64 Flags = KiDisableInterrupts();
+    ULONG_PTR Flags = KiDisableInterrupts();
     KTHREAD *Thread = KeGetCurrentThread();
     NTSTATUS Status = STATUS_SUCCESS;
     Thread->WaitMode = WaitMode;
@@ -337,7 +218,7 @@ EXPORT NTSTATUS KeDelayExecutionThread(CHAR WaitMode, BOOLEAN Alertable, LONG64 
 
 EXPORT NTSTATUS KeWaitForSingleObject(PVOID Object, ULONG Reason, CHAR Mode, BOOLEAN Alertable, LONG64 *Timeout)
 {
-    ULONG64 Flags = KiDisableInterrupts();
+    ULONG_PTR Flags = KiDisableInterrupts();
     KTHREAD *Thread = KeGetCurrentThread();
     KEVENT *Event = Object;
     NTSTATUS Status = STATUS_SUCCESS;
@@ -366,7 +247,7 @@ EXPORT LONG KeSetEvent(KEVENT *Event, LONG Increment, BOOLEAN Wait)
     return Old;
 }
 
-EXPORT KIRQL KeAcquireSpinLockRaiseToDpc(volatile ULONG64 *SpinLock)
+EXPORT KIRQL KeAcquireSpinLockRaiseToDpc(volatile KSPIN_LOCK *SpinLock)
 {
     KIRQL Old = KiPcr()->Irql;
     KiPcr()->Irql = DISPATCH_LEVEL;
@@ -375,7 +256,7 @@ EXPORT KIRQL KeAcquireSpinLockRaiseToDpc(volatile ULONG64 *SpinLock)
     return Old;
 }
 
-EXPORT VOID KeReleaseSpinLock(volatile ULONG64 *SpinLock, KIRQL OldIrql)
+EXPORT VOID KeReleaseSpinLock(volatile KSPIN_LOCK *SpinLock, KIRQL OldIrql)
 {
     __sync_lock_release(SpinLock);
     KiPcr()->Irql = OldIrql;
@@ -448,7 +329,7 @@ VOID KiDispatchException(EXCEPTION_RECORD *Record, KEXCEPTION_FRAME *ExceptionFr
     // This kernel has no frame-based handlers: the second chance comes at once.
     if (KdTrap(TrapFrame, ExceptionFrame, Record))
         return;
-    KeBugCheckEx(0x1E, (ULONG)Record->ExceptionCode | 0xFFFFFFFF00000000, (ULONG_PTR)Record->ExceptionAddress,
+    KeBugCheckEx(0x1E, (ULONG_PTR)(LONG_PTR)Record->ExceptionCode, (ULONG_PTR)Record->ExceptionAddress,
                  Record->ExceptionInformation[0], Record->ExceptionInformation[1]);
 }
 
@@ -465,7 +346,7 @@ NOINLINE VOID KeBugCheck2(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, 
     KeBugCheckCount++;
     KeGetCurrentPrcb()->IpiFrozen = TRUE;
     // a page fault at raised IRQL in a driver is that driver's bug check
-    if (Code == 0xA && (P4 < (ULONG64)KeLoaderBlock->Images[0].Base || P4 >= (ULONG64)KeLoaderBlock->Images[0].Base + KeLoaderBlock->Images[0].SizeOfImage))
+    if (Code == 0xA && (P4 < (ULONG_PTR)KeLoaderBlock->Images[0].Base || P4 >= (ULONG_PTR)KeLoaderBlock->Images[0].Base + KeLoaderBlock->Images[0].SizeOfImage))
         Code = 0xD1;
     KiBugCheckData[0] = Code;
     KiBugCheckData[1] = P1;

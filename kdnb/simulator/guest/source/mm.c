@@ -3,20 +3,21 @@
 
 #define PAGE_SIZE 0x1000
 
-ULONG64 MmHighestUserAddress = 0x00007FFFFFFEFFFF, MmSystemRangeStart = 0xFFFF800000000000, MmUserProbeAddress = 0x00007FFFFFFF0000;
-ULONG64 MmNumberOfPhysicalPages, MmLowestPhysicalPage = 1, MmHighestPhysicalPage;
-ULONG64 MmNonPagedPoolStart, MmNonPagedPoolEnd;
+ULONG_PTR MmHighestUserAddress = HIGHEST_USER_ADDRESS, MmSystemRangeStart = SYSTEM_RANGE_START, MmUserProbeAddress = USER_PROBE_ADDRESS;
+ULONG_PTR MmNumberOfPhysicalPages, MmLowestPhysicalPage = 1, MmHighestPhysicalPage;
+ULONG_PTR MmNonPagedPoolStart, MmNonPagedPoolEnd;
 LIST_ENTRY ExpSystemResourcesList = {&ExpSystemResourcesList, &ExpSystemResourcesList};
-volatile ULONG64 ExpPoolLock, MiPageLock;
-ULONG64 ExpPoolNext, MiFreePage, MiFreePageCount;
+volatile KSPIN_LOCK ExpPoolLock, MiPageLock;
+ULONG_PTR ExpPoolNext, MiFreePage, MiFreePageCount;
 ULONG MiNextStack;
 
 typedef struct _POOL_HEADER {
     USHORT PreviousSize, BlockSize;
     ULONG PoolTag;
     struct _POOL_HEADER *NextFree;
+    PAD(Reserved, 0, 4);
 } POOL_HEADER;
-_Static_assert(sizeof(POOL_HEADER) == 0x10, "POOL_HEADER");
+SIZED(POOL_HEADER, 0x10, 0x10);
 
 POOL_HEADER *ExpFreeBlocks;
 
@@ -43,9 +44,9 @@ EXPORT PVOID ExAllocatePoolWithTag(ULONG PoolType, SIZE_T Size, ULONG Tag)
             *Link = Block->NextFree;
             break;
         }
-    if (!Block && ExpPoolNext + BlockSize * 16ULL <= MmNonPagedPoolEnd) {
+    if (!Block && ExpPoolNext + BlockSize * (SIZE_T)16 <= MmNonPagedPoolEnd) {
         Block = (POOL_HEADER *)ExpPoolNext;
-        ExpPoolNext += BlockSize * 16ULL;
+        ExpPoolNext += BlockSize * (SIZE_T)16;
     }
     KeReleaseSpinLock(&ExpPoolLock, Irql);
     if (!Block)
@@ -53,7 +54,7 @@ EXPORT PVOID ExAllocatePoolWithTag(ULONG PoolType, SIZE_T Size, ULONG Tag)
     Block->BlockSize = BlockSize;
     Block->PoolTag = Tag;
     Block->NextFree = NULL;
-    memset(Block + 1, 0, BlockSize * 16ULL - sizeof(POOL_HEADER));
+    memset(Block + 1, 0, BlockSize * (SIZE_T)16 - sizeof(POOL_HEADER));
     return Block + 1;
 }
 
@@ -71,29 +72,29 @@ PVOID MmCreateKernelStack(void)
 {
     if (MiNextStack >= KeLoaderBlock->StackCount)
         KeBugCheckEx(0x7A, MiNextStack, 0, 0, 0);
-    return (PVOID)(KeLoaderBlock->StackBase + (ULONG64)++MiNextStack * KeLoaderBlock->StackSlot);
+    return (PVOID)(KeLoaderBlock->StackBase + (ULONG_PTR)++MiNextStack * KeLoaderBlock->StackSlot);
 }
 
-// A new top-level page table with the kernel's upper half. Physical address.
-ULONG64 MmCreateProcessAddressSpace(void)
+// A new top-level page table with the kernel's upper half, on both machines half of a page. Physical address.
+ULONG_PTR MmCreateProcessAddressSpace(void)
 {
-    ULONG64 Current, Page;
+    ULONG_PTR Current, Page;
     if (!MiFreePageCount)
         KeBugCheckEx(0x7A, 0, 0, 0, 0);
     Page = MiFreePage;
     MiFreePage += PAGE_SIZE;
     MiFreePageCount--;
-    __asm__ volatile("movq %%cr3, %0" : "=r"(Current));
-    UCHAR *To = (UCHAR *)(KeLoaderBlock->PhysicalMapBase + Page), *From = (UCHAR *)(KeLoaderBlock->PhysicalMapBase + (Current & ~0xFFFULL));
+    __asm__ volatile("mov %%cr3, %0" : "=r"(Current));
+    UCHAR *To = (UCHAR *)(ULONG_PTR)KeLoaderBlock->PhysicalMapBase + Page, *From = (UCHAR *)(ULONG_PTR)KeLoaderBlock->PhysicalMapBase + (Current & ~(ULONG_PTR)0xFFF);
     memset(To, 0, PAGE_SIZE / 2);
     memcpy(To + PAGE_SIZE / 2, From + PAGE_SIZE / 2, PAGE_SIZE / 2);
     return Page;
 }
 
 // Nothing is ever paged out here, so a fault is an error: in the system range fatal at once, below it an exception.
-NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, ULONG Mode, KTRAP_FRAME *TrapFrame)
+NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, ULONG Mode, KTRAP_FRAME *TrapFrame)
 {
-    if (TrapFrame->PreviousIrql < DISPATCH_LEVEL && Address >= MmSystemRangeStart)
-        KeBugCheckEx(0x50, Address, FaultCode & 2, TrapFrame->Rip, 0);
+    if (KiPcr()->Irql < DISPATCH_LEVEL && Address >= MmSystemRangeStart)
+        KeBugCheckEx(0x50, Address, FaultCode & 2, TRAP_PC(TrapFrame), 0);
     return STATUS_ACCESS_VIOLATION;
 }

@@ -1,5 +1,6 @@
 // Types and prototypes of the pretend kernel.
-// Structures carry Windows' names; the offsets that debuggers know by heart are those of build 19041 (x64).
+// Structures carry Windows' names; the offsets that debuggers know by heart are those of build 19041 (x64) and, as far
+// as public, of Windows 10 for x86. What only one machine has is in amd64.h and x86.h.
 #pragma once
 
 typedef unsigned char UCHAR, BOOLEAN;
@@ -9,19 +10,33 @@ typedef short SHORT;
 typedef int LONG, NTSTATUS;
 typedef unsigned int ULONG;
 typedef long long LONG64;
-typedef unsigned long long ULONG64, ULONG_PTR, SIZE_T;
+typedef unsigned long long ULONG64;
+typedef __UINTPTR_TYPE__ ULONG_PTR;
+typedef __INTPTR_TYPE__ LONG_PTR;
+typedef ULONG_PTR SIZE_T, KSPIN_LOCK;
 typedef void VOID, *PVOID, *HANDLE;
 typedef UCHAR KIRQL;
 
 #define TRUE 1
 #define FALSE 0
 #define NULL ((void *)0)
-#define NTAPI
-#define EXPORT __declspec(dllexport)
+#define CDECL __attribute__((cdecl))
 #define NOINLINE __attribute__((noinline))
 #define OFFSET(type, field) __builtin_offsetof(type, field)
 #define CONTAINING_RECORD(address, type, field) ((type *)((UCHAR *)(address)-OFFSET(type, field)))
-#define AT(type, field, offset) _Static_assert(OFFSET(type, field) == (offset), #type "." #field)
+// Offsets, sizes and paddings that differ come in pairs: amd64, x86.
+#ifdef __x86_64__
+#define BY_MACHINE(amd64, x86) (amd64)
+#define EXPORT __declspec(dllexport)
+#else
+#define BY_MACHINE(amd64, x86) (x86)
+#define EXPORT // by a .def file: names without decoration
+#endif
+#define PAD(name, amd64, x86) UCHAR name[BY_MACHINE(amd64, x86)]
+#define AT(type, field, amd64, x86) _Static_assert(OFFSET(type, field) == BY_MACHINE(amd64, x86), #type "." #field)
+#define SIZED(type, amd64, x86) _Static_assert(sizeof(type) == BY_MACHINE(amd64, x86), #type)
+// An address in a field of 64 bits, as debuggers want it.
+#define SIGN_EXTENDED(address) ((ULONG64)(LONG64)(LONG_PTR)(address))
 #define NT_SUCCESS(status) ((NTSTATUS)(status) >= 0)
 
 #define STATUS_SUCCESS 0
@@ -41,8 +56,6 @@ typedef UCHAR KIRQL;
 #define PASSIVE_LEVEL 0
 #define APC_LEVEL 1
 #define DISPATCH_LEVEL 2
-#define CLOCK_LEVEL 13
-#define HIGH_LEVEL 15
 
 #define MAXIMUM_PROCESSORS 2
 
@@ -91,40 +104,40 @@ typedef struct _KEVENT {
 typedef struct _KPROCESS {
     DISPATCHER_HEADER Header;
     LIST_ENTRY ProfileListHead;
-    ULONG64 DirectoryTableBase;
+    ULONG_PTR DirectoryTableBase;
     LIST_ENTRY ThreadListHead;
     ULONG ProcessLock;
     ULONG ProcessTimerDelay;
     ULONG64 DeepFreezeStartTime;
-    UCHAR Reserved[0x438 - 0x50];
+    PAD(Reserved, 0x438 - 0x50, 0xB0 - 0x38);
 } KPROCESS;
-AT(KPROCESS, DirectoryTableBase, 0x28);
-AT(KPROCESS, ThreadListHead, 0x30);
+AT(KPROCESS, DirectoryTableBase, 0x28, 0x18);
+AT(KPROCESS, ThreadListHead, 0x30, 0x1C);
 
 typedef struct _EPROCESS {
     KPROCESS Pcb;
-    ULONG64 ProcessLock;
+    ULONG_PTR ProcessLock;
     HANDLE UniqueProcessId;
     LIST_ENTRY ActiveProcessLinks;
-    UCHAR Reserved1[0x540 - 0x458];
+    PAD(Reserved1, 0x540 - 0x458, 0x140 - 0xC0);
     HANDLE InheritedFromUniqueProcessId;
-    UCHAR Reserved2[8];
+    PAD(Reserved2, 8, 0);
     PVOID Peb;
-    UCHAR Reserved3[0x5A8 - 0x558];
+    PAD(Reserved3, 0x5A8 - 0x558, 0x17C - 0x148);
     CHAR ImageFileName[15];
     UCHAR PriorityClass;
-    UCHAR Reserved4[0x5E0 - 0x5B8];
+    PAD(Reserved4, 0x5E0 - 0x5B8, 0x198 - 0x18C);
     LIST_ENTRY ThreadListHead;
     ULONG ActiveThreads;
-    UCHAR Reserved5[0xA40 - 0x5F4];
+    PAD(Reserved5, 0xA40 - 0x5F4, 0x3A8 - 0x1A4);
 } EPROCESS;
-AT(EPROCESS, UniqueProcessId, 0x440);
-AT(EPROCESS, ActiveProcessLinks, 0x448);
-AT(EPROCESS, InheritedFromUniqueProcessId, 0x540);
-AT(EPROCESS, Peb, 0x550);
-AT(EPROCESS, ImageFileName, 0x5A8);
-AT(EPROCESS, ThreadListHead, 0x5E0);
-_Static_assert(sizeof(EPROCESS) == 0xA40, "EPROCESS");
+AT(EPROCESS, UniqueProcessId, 0x440, 0xB4);
+AT(EPROCESS, ActiveProcessLinks, 0x448, 0xB8);
+AT(EPROCESS, InheritedFromUniqueProcessId, 0x540, 0x140);
+AT(EPROCESS, Peb, 0x550, 0x144);
+AT(EPROCESS, ImageFileName, 0x5A8, 0x17C);
+AT(EPROCESS, ThreadListHead, 0x5E0, 0x198);
+SIZED(EPROCESS, 0xA40, 0x3A8);
 
 typedef enum _KTHREAD_STATE { Initialized, Ready, Running, Standby, Terminated, Waiting, Transition } KTHREAD_STATE;
 typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayExecution, Suspended, UserRequest } KWAIT_REASON;
@@ -132,7 +145,8 @@ typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayE
 typedef struct _KAPC_STATE {
     LIST_ENTRY ApcListHead[2];
     KPROCESS *Process;
-    UCHAR InProgressFlags, KernelApcPending, UserApcPending, Reserved[5];
+    UCHAR InProgressFlags, KernelApcPending, UserApcPending;
+    PAD(Reserved, 5, 1);
 } KAPC_STATE;
 
 struct _KTRAP_FRAME;
@@ -144,8 +158,9 @@ typedef struct _KTHREAD {
     PVOID InitialStack;
     PVOID StackLimit;
     PVOID StackBase;
-    ULONG64 ThreadLock;
+    ULONG_PTR ThreadLock;
     ULONG64 CycleTime;
+    PAD(Reserved0, 0, 8);
     ULONG CurrentRunTime;
     ULONG ExpectedRunTime;
     PVOID KernelStack;
@@ -163,213 +178,75 @@ typedef struct _KTHREAD {
     PVOID FirstArgument;
     struct _KTRAP_FRAME *TrapFrame;
     KAPC_STATE ApcState;
-    ULONG64 WaitStatus;
+    LONG_PTR WaitStatus;
     PVOID WaitBlockList;
     LIST_ENTRY WaitListEntry;
     PVOID Queue;
     PVOID Teb;
-    UCHAR Reserved2[0x184 - 0xF8];
+    PAD(Reserved2, 0x184 - 0xF8, 0x124 - 0xA4);
     UCHAR State;
     CHAR NpxState;
     KIRQL WaitIrql;
     CHAR WaitMode;
     ULONG WaitTime;
-    UCHAR Reserved3[0x220 - 0x18C];
+    PAD(Reserved3, 0x220 - 0x18C, 0x150 - 0x12C);
     KPROCESS *Process;
-    UCHAR Reserved4[0x283 - 0x228];
+    PAD(Reserved4, 0x283 - 0x228, 0x187 - 0x154);
     UCHAR WaitReason;
-    UCHAR Reserved5[0x2F8 - 0x284];
+    PAD(Reserved5, 0x2F8 - 0x284, 0x1D4 - 0x188);
     LIST_ENTRY ThreadListEntry;
     PVOID WaitObject;      // what the scheduler of this kernel waits for; no field of Windows
     ULONG64 WaitDueTime;   // tick at which the wait times out, 0 for never
     ULONG Processor;       // the one processor on which the thread runs
     LONG Quantum;
-    UCHAR Reserved6[0x430 - 0x320];
+    PAD(Reserved6, 0x430 - 0x320, 0x348 - 0x1F0);
 } KTHREAD;
-AT(KTHREAD, InitialStack, 0x28);
-AT(KTHREAD, KernelStack, 0x58);
-AT(KTHREAD, TrapFrame, 0x90);
-AT(KTHREAD, ApcState, 0x98);
-AT(KTHREAD, WaitListEntry, 0xD8);
-AT(KTHREAD, Teb, 0xF0);
-AT(KTHREAD, State, 0x184);
-AT(KTHREAD, Process, 0x220);
-AT(KTHREAD, WaitReason, 0x283);
-AT(KTHREAD, ThreadListEntry, 0x2F8);
-_Static_assert(sizeof(KTHREAD) == 0x430, "KTHREAD");
+AT(KTHREAD, InitialStack, 0x28, 0x20);
+AT(KTHREAD, KernelStack, 0x58, 0x48);
+AT(KTHREAD, TrapFrame, 0x90, 0x70);
+AT(KTHREAD, ApcState, 0x98, 0x74);
+AT(KTHREAD, WaitListEntry, 0xD8, 0x94);
+AT(KTHREAD, Teb, 0xF0, 0xA0);
+AT(KTHREAD, State, 0x184, 0x124);
+AT(KTHREAD, Process, 0x220, 0x150);
+AT(KTHREAD, WaitReason, 0x283, 0x187);
+AT(KTHREAD, ThreadListEntry, 0x2F8, 0x1D4);
+AT(KTHREAD, Running, 0x71, 0x55);           // these three known to the assembly
+AT(KTHREAD, SystemCallNumber, 0x80, 0x64);
+AT(KTHREAD, FirstArgument, 0x88, 0x6C);
+SIZED(KTHREAD, 0x430, 0x348);
 
 typedef VOID KSTART_ROUTINE(PVOID Context);
 
 typedef struct _ETHREAD {
     KTHREAD Tcb;
     LONG64 CreateTime;
-    UCHAR Reserved1[0x450 - 0x438];
+    PAD(Reserved1, 0x450 - 0x438, 0);
     KSTART_ROUTINE *StartAddress;
-    UCHAR Reserved2[0x478 - 0x458];
+    PAD(Reserved2, 0x478 - 0x458, 0x36C - 0x354);
     CLIENT_ID Cid;
-    UCHAR Reserved3[0x4C0 - 0x488];
+    PAD(Reserved3, 0x4C0 - 0x488, 0x38C - 0x374);
     LIST_ENTRY IrpList;
     PVOID Win32StartAddress;
     PVOID StartContext;
-    UCHAR Reserved4[8];
+    PAD(Reserved4, 8, 4);
     LIST_ENTRY ThreadListEntry;
-    UCHAR Reserved5[0x898 - 0x4F8];
+    PAD(Reserved5, 0x898 - 0x4F8, 0x480 - 0x3A8);
 } ETHREAD;
-AT(ETHREAD, StartAddress, 0x450);
-AT(ETHREAD, Cid, 0x478);
-AT(ETHREAD, ThreadListEntry, 0x4E8);
-_Static_assert(sizeof(ETHREAD) == 0x898, "ETHREAD");
+AT(ETHREAD, StartAddress, 0x450, 0x350);
+AT(ETHREAD, Cid, 0x478, 0x36C);
+AT(ETHREAD, ThreadListEntry, 0x4E8, 0x3A0);
+SIZED(ETHREAD, 0x898, 0x480);
 
-// ---- processor -------------------------------------------------------------------------------------
+#ifdef __x86_64__
+#include "amd64.h"
+#else
+#include "x86.h"
+#endif
 
-typedef struct _KDESCRIPTOR {
-    USHORT Pad[3];
-    USHORT Limit;
-    PVOID Base;
-} KDESCRIPTOR;
-
-typedef struct _KSPECIAL_REGISTERS {
-    ULONG64 Cr0, Cr2, Cr3, Cr4;
-    ULONG64 KernelDr0, KernelDr1, KernelDr2, KernelDr3, KernelDr6, KernelDr7;
-    KDESCRIPTOR Gdtr, Idtr;
-    USHORT Tr, Ldtr;
-    ULONG MxCsr;
-    ULONG64 DebugControl, LastBranchToRip, LastBranchFromRip, LastExceptionToRip, LastExceptionFromRip;
-    ULONG64 Cr8, MsrGsBase, MsrGsSwap, MsrStar, MsrLStar, MsrCStar, MsrSyscallMask, Xcr0, MsrFsBase, Reserved;
-} KSPECIAL_REGISTERS;
-_Static_assert(sizeof(KSPECIAL_REGISTERS) == 0xF0, "KSPECIAL_REGISTERS");
-
-typedef struct _KPROCESSOR_STATE {
-    KSPECIAL_REGISTERS SpecialRegisters;
-    UCHAR ContextFrame[0x4D0];
-} KPROCESSOR_STATE;
-
-typedef struct _KPRCB {
-    ULONG MxCsr;
-    UCHAR LegacyNumber, ReservedMustBeZero, InterruptRequest, IdleHalt;
-    KTHREAD *CurrentThread;
-    KTHREAD *NextThread;
-    KTHREAD *IdleThread;
-    UCHAR NestingLevel, ClockOwner, PendingTickFlags, IdleState;
-    ULONG Number;
-    ULONG64 RspBase;
-    ULONG64 PrcbLock;
-    CHAR *PriorityState;
-    UCHAR CpuType, CpuID;
-    USHORT CpuStep;
-    ULONG MHz;
-    ULONG64 HalReserved[8];
-    USHORT MinorVersion, MajorVersion;
-    UCHAR BuildType, CpuVendor, LegacyCoresPerPhysicalProcessor, LegacyLogicalProcessorsPerCore;
-    UCHAR Reserved1[0x100 - 0x90];
-    KPROCESSOR_STATE ProcessorState;
-    PVOID Context;
-    LIST_ENTRY WaitListHead;
-    LIST_ENTRY DispatcherReadyListHead;
-    PVOID DpcStack;
-    PVOID IsrStack;
-    ULONG64 InterruptCount;
-    ULONG64 ContextSwitches;
-    ULONG64 KeSystemCalls;
-    BOOLEAN QuantumEnd;
-    BOOLEAN DpcRoutineActive;
-    BOOLEAN IpiFrozen;
-    UCHAR Reserved2;
-    ULONG NormalDpcState;
-    UCHAR VendorString[13];
-    UCHAR Reserved3[3];
-} KPRCB;
-AT(KPRCB, CurrentThread, 8);
-AT(KPRCB, IdleThread, 0x18);
-AT(KPRCB, ProcessorState, 0x100);
-AT(KPRCB, KeSystemCalls, 0x708); // known to trap.S
-
-typedef struct _KPCR {
-    PVOID GdtBase;
-    PVOID TssBase;
-    ULONG64 UserRsp;
-    struct _KPCR *Self;
-    KPRCB *CurrentPrcb;
-    PVOID LockArray;
-    PVOID Used_Self;
-    PVOID IdtBase;
-    ULONG64 Unused[2];
-    KIRQL Irql;
-    UCHAR SecondLevelCacheAssociativity, ObsoleteNumber, Fill0;
-    ULONG Unused0[3];
-    USHORT MajorVersion, MinorVersion;
-    ULONG StallScaleFactor;
-    PVOID Unused1[3];
-    ULONG KernelReserved[15];
-    ULONG SecondLevelCacheSize;
-    ULONG HalReserved[16];
-    ULONG Unused2;
-    PVOID KdVersionBlock;
-    PVOID Unused3;
-    ULONG PcrAlign1[26];
-    KPRCB Prcb;
-} KPCR;
-AT(KPCR, Irql, 0x50);
-AT(KPCR, KdVersionBlock, 0x108);
-AT(KPCR, Prcb, 0x180);
-
-static inline __attribute__((always_inline)) KPCR *KiPcr(void)
-{
-    KPCR *Pcr;
-    __asm__ volatile("movq %%gs:0x18, %0" : "=r"(Pcr));
-    return Pcr;
-}
-#define KeGetCurrentPrcb() (&KiPcr()->Prcb)
-#define KeGetCurrentThread() (KiPcr()->Prcb.CurrentThread)
+#define KeGetCurrentPrcb() (&KiPcr()->PCR_PRCB)
+#define KeGetCurrentThread() (KeGetCurrentPrcb()->CurrentThread)
 #define PsGetCurrentProcess() ((EPROCESS *)KeGetCurrentThread()->ApcState.Process)
-
-// ---- traps -----------------------------------------------------------------------------------------
-
-typedef struct _M128A {
-    ULONG64 Low;
-    LONG64 High;
-} M128A;
-
-typedef struct _KTRAP_FRAME {
-    ULONG64 P1Home, P2Home, P3Home, P4Home, P5;
-    CHAR PreviousMode;
-    KIRQL PreviousIrql;
-    UCHAR FaultIndicator, ExceptionActive;
-    ULONG MxCsr;
-    ULONG64 Rax, Rcx, Rdx, R8, R9, R10, R11;
-    ULONG64 GsBase;
-    M128A Xmm[6];
-    ULONG64 FaultAddress;
-    ULONG64 Dr0, Dr1, Dr2, Dr3, Dr6, Dr7;
-    ULONG64 DebugControl, LastBranchToRip, LastBranchFromRip, LastExceptionToRip, LastExceptionFromRip;
-    USHORT SegDs, SegEs, SegFs, SegGs;
-    ULONG64 TrapFrame;
-    ULONG64 Rbx, Rdi, Rsi, Rbp;
-    ULONG64 ErrorCode;
-    ULONG64 Rip;
-    USHORT SegCs;
-    USHORT Fill1[3];
-    ULONG EFlags;
-    ULONG Fill2;
-    ULONG64 Rsp;
-    USHORT SegSs;
-    USHORT Fill3[3];
-} KTRAP_FRAME;
-AT(KTRAP_FRAME, Rax, 0x30);
-AT(KTRAP_FRAME, FaultAddress, 0xD0);
-AT(KTRAP_FRAME, Rbx, 0x140);
-AT(KTRAP_FRAME, ErrorCode, 0x160);
-AT(KTRAP_FRAME, Rip, 0x168);
-_Static_assert(sizeof(KTRAP_FRAME) == 0x190, "KTRAP_FRAME");
-
-typedef struct _KEXCEPTION_FRAME {
-    ULONG64 P1Home, P2Home, P3Home, P4Home, P5;
-    ULONG64 Spare1[26];
-    ULONG64 Rbp, Rbx, Rdi, Rsi, R12, R13, R14, R15;
-    ULONG64 Return;
-} KEXCEPTION_FRAME;
-AT(KEXCEPTION_FRAME, Rbp, 0xF8);
-AT(KEXCEPTION_FRAME, Return, 0x138);
 
 typedef struct _EXCEPTION_RECORD {
     NTSTATUS ExceptionCode;
@@ -377,8 +254,7 @@ typedef struct _EXCEPTION_RECORD {
     struct _EXCEPTION_RECORD *ExceptionRecord;
     PVOID ExceptionAddress;
     ULONG NumberParameters;
-    ULONG Reserved;
-    ULONG64 ExceptionInformation[15];
+    ULONG_PTR ExceptionInformation[15];
 } EXCEPTION_RECORD;
 
 // ---- loaded images ---------------------------------------------------------------------------------
@@ -406,11 +282,11 @@ typedef struct _KLDR_DATA_TABLE_ENTRY {
     ULONG SizeOfImageNotRounded;
     ULONG TimeDateStamp;
 } KLDR_DATA_TABLE_ENTRY, LDR_DATA_TABLE_ENTRY;
-AT(KLDR_DATA_TABLE_ENTRY, DllBase, 0x30);
-AT(KLDR_DATA_TABLE_ENTRY, FullDllName, 0x48);
-AT(KLDR_DATA_TABLE_ENTRY, BaseDllName, 0x58);
-AT(KLDR_DATA_TABLE_ENTRY, CheckSum, 0x78);
-AT(KLDR_DATA_TABLE_ENTRY, TimeDateStamp, 0x9C);
+AT(KLDR_DATA_TABLE_ENTRY, DllBase, 0x30, 0x18);
+AT(KLDR_DATA_TABLE_ENTRY, FullDllName, 0x48, 0x24);
+AT(KLDR_DATA_TABLE_ENTRY, BaseDllName, 0x58, 0x2C);
+AT(KLDR_DATA_TABLE_ENTRY, CheckSum, 0x78, 0x40);
+AT(KLDR_DATA_TABLE_ENTRY, TimeDateStamp, 0x9C, 0x58);
 
 // ---- what the loader (Python) hands over: see kdnb/simulator/loader.py ------------------------------
 
@@ -557,9 +433,9 @@ typedef struct _DRIVER_OBJECT {
     DRIVER_UNLOAD *DriverUnload;
     DRIVER_DISPATCH *MajorFunction[IRP_MJ_MAXIMUM_FUNCTION + 1];
 } DRIVER_OBJECT;
-AT(DRIVER_OBJECT, DriverStart, 0x18);
-AT(DRIVER_OBJECT, DriverName, 0x38);
-AT(DRIVER_OBJECT, MajorFunction, 0x70);
+AT(DRIVER_OBJECT, DriverStart, 0x18, 0xC);
+AT(DRIVER_OBJECT, DriverName, 0x38, 0x1C);
+AT(DRIVER_OBJECT, MajorFunction, 0x70, 0x38);
 
 #ifdef KERNEL
 #define NTKERNELAPI EXPORT
@@ -578,8 +454,8 @@ NTKERNELAPI NTSTATUS KeDelayExecutionThread(CHAR WaitMode, BOOLEAN Alertable, LO
 NTKERNELAPI NTSTATUS KeWaitForSingleObject(PVOID Object, ULONG Reason, CHAR Mode, BOOLEAN Alertable, LONG64 *Timeout);
 NTKERNELAPI VOID KeInitializeEvent(KEVENT *Event, ULONG Type, BOOLEAN State);
 NTKERNELAPI LONG KeSetEvent(KEVENT *Event, LONG Increment, BOOLEAN Wait);
-NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(volatile ULONG64 *SpinLock);
-NTKERNELAPI VOID KeReleaseSpinLock(volatile ULONG64 *SpinLock, KIRQL OldIrql);
+NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(volatile KSPIN_LOCK *SpinLock);
+NTKERNELAPI VOID KeReleaseSpinLock(volatile KSPIN_LOCK *SpinLock, KIRQL OldIrql);
 NTKERNELAPI PVOID ExAllocatePoolWithTag(ULONG PoolType, SIZE_T Size, ULONG Tag);
 NTKERNELAPI VOID ExFreePoolWithTag(PVOID Address, ULONG Tag);
 NTKERNELAPI NTSTATUS IoCreateDevice(DRIVER_OBJECT *Driver, ULONG ExtensionSize, UNICODE_STRING *Name, ULONG Type, ULONG Characteristics, BOOLEAN Exclusive, DEVICE_OBJECT **Device);
@@ -591,9 +467,9 @@ NTKERNELAPI VOID IofCompleteRequest(IRP *Irp, CHAR PriorityBoost);
 NTKERNELAPI NTSTATUS PsCreateSystemThread(HANDLE *Thread, ULONG Access, OBJECT_ATTRIBUTES *Attributes, HANDLE Process, CLIENT_ID *ClientId, KSTART_ROUTINE *Routine, PVOID Context);
 NTKERNELAPI VOID RtlInitUnicodeString(UNICODE_STRING *String, const WCHAR *Text);
 NTKERNELAPI BOOLEAN RtlEqualUnicodeString(const UNICODE_STRING *A, const UNICODE_STRING *B, BOOLEAN IgnoreCase);
-NTKERNELAPI VOID *memcpy(void *To, const void *From, SIZE_T Size);
-NTKERNELAPI VOID *memset(void *To, int Value, SIZE_T Size);
-NTKERNELAPI int memcmp(const void *A, const void *B, SIZE_T Size);
+NTKERNELAPI VOID *CDECL memcpy(void *To, const void *From, SIZE_T Size);
+NTKERNELAPI VOID *CDECL memset(void *To, int Value, SIZE_T Size);
+NTKERNELAPI int CDECL memcmp(const void *A, const void *B, SIZE_T Size);
 NTKERNELAPI ULONG ExScenario(void);
 
 static inline __attribute__((always_inline)) IO_STACK_LOCATION *IoGetCurrentIrpStackLocation(IRP *Irp) { return &Irp->Stack[(int)Irp->CurrentLocation]; }
@@ -608,7 +484,7 @@ extern EPROCESS *PsIdleProcess;
 extern KPRCB *KiProcessorBlock[32];
 extern EXPORT LIST_ENTRY PsLoadedModuleList;
 extern EXPORT EPROCESS *PsInitialSystemProcess;
-extern EXPORT ULONG64 KiBugCheckData[5];
+extern EXPORT ULONG_PTR KiBugCheckData[5];
 extern EXPORT volatile ULONG KeNumberProcessors;
 extern EXPORT volatile ULONG64 KeTickCount;
 extern EXPORT BOOLEAN KdDebuggerEnabled, KdDebuggerNotPresent;
@@ -641,13 +517,7 @@ static inline __attribute__((always_inline)) VOID KiWriteMsr(ULONG Msr, ULONG64 
 {
     __asm__ volatile("wrmsr" ::"c"(Msr), "a"((ULONG)Value), "d"((ULONG)(Value >> 32)));
 }
-static inline __attribute__((always_inline)) ULONG64 KiDisableInterrupts(void)
-{
-    ULONG64 Flags;
-    __asm__ volatile("pushfq; popq %0; cli" : "=r"(Flags)::"memory");
-    return Flags;
-}
-static inline __attribute__((always_inline)) VOID KiRestoreInterrupts(ULONG64 Flags)
+static inline __attribute__((always_inline)) VOID KiRestoreInterrupts(ULONG_PTR Flags)
 {
     if (Flags & 0x200)
         __asm__ volatile("sti" ::: "memory");
@@ -671,7 +541,6 @@ BOOLEAN KdTrap(KTRAP_FRAME *TrapFrame, KEXCEPTION_FRAME *ExceptionFrame, EXCEPTI
 VOID KdInitializePcr(KPCR *Pcr);
 
 VOID KiInitializeIdle(ULONG Number, EPROCESS *Process);
-VOID KiInitializeContextThread(KTHREAD *Thread);
 VOID KiReadyThread(KTHREAD *Thread);
 NTSTATUS KiSwapThread(KTHREAD *Thread, KPRCB *Prcb);
 VOID KiIdleLoop(void);
@@ -679,8 +548,8 @@ VOID KiRetireWaits(KPRCB *Prcb);
 VOID KeInitializeThread(KTHREAD *Thread, KPROCESS *Process, ULONG Processor, PVOID Stack);
 VOID MmInitSystem(void);
 PVOID MmCreateKernelStack(void);
-ULONG64 MmCreateProcessAddressSpace(void);
-NTSTATUS MmAccessFault(ULONG64 FaultCode, ULONG64 Address, ULONG Mode, KTRAP_FRAME *TrapFrame);
+ULONG_PTR MmCreateProcessAddressSpace(void);
+NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, ULONG Mode, KTRAP_FRAME *TrapFrame);
 VOID IoInitSystem(void);
 VOID PsInitSystem(void);
 VOID PsStartScenario(void);
@@ -700,13 +569,14 @@ NTSTATUS ZwWriteFile(HANDLE File, HANDLE Event, PVOID Apc, PVOID ApcContext, IO_
 NTSTATUS ZwClose(HANDLE Handle);
 NTSTATUS ZwDelayExecution(BOOLEAN Alertable, LONG64 *Interval);
 
-// trap.S
+// amd64.c, x86.c
+extern KPCR KiPcrs[MAXIMUM_PROCESSORS];
+VOID KiInitializeIdt(void);
+VOID KiInitializeProcessor(ULONG Number);
+VOID KiInitializePcrTables(KPCR *Pcr, ULONG Number);
+VOID KiInitializeContextThread(KTHREAD *Thread);
+
+// trap.S, trap_x86.S
 VOID KiSwapContext(KTHREAD *Old, KTHREAD *New);
 VOID KiStartSystemThread(void);
-VOID KiSystemCall64(void);
-VOID KiDivideErrorFault(void), KiDebugTrapOrFault(void), KiNmiInterrupt(void), KiBreakpointTrap(void), KiOverflowTrap(void);
-VOID KiBoundFault(void), KiInvalidOpcodeFault(void), KiNpxNotAvailableFault(void), KiDoubleFaultAbort(void);
-VOID KiInvalidTssFault(void), KiSegmentNotPresentFault(void), KiStackFault(void), KiGeneralProtectionFault(void);
-VOID KiPageFault(void), KiFloatingErrorFault(void), KiAlignmentFault(void), KiRaiseAssertion(void), KiDebugServiceTrap(void);
-VOID KiClockInterrupt(void), KiUnexpectedInterrupt(void);
 #endif

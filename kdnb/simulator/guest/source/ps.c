@@ -46,7 +46,7 @@ NOINLINE VOID PspSystemThreadStartup(void)
 ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor, KSTART_ROUTINE *Routine, PVOID Context)
 {
     ETHREAD *Thread = ExAllocatePoolWithTag(0, sizeof(ETHREAD), 'erhT');
-    ULONG64 Flags = KiDisableInterrupts();
+    ULONG_PTR Flags = KiDisableInterrupts();
     Thread->StartAddress = Routine;
     Thread->Win32StartAddress = Routine;
     Thread->StartContext = Context;

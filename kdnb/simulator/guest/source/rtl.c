@@ -1,21 +1,21 @@
 // Memory, strings, and the formatter behind DbgPrint.
 #include "nt.h"
 
-EXPORT VOID *memcpy(void *To, const void *From, SIZE_T Size)
+EXPORT VOID *CDECL memcpy(void *To, const void *From, SIZE_T Size)
 {
     void *Result = To;
     __asm__ volatile("rep movsb" : "+D"(To), "+S"(From), "+c"(Size)::"memory");
     return Result;
 }
 
-EXPORT VOID *memset(void *To, int Value, SIZE_T Size)
+EXPORT VOID *CDECL memset(void *To, int Value, SIZE_T Size)
 {
     void *Result = To;
     __asm__ volatile("rep stosb" : "+D"(To), "+c"(Size) : "a"(Value) : "memory");
     return Result;
 }
 
-EXPORT int memcmp(const void *A, const void *B, SIZE_T Size)
+EXPORT int CDECL memcmp(const void *A, const void *B, SIZE_T Size)
 {
     const UCHAR *Left = A, *Right = B;
     for (; Size; Size--, Left++, Right++)
@@ -106,7 +106,7 @@ ULONG RtlStringVPrint(CHAR *Buffer, ULONG Size, const CHAR *Format, __builtin_va
         }
         ULONG64 Value = 0;
         if (*Format != '%' && *Format)
-            Value = __builtin_va_arg(Arguments, ULONG64);
+            Value = Bits == 64 ? __builtin_va_arg(Arguments, ULONG64) : __builtin_va_arg(Arguments, ULONG_PTR);
         switch (*Format) {
         case 'd': {
             LONG64 Signed = Bits == 64 ? (LONG64)Value : (LONG)Value;
@@ -121,13 +121,13 @@ ULONG RtlStringVPrint(CHAR *Buffer, ULONG Size, const CHAR *Format, __builtin_va
             RtlpPutNumber(&Output, Bits == 64 ? Value : (ULONG)Value, 16, Width, Fill, *Format == 'X', FALSE);
             break;
         case 'p':
-            RtlpPutNumber(&Output, Value, 16, 16, '0', TRUE, FALSE);
+            RtlpPutNumber(&Output, Value, 16, 2 * sizeof(PVOID), '0', TRUE, FALSE);
             break;
         case 'c':
             RtlpPut(&Output, (CHAR)Value);
             break;
         case 'Z': {
-            const UNICODE_STRING *String = (const UNICODE_STRING *)Value;
+            const UNICODE_STRING *String = (const UNICODE_STRING *)(ULONG_PTR)Value;
             for (ULONG i = 0; i < String->Length / 2u; i++)
                 RtlpPut(&Output, (CHAR)String->Buffer[i]);
             break;
@@ -135,10 +135,10 @@ ULONG RtlStringVPrint(CHAR *Buffer, ULONG Size, const CHAR *Format, __builtin_va
         case 's':
         case 'S':
             if (Wide || *Format == 'S')
-                for (const WCHAR *Text = (const WCHAR *)Value; Text && *Text; Text++)
+                for (const WCHAR *Text = (const WCHAR *)(ULONG_PTR)Value; Text && *Text; Text++)
                     RtlpPut(&Output, (CHAR)*Text);
             else
-                for (const CHAR *Text = (const CHAR *)Value; Text && *Text; Text++)
+                for (const CHAR *Text = (const CHAR *)(ULONG_PTR)Value; Text && *Text; Text++)
                     RtlpPut(&Output, *Text);
             break;
         default:
