@@ -3,109 +3,296 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
-from kdnb.debugger.typed import TypedReader
-from kdnb.errors import UnknownNameError, UnsupportedError
-from kdnb.results.types import TypeDump, TypeNames
+from kdnb.debugger.lists import LIST_LIMIT, walk_chain, walk_list
+from kdnb.debugger.type_lookup import FoundType, FoundVariable, TypeLookup, lookup_in
+from kdnb.debugger.type_rows import FieldPath, Selection, dump_struct, dump_variable, follow_path
+from kdnb.debugger.typed import NoMemory, TypedReader
+from kdnb.errors import ExpressionError, UnknownNameError
+from kdnb.results.types import EnumInfo, TypeDump, TypeDumps, TypeNames
 from kdnb.results.values import Text
-from kdnb.symbols.types import Enumeration, StructType
-from kdnb.symbols.wildcards import compile_wildcard, has_wildcard
+from kdnb.symbols.types import Array, Enumeration, Pointer, StructType
+from kdnb.symbols.wildcards import has_wildcard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
-    from kdnb.symbols.types import TypeTable
+    from kdnb.results.memory import MemoryReader
+    from kdnb.symbols.types import FieldType, TypeTable
 
 NAME_LIMIT = 1000
-
-
-class _NoMemory:
-    """What a layout without a target is read from."""
-
-    def read(self, address: int, size: int) -> bytes:
-        return b""
+DEEPEST = 9
+"""Levels of `-r` and `-b` without a number."""
+MAX_COUNT = 4096
+_OPTIONS = "a[n] b c d e i l n o p r[n] s t v y"
 
 
 def type_layout(types: TypeTable, name: str) -> Result:
-    """Layout of a type of a PDB, or the names that match a pattern."""
+    """Layout of a type of a PDB (with chosen fields behind its name), or the names that match a pattern."""
+    name, *words = name.split()
     if has_wildcard(name):
-        return _names(types, name, "")
-    return _layout(TypedReader(_NoMemory(), 8, lambda address: None), name, _lookup(types, name, name))
-
-
-def _names(types: TypeTable, pattern: str, prefix: str) -> TypeNames:
-    found = types.search(pattern)
-    if not found:
-        raise UnknownNameError(f"no type matches {pattern[:60]}", "* stands for any characters")
-    return TypeNames(tuple(prefix + name for name in found[:NAME_LIMIT]), max(len(found) - NAME_LIMIT, 0))
-
-
-def _lookup(types: TypeTable, name: str, shown: str) -> StructType | Enumeration:
-    """The type of that name, which may be written without its leading underscore."""
-    found = types.lookup(name) or types.lookup(f"_{name}")
-    if found is None:
+        found = types.search(name)
+        if not found:
+            raise UnknownNameError(f"no type matches {name[:60]}", "* stands for any characters")
+        return _names(found, (), 8)
+    of = lookup_in(types, name)
+    if of is None:
         near = types.near(name)
-        hint = f"did you mean {', '.join(near[:3])}?" if near else "dt module!*pattern* lists names"
-        raise UnknownNameError(f"Symbol {shown[:60]} not found.", hint, near)
-    return found
-
-
-def _layout(reader: TypedReader, name: str, of: StructType | Enumeration) -> Result:
+        hint = f"did you mean {', '.join(near[:3])}?" if near else "*pattern* lists names"
+        raise UnknownNameError(f"Symbol {name[:60]} not found.", hint, near)
     if isinstance(of, Enumeration):
-        rows = [f"   {word} = 0n{value}" for value, word in of.values.items()]
-        return Text("\n".join([f"Enum {name}", *rows]))
-    return reader.layout(name, of)
+        return EnumInfo(name, of.size, of.values)
+    paths = tuple(path for word in words if (path := FieldPath.parse(word)) is not None)
+    return dump_struct(TypedReader(NoMemory(), 8), name, of, None, Selection(paths))
+
+
+@dataclass(slots=True)
+class _Request:
+    """What a `dt` asks for, as far as it has been read."""
+
+    letters: set[str] = field(default_factory=set)
+    depth: int = 0
+    elements: int = 0
+    link: str = ""
+    name: str = ""
+    count: int = 0
+    """Of `Name[3]`: that many structs in a row."""
+    address: int | None = None
+    of: FieldType | None = None
+    paths: list[FieldPath] = field(default_factory=list)
 
 
 @command(
     "dt",
     summary="Show the layout of a type, or what lies at an address as that type.",
-    syntax="dt [Module!]Type [Field ...] [Address]\ndt [Module!]Pattern*",
-    details="Fields are chosen by name, or by the beginning of one with * behind it. Types come from a PDB with type "
-    "information; without a module the kernel's are meant.",
-    examples=("dt nt!_LIST_ENTRY", "dt nt!_LIST_ENTRY nt!PsLoadedModuleList", "dt nt!_KP*"),
+    syntax="dt [Options] [Module!]Type [Field ...] [Address] [-l Field]\n"
+    "dt [Module!]Pattern*\ndt [Module!]Variable\ndt Address",
+    details="Fields are chosen by name, by the beginning of one with * behind it, or by a path (Pcb.Header); each dot "
+    "behind a field opens it by one level. -r[n] opens structs n levels deep and follows pointers, -b does not follow "
+    "them. -a[n] gives array elements a row each, -v sizes and kinds, -o no offsets, -i no indent, -p reads physical "
+    "memory, -y takes the beginning of a field, -l FIELD walks a list. Type[n] shows n of them in a row. Types come "
+    "from a PDB; a bare name is looked up in the kernel first, . is the last name.",
+    examples=(
+        "dt nt!_LIST_ENTRY",
+        "dt nt!_LIST_ENTRY nt!PsLoadedModuleList",
+        "dt nt!_KP*",
+        "dt nt!_EPROCESS Pcb.Header. ImageFileName @$proc",
+        "dt -r1 nt!_KPROCESS @$proc",
+        "dt nt!_EPROCESS ImageFileName -l ActiveProcessLinks.Flink nt!PsActiveProcessHead",
+        "dt nt!PsActiveProcessHead",
+    ),
 )
 def display_type(session: Session, arguments: Arguments) -> Result:
-    """A layout, a struct in memory, or names of types."""
-    module_name, separator, name = arguments.word().rpartition("!")
-    module = session.modules.get(module_name if separator else "nt")
-    types = module.types if module is not None else None
-    if module is None or types is None:
-        note = f": {module.symbol_note}" if module is not None and module.symbol_note else ""
-        raise UnsupportedError(
-            f"no types are known for {module_name or 'nt'}{note}", ".sympath names folders with PDBs"
-        )
-    full = f"{module.name}!{name}"
+    """A layout, a struct in memory, a list of them, or names of types."""
+    request = _Request()
+    while not arguments.at_end:
+        options = arguments.match(r"-([A-Za-z][A-Za-z0-9]*)(?=\s|$)")
+        if options is not None:
+            _read_options(arguments, request, options[1])
+        elif not request.name:
+            _read_name(session, arguments, request)
+        else:
+            _read_field_or_address(session, arguments, request)
+    if "h" in request.letters or not request.name:
+        return Text("dt [Options] [Module!]Type [Field ...] [Address]; .hh dt says more")
+    if has_wildcard(request.name):
+        return _matching(session, request)
+    session.options["dt_last"] = request.name
+    return _show(session, request)
+
+
+# --- reading the arguments ----------------------------------------------------------------------------
+
+
+def _read_options(arguments: Arguments, request: _Request, text: str) -> None:
+    for letter, number in re.findall(r"([A-Za-z])(\d*)", text):
+        match letter:
+            case "r" | "b":
+                request.depth = min(int(number or DEEPEST), DEEPEST)
+            case "a":
+                request.elements = int(number or MAX_COUNT)
+            case "l":
+                request.link = arguments.word()
+            case "s":
+                arguments.expression()  # the size of the type: it is known from the PDB
+            case "n" | "y" | "b" | "c" | "d" | "e" | "h" | "i" | "o" | "p" | "t" | "v":
+                pass
+            case _:
+                raise ExpressionError(f"Syntax error at '-{text[:60]}'", f"options here: {_OPTIONS}")
+        request.letters.add(letter)
+
+
+def _read_name(session: Session, arguments: Arguments, request: _Request) -> None:
+    """The first word: a type, a pattern, a variable, or an address at which one lies."""
+    before = arguments.rest
+    name = arguments.word()
+    if name == ".":
+        last = session.options.get("dt_last")
+        if not isinstance(last, str):
+            raise ExpressionError("there is no last type", "dt nt!_LIST_ENTRY")
+        name = last
+    counted = re.fullmatch(r"(.*[^*?\\])\[(\d+)\]", name)
+    if counted is not None:
+        name, request.count = counted[1], min(int(counted[2]), MAX_COUNT)
+    request.name = name
     if has_wildcard(name):
-        return _names(types, name, f"{module.name}!")
-    of = _lookup(types, name, full)
-    reader = TypedReader(session.memory, session.pointer_size, session.symbols.name_at)
-    fields = _fields(arguments, of)
-    if arguments.at_end or isinstance(of, Enumeration):
-        shown = _layout(reader, full, of)
+        return
+    lookup = TypeLookup(session)
+    found: FoundType | FoundVariable | None = lookup.find(name) if not name[0].isdigit() else None
+    if found is None:
+        found = lookup.variable(name) or _at_address(session, arguments, before, lookup)
+        if found is None:
+            raise lookup.unknown(name)
+        request.address = found.address
+        request.name = f"{found.module.name}!{found.name}"
     else:
-        shown = reader.dump(full, of, arguments.expression() & session.address_mask)
-    return _only(shown, fields) if isinstance(shown, TypeDump) else shown
+        request.name = found.name
+    request.of = found.type
 
 
-def _fields(arguments: Arguments, of: StructType | Enumeration) -> list[str]:
-    """The field names before the address: words that are, or begin, names of fields."""
-    known = [field.name for field in of.fields] if isinstance(of, StructType) else []
-    wanted: list[str] = []
-    while (found := re.match(r"[A-Za-z_]\w*\*?(?=\s|$)", arguments.rest)) is not None:
-        matches = compile_wildcard(found[0]).fullmatch
-        if not any(matches(name) for name in known):
-            break
-        wanted.append(arguments.word())
-    return wanted
+def _at_address(session: Session, arguments: Arguments, text: str, lookup: TypeLookup) -> FoundVariable | None:
+    """The variable at the address that the text begins with."""
+    if not re.match(r"[\d@(]|0x|poi|[A-Fa-f0-9`]+(\s|$)", text):
+        return None
+    arguments.rest = text
+    address = arguments.expression() & session.address_mask
+    found = lookup.variable_at(address)
+    if found is None:
+        raise UnknownNameError(
+            f"no variable of a known type is at {session.symbols.format(address)}", "dt Type Address names the type"
+        )
+    return found
 
 
-def _only(shown: TypeDump, wanted: list[str]) -> TypeDump:
-    if not wanted:
-        return shown
-    patterns = [compile_wildcard(name) for name in wanted]
-    return replace(shown, fields=tuple(f for f in shown.fields if any(p.fullmatch(f.name) for p in patterns)))
+def _read_field_or_address(session: Session, arguments: Arguments, request: _Request) -> None:
+    is_named = request.letters & {"y", "n"}
+    word = re.match(r"\S+", arguments.rest)
+    assert word is not None
+    path = FieldPath.parse(word[0], is_prefix="y" in request.letters)
+    of = _struct_of(request.of)
+    if path is not None and of is not None and path.matches(of.fields):
+        arguments.word()
+        request.paths.append(path)
+        request.letters.discard("n")
+        return
+    if is_named and request.address is not None:
+        raise ExpressionError(f"no field of {request.name} begins with '{word[0][:60]}'", f"dt {request.name}")
+    # Options may stand behind the address, where an expression would take them for a difference.
+    option = re.search(r"\s-[A-Za-z]\w*(?=\s|$)", arguments.rest)
+    rest = arguments.rest[option.start() :].strip() if option is not None else ""
+    if option is not None:
+        arguments.rest = arguments.rest[: option.start()]
+    try:
+        request.address = arguments.expression() & session.address_mask
+        arguments.rest = f"{arguments.rest} {rest}".strip()
+    except UnknownNameError as error:
+        raise UnknownNameError(error.message, f"dt {request.name} shows its fields", error.near) from error
+
+
+def _struct_of(of: FieldType | None) -> StructType | None:
+    """The struct whose fields can be named: of the type itself, or of the elements of an array."""
+    while isinstance(of, Array):
+        of = of.element
+    if isinstance(of, Pointer):
+        of = of.target
+    return of if isinstance(of, StructType) else None
+
+
+# --- answers ------------------------------------------------------------------------------------------
+
+
+def _matching(session: Session, request: _Request) -> Result:
+    lookup = TypeLookup(session)
+    names = lookup.search(request.name)
+    variables = () if "t" in request.letters else lookup.search_variables(request.name)
+    if not names and not variables:
+        module = request.name.rpartition("!")[0]
+        if module and not has_wildcard(module) and session.modules.get(module) is None:
+            raise lookup.unknown(request.name)
+        raise UnknownNameError(f"no type matches {request.name[:60]}", "* stands for any characters")
+    shown = ((variable.address, f"{variable.module.name}!{variable.name}") for variable in variables)
+    return _names(names, shown, session.pointer_size)
+
+
+def _names(names: list[str], variables: Iterable[tuple[int, str]], address_size: int) -> TypeNames:
+    found = tuple(variables)
+    left_out = max(len(names) - NAME_LIMIT, 0) + max(len(found) - NAME_LIMIT, 0)
+    return TypeNames(tuple(names[:NAME_LIMIT]), left_out, found[:NAME_LIMIT], address_size)
+
+
+def _show(session: Session, request: _Request) -> Result:
+    memory: MemoryReader = session.physical if "p" in request.letters else session.memory
+    reader = TypedReader(session.memory, session.pointer_size, session.symbols.name_at)
+    letters = request.letters
+    chosen = Selection(
+        tuple(request.paths), request.depth, "b" not in letters, request.elements, verbose="v" in letters
+    )
+    address = None if "t" in letters else request.address
+    of = request.of
+
+    def dump(of: StructType, address: int | None = address) -> TypeDump:
+        made = dump_struct(reader, request.name, of, address, chosen, memory)
+        return replace(made, offsets="o" not in letters, indent="i" not in letters)
+
+    if isinstance(of, StructType):
+        if request.link:
+            return _walk(session, request, of, dump)
+        if request.count and address is not None:
+            return TypeDumps(tuple(dump(of, address + index * of.size) for index in range(request.count)))
+        return dump(of)
+    if isinstance(of, Enumeration):
+        text = "" if address is None else reader.words(of, memory.read(address, of.size))
+        return EnumInfo(request.name, of.size, of.values, text)
+    assert of is not None
+    assert address is not None or request.address is not None
+    made = dump_variable(reader, request.name, of, request.address or 0, chosen, memory)
+    if "t" in letters:
+        made = replace(made, fields=tuple(replace(field, text=None, value=None) for field in made.fields))
+    return made
+
+
+def _walk(session: Session, request: _Request, of: StructType, dump: Callable[[StructType, int], TypeDump]) -> Result:
+    """`-l`: the structs of a list. A list head in a module's data (a variable) is no element and is left out."""
+    if request.address is None:
+        raise ExpressionError("a list needs an address", f"dt {request.name} -l {request.link} Address")
+    offset, link = follow_path(of, request.link)
+    base, back = 0, False
+    if isinstance(link, StructType) and link.name == "_LIST_ENTRY":
+        base = offset
+    elif isinstance(link, Pointer) and _is_entry(link.target):
+        container, _, last = request.link.rpartition(".")
+        base = follow_path(of, container)[0] if container else offset
+        back = last.lower() == "blink"
+    elif not isinstance(link, Pointer):
+        raise ExpressionError(f"{request.link} is no link", "-l takes a field that points to the next struct")
+    start, memory = request.address, session.memory
+    head = TypeLookup(session).variable_at(start)
+    if head is not None and _is_entry(head.type) and base != start:
+        found = walk_list(memory, start, limit=LIST_LIMIT, backwards=back)
+        addresses = [at - base for at in found]
+    elif head is not None and isinstance(head.type, Pointer):  # a variable that points to the first struct
+        found = walk_chain(memory, memory.read_pointer(start), offset=offset)
+        addresses = list(found)
+    else:
+        found = walk_chain(memory, start + base, offset=offset - base)
+        addresses = [at - base for at in found if at == start + base or not _in_module(session, at)]
+    dumps = []
+    for address in addresses:
+        session.require_stopped()  # sees a cancel
+        dumps.append(dump(of, address))
+    return TypeDumps(tuple(dumps), found.note, request.link)
+
+
+def _is_entry(of: FieldType) -> bool:
+    return isinstance(of, StructType) and of.name in ("_LIST_ENTRY", "_SINGLE_LIST_ENTRY")
+
+
+def _in_module(session: Session, address: int) -> bool:
+    """Whether a link lies in an image: then it is the head of the list."""
+    return session.modules.find(address) is not None

@@ -1,17 +1,16 @@
-"""Typed memory: what the fields of a struct hold, as `dt` words it and as Python values.
+"""Typed memory in dt's words: what a type is called, and what the bytes of a value say.
 
-A struct is read in one piece, never field by field; a hole costs only the fields in it.
+Strings behind pointers and the names of functions are looked up; everything else comes from the bytes given.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdnb.errors import MemoryReadError
 from kdnb.results.addresses import format_address
-from kdnb.results.types import FieldInfo, TypeDump
 from kdnb.symbols.types import (
     Array,
     BitField,
@@ -20,7 +19,6 @@ from kdnb.symbols.types import (
     Function,
     Pointer,
     Scalar,
-    StructField,
     StructType,
     Unknown,
 )
@@ -30,12 +28,25 @@ if TYPE_CHECKING:
 
     from kdnb.results.memory import MemoryReader
 
-__all__ = ["TypedReader", "type_words"]
+__all__ = ["NoMemory", "TypedReader", "clean_text", "number_of", "scalar_words", "type_words", "verbose_words"]
 
 TEXT_LIMIT = 512
 """Bytes of a string that are read behind a pointer."""
 SHOWN_ELEMENTS = 8
-MAX_STRUCT = 0x10000
+POINTER_LEVELS = 8
+STRING_STRUCTS = {"_UNICODE_STRING": 2, "_STRING": 1, "_ANSI_STRING": 1, "_OEM_STRING": 1}
+"""Name -> bytes of a character."""
+_WHOLE_NUMBERS = frozenset(("_LARGE_INTEGER", "_ULARGE_INTEGER"))
+
+
+class NoMemory:
+    """What a layout without a target is read from."""
+
+    def read(self, address: int, size: int) -> bytes:
+        raise MemoryReadError(address, size)
+
+
+# --- types --------------------------------------------------------------------------------------------
 
 
 def type_words(of: FieldType) -> str:
@@ -43,54 +54,57 @@ def type_words(of: FieldType) -> str:
     match of:
         case Scalar(word=word) | Unknown(word=word):
             return word
-        case Pointer(size=size):
-            return f"Ptr{8 * size} {_target_words(of)}"
+        case Pointer():
+            return _pointer_type(of, type_words)
         case Array(element=element, count=count):
             return f"[{count}] {type_words(element)}"
         case BitField(position=position, length=length):
             return f"Pos {position}, {length} Bit{'s' if length != 1 else ''}"
         case StructType(name=name) | Enumeration(name=name):
             return name
-        case Function():
-            return "     void "
+        case Function(returns=returns):
+            return f"    {returns} "
     return "<unknown>"
 
 
-def _target_words(of: Pointer) -> str:
-    target = of.target
-    if isinstance(target, Pointer):
-        return f"Ptr{8 * target.size} {_target_words(target)}" if not isinstance(target.target, Pointer) else "Ptr Ptr"
-    return type_words(target)
+def verbose_words(of: FieldType) -> str:
+    """dt's words for a type with `-v`: what kind of thing it is, how many parts it has, how large it is."""
+    match of:
+        case Pointer():
+            return _pointer_type(of, lambda target: f"to {verbose_words(target)}")
+        case Array(element=element, count=count):
+            return f"[{count}] {verbose_words(element)}"
+        case BitField():
+            return f"Bitfield {type_words(of)}"
+        case StructType(name=name, kind=kind, size=size):
+            return f"{kind} {name}, {len(of.fields)} elements, 0x{size:x} bytes"
+        case Enumeration(name=name, values=values):
+            return f"Enum {name},  {len(values)} total enums"
+    return type_words(of)
+
+
+def _pointer_type(of: Pointer, words: Callable[[FieldType], str]) -> str:
+    """`Ptr64` for each level of pointers, then what lies at their end; a chain that leads to itself is cut."""
+    parts: list[str] = []
+    target: FieldType = of
+    while isinstance(target, Pointer) and len(parts) < POINTER_LEVELS:
+        parts.append(f"Ptr{8 * target.size}")
+        target = target.target
+    parts.append("Void" if isinstance(target, Pointer) else words(target))
+    return " ".join(parts)
+
+
+# --- values -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class TypedReader:
-    """Reads structs from memory. `name_at` gives `module!symbol` of an address, for function pointers."""
+    """Words for values. `name_at` gives `module!symbol` of an address, for function pointers."""
 
     memory: MemoryReader
+    """Virtual memory, for what lies behind pointers."""
     address_size: int
-    name_at: Callable[[int], str | None]
-
-    def layout(self, name: str, of: StructType) -> TypeDump:
-        """The fields of a type without an address."""
-        fields = tuple(_field(entry) for entry in of.fields)
-        return TypeDump(name, of.size, fields, self.address_size)
-
-    def dump(self, name: str, of: StructType, address: int) -> TypeDump:
-        """The fields and what they hold at `address`."""
-        data = self._available(address, min(of.size, MAX_STRUCT))
-        fields = tuple(self.field(entry, data, address) for entry in of.fields)
-        header = self._string_header(of, data)
-        return TypeDump(name, of.size, fields, self.address_size, address, header)
-
-    def field(self, entry: StructField, data: bytes, address: int, depth: int = 0) -> FieldInfo:
-        """One field of the struct whose bytes (up to a hole) are `data`."""
-        piece = data[entry.offset : entry.offset + entry.type.size]
-        if len(piece) < entry.type.size:
-            hole = address + len(data)
-            problem = f"can't read {format_address(hole, self.address_size)}"
-            return _field(entry, depth, None, "????", problem)
-        return _field(entry, depth, number_of(entry.type, piece), self.words(entry.type, piece))
+    name_at: Callable[[int], str | None] = lambda address: None
 
     def words(self, of: FieldType, data: bytes) -> str:
         """What `dt` prints for the bytes of a value."""
@@ -99,85 +113,67 @@ class TypedReader:
                 return self._pointer_words(of, int.from_bytes(data, "little"))
             case Array():
                 return self._array_words(of, data)
-            case StructType(name="_LIST_ENTRY" | "LIST_ENTRY", size=size) if size == 2 * self.address_size:
+            case StructType(name="_LIST_ENTRY", size=size) if size == 2 * self.address_size:
                 links = [int.from_bytes(data[at : at + self.address_size], "little") for at in (0, self.address_size)]
-                return f"_LIST_ENTRY [ {self._hex(links[0])} - {self._hex(links[1])} ]"
+                return f"_LIST_ENTRY [ {self.hex(links[0])} - {self.hex(links[1])} ]"
+            case StructType(name=name, size=8) if name in _WHOLE_NUMBERS:
+                return f"{name} {self.hex(int.from_bytes(data, 'little'), 8)}"
             case StructType(name=name):
-                text = self._string_header(of, data)
-                return f"{name}{text}" if text else name
+                return f"{name}{self.string_header(of, data)}"
         return scalar_words(of, data)
 
-    def value(self, of: FieldType, data: bytes, address: int) -> Any:
-        """The bytes as a Python value: numbers, bytes of character arrays, lists, dicts of structs."""
-        match of:
-            case StructType():
-                return {
-                    entry.name: self.value(entry.type, data[entry.offset : entry.offset + entry.type.size], address)
-                    for entry in of.fields
-                }
-            case Array(element=Scalar(is_character=True)):
-                return data
-            case Array(element=element, count=count):
-                size = element.size
-                return [self.value(element, data[at * size : (at + 1) * size], address) for at in range(count)]
-            case Scalar(is_float=True, size=4 | 8):
-                return struct.unpack("<f" if of.size == 4 else "<d", data)[0]
-            case Scalar(is_signed=True):
-                return int.from_bytes(data, "little", signed=True)
-        return number_of(of, data)
+    def hex(self, value: int, size: int = 0) -> str:
+        return f"0x{format_address(value, size or self.address_size)}"
 
-    # --- words ----------------------------------------------------------------------------------
+    def string(self, of: StructType, data: bytes) -> str | None:
+        """The text of a _UNICODE_STRING or _STRING; None for other structs, and where it can't be read."""
+        width = STRING_STRUCTS.get(of.name)
+        buffer = of.field("Buffer")
+        if width is None or buffer is None or len(data) < of.size:
+            return None
+        length = min(int.from_bytes(data[:2], "little"), TEXT_LIMIT)
+        at = int.from_bytes(data[buffer.offset : buffer.offset + self.address_size], "little")
+        text = self._available(at, length) if at and length else b""
+        return None if length and not text else clean_text(text, width, whole=True)
 
-    def _hex(self, value: int) -> str:
-        return f"0x{format_address(value, self.address_size)}"
+    def string_header(self, of: StructType, data: bytes) -> str:
+        """` "text"` of a string struct; empty for others."""
+        if of.name not in STRING_STRUCTS:
+            return ""
+        text = self.string(of, data)
+        return ' "???"' if text is None else f' "{text}"'
 
     def _pointer_words(self, of: Pointer, value: int) -> str:
         if value == 0:
             return "(null) "
         target = of.target
         if isinstance(target, Function):
-            return f"{self._hex(value)}     {self.name_at(value) or ''}".rstrip()
+            return f"{self.hex(value)} {type_words(target)} {self.name_at(value) or ''}".rstrip()
         if isinstance(target, Scalar) and target.is_character:
             text = self._text(value, target.size)
-            return f'{self._hex(value)}  "{text}"' if text is not None else f"{self._hex(value)} {target.word}"
-        return f"{self._hex(value)} {type_words(target)}"
+            return f"{self.hex(value)} {target.word}" if text is None else f'{self.hex(value)}  "{text}"'
+        words = type_words(target)
+        return f"{self.hex(value)} {words}"
 
     def _array_words(self, of: Array, data: bytes) -> str:
         element = of.element
         if isinstance(element, Scalar) and element.is_character:
-            return f'[{of.count}]  "{_clean(data, element.size)}"'
-        if isinstance(element, (Scalar, Pointer)) and 0 < of.count <= SHOWN_ELEMENTS:
+            return f'[{of.count}]  "{clean_text(data, element.size)}"'
+        if isinstance(element, (Scalar, Pointer, Enumeration)) and 0 < of.count <= SHOWN_ELEMENTS and element.size:
             size = element.size
             items = [scalar_words(element, data[at : at + size]) for at in range(0, len(data), size)]
             return f"[{of.count}] {' '.join(items)}"
         return f"[{of.count}] {type_words(element)}"
 
-    def _string_header(self, of: StructType, data: bytes) -> str:
-        """` "text"` for _UNICODE_STRING and _STRING."""
-        width = {"_UNICODE_STRING": 2, "_STRING": 1, "_ANSI_STRING": 1}.get(of.name)
-        buffer = of.field("Buffer")
-        if width is None or buffer is None or len(data) < of.size:
-            return ""
-        length = min(int.from_bytes(data[:2], "little"), TEXT_LIMIT)
-        at = int.from_bytes(data[buffer.offset : buffer.offset + self.address_size], "little")
-        text = self._available(at, length) if at and length else b""
-        return f' "{_clean(text, width, whole=True)}"'
-
     def _text(self, address: int, width: int) -> str | None:
         data = self._available(address, TEXT_LIMIT)
-        return _clean(data, width) if data else None
+        return clean_text(data, width) if data else None
 
     def _available(self, address: int, size: int) -> bytes:
         try:
             return self.memory.read(address, size)
         except MemoryReadError as error:
             return error.partial
-
-
-def _field(
-    entry: StructField, depth: int = 0, value: int | None = None, text: str | None = None, problem: str = ""
-) -> FieldInfo:
-    return FieldInfo(entry.name, entry.offset, entry.type.size, type_words(entry.type), depth, value, text, problem)
 
 
 def number_of(of: FieldType, data: bytes) -> int | None:
@@ -200,13 +196,12 @@ def scalar_words(of: FieldType, data: bytes) -> str:
     match of:
         case Scalar(is_float=True, size=4 | 8):
             return f"{struct.unpack('<f' if of.size == 4 else '<d', data)[0]:g}"
-        case Scalar(is_character=True, size=1):
-            byte = data[0]
-            return (
-                f"0x{byte:x} '{chr(byte) if 0x20 <= byte < 0x7F else ''}'" if 0x20 <= byte < 0x7F else f"0x{byte:x} ''"
-            )
+        case Scalar(is_character=True, size=1 | 2):
+            code = int.from_bytes(data, "little")
+            shown = chr(code) if 0x20 <= code < 0x7F else ""
+            return f"{_hex_or_zero(code)} '{shown}'"
         case BitField(length=length):
-            return f"0y{number:0{length}b}" if length < 12 else f"0x{number:x}"
+            return f"0y{number:0{length}b}" if length < 12 else f"0y{number:b} (0x{number:x})"
         case Enumeration(values=values):
             known = values.get(number or 0)
             return f"0n{number} ( {known} )" if known else f"0n{number} (No matching name)"
@@ -214,10 +209,14 @@ def scalar_words(of: FieldType, data: bytes) -> str:
             return f"0n{number}"
         case Pointer(size=size):
             return f"0x{format_address(number or 0, size)}"
-    return "<unknown>" if number is None else f"0x{number:x}"
+    return "<unknown>" if number is None else _hex_or_zero(number)
 
 
-def _clean(data: bytes, width: int, *, whole: bool = False) -> str:
+def _hex_or_zero(number: int) -> str:
+    return f"0x{number:x}" if number else "0"
+
+
+def clean_text(data: bytes, width: int, *, whole: bool = False) -> str:
     """Text up to its NUL (or all of it), without control characters."""
     text = data.decode("utf-16-le" if width == 2 else "latin-1", "replace")
     if not whole:

@@ -17,6 +17,7 @@ from kdnb.results.memory import MemoryDump, PointerTable
 from kdnb.results.modules import ModuleList, SymbolList
 from kdnb.results.registers import RegisterSet
 from kdnb.results.stack import Stack
+from kdnb.results.types import TypeDump, TypeDumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -162,6 +163,31 @@ def _disassembly(value: Disassembly) -> str:
             ]
         )
     return table((), rows)
+
+
+@to_html.register
+def _type(value: TypeDump) -> str:
+    rows: list[list[Cell]] = []
+    for field in value.fields[:ROW_LIMIT]:
+        words = "" if field.text is None else field.text
+        shown: Cell = (f"{words} {field.problem}", "dim") if field.problem else words
+        name = f"{'  ' * field.depth}{field.name}"
+        rows.append([(f"+0x{field.offset:03x}", "dim"), name, (field.type, "dim"), shown])
+    head = ("offset", "field", "type", "" if value.address is None else "value")
+    above = f'<div class="kdnb">{escape(value.header)}</div>' if value.header else ""
+    return above + table(head, rows, total=len(value.fields))
+
+
+@to_html.register
+def _types(value: TypeDumps) -> str:
+    names = list(dict.fromkeys(field.name for dump in value.dumps for field in dump.fields if not field.depth))
+    rows: list[list[Cell]] = []
+    for dump in value.dumps[:ROW_LIMIT]:
+        texts = {field.name: field.text or "" for field in dump.fields if not field.depth}
+        address = format_address(dump.address or 0, dump.address_size)
+        rows.append([(address, "dim"), *(texts.get(name, "") for name in names)])
+    note = f'<div class="kdnb dim">{escape(value.note)}</div>' if value.note else ""
+    return table(("address", *names), rows, total=len(value.dumps)) + note
 
 
 def _listing(head: Sequence[str], rows: Callable[[Any], Iterable[Sequence[Cell]]]) -> Callable[[Any], str]:

@@ -1,14 +1,18 @@
-"""Text of `dt` (the command reference, 7.2)."""
+"""Text of `dt` and `!list` (the command reference, 7.2)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines, printable
-from kdnb.results.types import TypeDump, TypeDumps, TypeNames
+from kdnb.results.addresses import format_address
+from kdnb.results.lists import ForEach
+from kdnb.results.types import EnumInfo, TypeDump, TypeDumps, TypeNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kdnb.results.types import FieldInfo
 
 __all__: list[str] = []
 
@@ -17,15 +21,24 @@ _NAME_WIDTH = 16
 
 @lines.register(TypeDump)
 def _dump(value: TypeDump) -> Iterator[str]:
-    if value.header:
-        yield printable(value.header)
-    width = max([_NAME_WIDTH, *(len(field.name) for field in value.fields)])
+    yield from (printable(line) for line in value.header.split("\n") if line)
+    widths: dict[int, int] = {}
     for field in value.fields:
-        offset = f"+0x{field.offset:03x} " if value.offsets else ""
-        words = field.type if field.text is None else field.text
-        size = f" ({field.size} bytes)" if value.verbose else ""
-        indent = "   " * (field.depth + 1)
-        yield f"{indent}{offset}{printable(field.name):<{width}} : {printable(words)}{size}".rstrip()
+        widths[field.depth] = max(widths.get(field.depth, _NAME_WIDTH), len(field.name))
+    for field in value.fields:
+        yield _field(value, field, widths[field.depth])
+    if value.note:
+        yield printable(value.note)
+
+
+def _field(value: TypeDump, field: FieldInfo, width: int) -> str:
+    words = printable(field.type if field.text is None else field.text)
+    indent = "   " * (field.depth + 1) if value.indent else ""
+    if field.name.startswith("["):  # an element of an array has no offset of its own
+        return f"{indent} {field.name} {words}".rstrip()
+    offset = f"+0x{field.offset:03x} " if value.offsets else ""
+    # A type's trailing blank (`Ptr64     void `) and the one of `(null) ` are part of WinDbg's words.
+    return f"{indent}{offset}{printable(field.name):<{width}} : {words}"
 
 
 @lines.register(TypeDumps)
@@ -33,6 +46,10 @@ def _dumps(value: TypeDumps) -> Iterator[str]:
     for index, dump in enumerate(value.dumps):
         if index:
             yield ""
+        name = f"{value.link} at " if value.link else f"[{index}] at "
+        head = f"{printable(name)}0x{format_address(dump.address or 0, dump.address_size)}"
+        yield head
+        yield "-" * len(head)
         yield from _dump(dump)
     if value.note:
         yield printable(value.note)
@@ -41,5 +58,26 @@ def _dumps(value: TypeDumps) -> Iterator[str]:
 @lines.register(TypeNames)
 def _names(value: TypeNames) -> Iterator[str]:
     yield from (f"          {printable(name)}" for name in value.names)
+    yield from (
+        f"{format_address(address, value.address_size)}  {printable(name)}" for address, name in value.variables
+    )
     if value.left_out:
         yield f"... {value.left_out} more names left out; give a narrower pattern"
+
+
+@lines.register(EnumInfo)
+def _enum(value: EnumInfo) -> Iterator[str]:
+    if value.text:
+        yield printable(value.text)
+        return
+    yield f"Enum {printable(value.name)}"
+    yield from (f"   {printable(word)} = 0n{number}" for number, word in value.values.items())
+
+
+@lines.register(ForEach)
+def _for_each(value: ForEach) -> Iterator[str]:
+    for result in value.results:
+        yield from lines(result)
+        yield ""
+    if value.note:
+        yield printable(value.note)

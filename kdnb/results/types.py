@@ -10,7 +10,7 @@ from kdnb.results.base import TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FieldInfo", "TypeDump", "TypeDumps", "TypeNames"]
+__all__ = ["EnumInfo", "FieldInfo", "TypeDump", "TypeDumps", "TypeNames"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,27 @@ class TypeDump(TableResult):
     header: str = ""
     """What stands above the fields: the text of a string struct, the value of an enum."""
     offsets: bool = True
-    verbose: bool = False
+    indent: bool = True
+    note: str = ""
+    """What was left out, and why."""
 
     def __getitem__(self, name: str) -> int | None:
+        """The number in a field; None for structs, arrays, and without an address."""
+        return self.field(name).value
+
+    def field(self, name: str) -> FieldInfo:
+        """The field of that name, any case; `KeyError` where there is none."""
         for field in self.fields:
-            if field.name.lower() == name.lower():
-                return field.value
+            if field.depth == 0 and field.name.lower() == name.lower():
+                return field
         raise KeyError(name)
+
+    def offset(self, name: str) -> int:
+        """Bytes from the start of the struct to a field."""
+        return self.field(name).offset
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [field.name for field in self.fields if field.depth == 0]
 
     def __iter__(self) -> Iterator[FieldInfo]:
         return iter(self.fields)
@@ -60,6 +74,7 @@ class TypeDump(TableResult):
         return [
             {
                 "field": field.name,
+                "depth": field.depth,
                 "offset": field.offset,
                 "size": field.size,
                 "type": field.type,
@@ -77,6 +92,8 @@ class TypeDumps(TableResult):
     dumps: tuple[TypeDump, ...]
     note: str = ""
     """Why a list ended early."""
+    link: str = ""
+    """The field by which a list was walked (`ActiveProcessLinks.Flink`); empty for an array."""
 
     def __len__(self) -> int:
         return len(self.dumps)
@@ -98,6 +115,9 @@ class TypeNames(TableResult):
     names: tuple[str, ...]
     """`module!type`."""
     left_out: int = 0
+    variables: tuple[tuple[int, str], ...] = ()
+    """Address and `module!name` of variables that match too."""
+    address_size: int = 8
 
     def __len__(self) -> int:
         return len(self.names)
@@ -106,4 +126,30 @@ class TypeNames(TableResult):
         return iter(self.names)
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"name": name} for name in self.names]
+        return [{"name": name, "address": None} for name in self.names] + [
+            {"name": name, "address": address} for address, name in self.variables
+        ]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EnumInfo(TableResult):
+    """An enum: the name of each value."""
+
+    name: str
+    """`module!type`."""
+    size: int
+    values: dict[int, str]
+    text: str = ""
+    """What lies at an address as this enum, where one was given."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values.values())
+
+    def __getitem__(self, name: str) -> int:
+        for value, word in self.values.items():
+            if word.lower() == name.lower():
+                return value
+        raise KeyError(name)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"name": word, "value": value} for value, word in self.values.items()]

@@ -97,6 +97,8 @@ class BitField:
 
 @dataclass(frozen=True, slots=True)
 class Function:
+    returns: str = "void"
+    """C's words for what it gives back."""
     size: int = 0
 
 
@@ -178,10 +180,38 @@ _SCALARS = {
     0x41: Scalar("Double", 8, True, True),
     0x42: Scalar("Float10", 10, True, True),
 }
+_C_WORDS = {
+    "Void": "void",
+    "Char": "char",
+    "UChar": "unsigned char",
+    "Wchar": "wchar_t",
+    "Int2B": "short",
+    "Uint2B": "unsigned short",
+    "Int4B": "long",
+    "Uint4B": "unsigned long",
+    "Int8B": "int64",
+    "Uint8B": "unsigned int64",
+    "Bool": "bool",
+    "Float": "float",
+    "Double": "double",
+}
 _POINTER_SIZES = {0x1: 2, 0x2: 4, 0x3: 4, 0x4: 4, 0x5: 6, 0x6: 8, 0x7: 16}
 _NAMED_KINDS = frozenset(
     (0x1504, 0x1505, 0x1506, 0x1507, 0x1519, 0x1004, 0x1005, 0x1006, 0x1007, 0x1608, 0x1609, 0x160A)
 )
+
+
+def _c_words(of: FieldType) -> str:
+    """C's name for the type that a function gives back, as dt shows it."""
+    match of:
+        case Scalar(word=word):
+            return _C_WORDS.get(word, word)
+        case StructType(name=name) | Enumeration(name=name):
+            return name
+        case Pointer():
+            target = of.target
+            return "void*" if isinstance(target, (Pointer, Function)) else f"{_c_words(target)}*"
+    return "void"
 
 
 class TypeTable:
@@ -274,8 +304,8 @@ class TypeTable:
                 return Array(element, size // element.size if element.size else 0, size)
             case BitFieldRecord(type_index=inner, position=position, length=length):
                 return BitField(self.type_at(inner, depth + 1), position, length)
-            case ProcedureRecord():
-                return Function()
+            case ProcedureRecord(return_type=inner):
+                return Function(_c_words(self.type_at(inner, depth + 1)))
             case StructRecord():
                 return self._struct(record)
             case EnumRecord():

@@ -1,0 +1,105 @@
+"""`!list`: commands for every element of a chain."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.debugger.lists import LIST_LIMIT, walk_chain, walk_list
+from kdnb.debugger.type_lookup import TypeLookup
+from kdnb.debugger.type_rows import follow_path
+from kdnb.errors import ExpressionError
+from kdnb.results.lists import ForEach
+from kdnb.symbols.types import StructType
+
+if TYPE_CHECKING:
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.lists import ListWalk
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+
+_USAGE = '!list -t nt!_EPROCESS.ActiveProcessLinks.Flink -x "dt nt!_EPROCESS ImageFileName @$extret" Address'
+SHOWN_WITHOUT_COMMAND = "dp @$extret L1"
+ELEMENT = "extret"
+"""The pseudo-register that holds the element's address."""
+
+
+@command(
+    "!list",
+    summary="Run commands for each element of a linked list.",
+    syntax='!list [-t [Module!]Type.Field] [-x "Commands"] [-a "Arguments"] [-m Max] Address',
+    details="Address is the first element (of the type), or a list head in a module's data (a variable of type "
+    "_LIST_ENTRY), which is no element itself. @$extret is the element's address; -a is put behind the commands. "
+    "Without -t the address is that of links themselves. The walk ends where a list is damaged or runs in a circle.",
+    examples=(
+        '!list -t nt!_EPROCESS.ActiveProcessLinks.Flink -x "dt nt!_EPROCESS ImageFileName @$extret" '
+        "nt!PsActiveProcessHead",
+        '!list -x "? @$extret" -m 3 nt!PsLoadedModuleList',
+    ),
+    tier="B",
+)
+def for_each_element(session: Session, arguments: Arguments) -> Result:
+    """The commands' values, element by element."""
+    if arguments.rest.startswith('"') and arguments.rest.endswith('"'):
+        arguments.rest = arguments.rest[1:-1].strip()  # WinDbg's documentation puts all of it into quotes
+    path, commands, behind, limit = "", SHOWN_WITHOUT_COMMAND, "", LIST_LIMIT
+    while (option := arguments.match(r"-([txamep])(?=\s|$)")) is not None:
+        match option[1]:
+            case "t":
+                path = arguments.word()
+            case "x":
+                commands = _text(arguments)
+            case "a":
+                behind = _text(arguments)
+            case "m":
+                limit = min(arguments.expression(), LIST_LIMIT)
+    if arguments.at_end:
+        raise ExpressionError("Syntax error at '<EOL>'", _USAGE)
+    address = arguments.expression() & session.address_mask
+    arguments.finish()
+    base, walk = _walk(session, path, address, limit)
+    return _run(session, f"{commands} {behind}".strip(), [link - base for link in walk], walk.note)
+
+
+def _text(arguments: Arguments) -> str:
+    quoted = arguments.quoted()
+    return arguments.word() if quoted is None else quoted
+
+
+def _walk(session: Session, path: str, address: int, limit: int) -> tuple[int, ListWalk]:
+    """Offset of the link in an element, and the links."""
+    base, offset, back = 0, 0, False
+    if path:
+        type_name, dot, field_path = path.partition(".")
+        if not dot:
+            raise ExpressionError(f"'-t {path[:60]}' names no field", _USAGE)
+        _, of = TypeLookup(session).require_struct(type_name)
+        offset, link = follow_path(of, field_path)
+        container, _, last = field_path.rpartition(".")
+        if isinstance(link, StructType):
+            base = offset
+        elif container:
+            base = follow_path(of, container)[0]
+            back = last.lower() == "blink"
+    head = TypeLookup(session).variable_at(address)
+    if head is not None and isinstance(head.type, StructType) and head.type.name == "_LIST_ENTRY":
+        return base, walk_list(session.memory, address, limit=limit, backwards=back)
+    return base, walk_chain(session.memory, address + base, offset=offset - base, limit=limit)
+
+
+def _run(session: Session, commands: str, addresses: list[int], note: str) -> ForEach:
+    from kdnb.commands.run import execute  # it imports the table of all commands, and so this module
+
+    results: list[Result] = []
+    before = session.variables.get(ELEMENT)
+    try:
+        for address in addresses:
+            session.require_stopped()  # sees a cancel
+            session.variables[ELEMENT] = address
+            results += execute(session, re.sub(r"@@\(?\$extret\)?", "@$extret", commands))
+    finally:
+        session.variables.pop(ELEMENT, None)
+        if before is not None:
+            session.variables[ELEMENT] = before
+    return ForEach(tuple(results), tuple(addresses), note)

@@ -1,0 +1,51 @@
+"""`!list` on the simulated machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kdnb.commands.run import execute
+from kdnb.errors import CommandError
+from kdnb.render.text import to_text
+from kdnb.results.lists import ForEach
+
+if TYPE_CHECKING:
+    from kdnb.debugger.session import Session
+
+PROCESSES = "!list -t nt!_EPROCESS.ActiveProcessLinks.Flink"
+
+
+def test_commands_run_for_each_element(session: Session) -> None:
+    (value,) = execute(session, f'{PROCESSES} -x "dt nt!_EPROCESS ImageFileName @$extret" nt!PsActiveProcessHead')
+    assert isinstance(value, ForEach)
+    assert len(value) == len(value.addresses) > 2
+    assert '"System"' in to_text(value[0])
+    assert value.note == ""
+
+
+def test_an_element_is_a_start_too_and_the_walk_can_be_bounded(session: Session) -> None:
+    (value,) = execute(session, f'{PROCESSES} -x "? @$extret" -m 2 nt!PsActiveProcessHead')
+    assert isinstance(value, ForEach)
+    assert value.note == "cut after 2 entries"
+    (again,) = execute(session, f'{PROCESSES} -x "? @$extret" -m 2 {value.addresses[0]:x}')
+    assert isinstance(again, ForEach)
+    assert again.addresses == value.addresses
+
+
+def test_arguments_are_put_behind_and_the_whole_may_stand_in_quotes(session: Session) -> None:
+    (value,) = execute(session, '!list " -x dp -a @$extret -m 1 nt!PsLoadedModuleList"')
+    assert isinstance(value, ForEach)
+    assert len(value) == 1
+
+
+def test_the_element_is_forgotten_afterwards(session: Session) -> None:
+    execute(session, '!list -x "? @$extret" -m 1 nt!PsLoadedModuleList')
+    assert "extret" not in session.variables
+
+
+@pytest.mark.parametrize("command", ["!list", "!list -t nt!_EPROCESS nt!PsIdleProcess", "!list -t nt!_NO.X 1000"])
+def test_what_is_missing_is_said(session: Session, command: str) -> None:
+    with pytest.raises(CommandError):
+        execute(session, command)
