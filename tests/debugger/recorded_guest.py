@@ -1,0 +1,141 @@
+"""The simulated machine with the true call chain of every stack kept beside it, from the instructions it executes.
+
+Nothing of it comes from unwind data: calls, interrupts and returns are noted where they put and take their addresses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import capstone
+import unicorn
+
+from kdnb.simulator import board
+from kdnb.simulator.cpu import Halt, Processor
+from kdnb.simulator.loader import STACK_SLOT, guest_files
+from kdnb.simulator.machine import Machine
+from kdnb.simulator.serve import Server
+from kdnb.simulator.unicorn_state import VECTORS_WITH_ERROR_CODE
+from kdnb.symbols.pdb import PdbFile
+from kdnb.symbols.pe import PeImage
+from kdnb.transport.registry import listen
+from tests.debugger.simulated import TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLOCK = 0xD1
+DEBUG = 1
+
+
+class Recorder:
+    """The live return addresses of all stacks, and when to stop next."""
+
+    def __init__(self, seed: int, service_entry: int) -> None:
+        self.service_entry = service_entry
+        self.live: dict[int, int] = {}
+        """Stack slot -> the return address, or the interrupted instruction, that lies there."""
+        self.armed = False
+        self._random = random.Random(seed)
+        self._left = 0
+        self._kinds: dict[int, tuple[str, int]] = {}
+        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+
+    def arm(self) -> None:
+        """Stop after a random number of instructions, of whatever processor."""
+        self._left = self._random.randrange(1, 4000)
+        self.armed = True
+
+    def is_due(self) -> bool:
+        if not self.armed:
+            return False
+        self._left -= 1
+        self.armed = self._left > 0
+        return not self.armed
+
+    def kind(self, processor: Processor, address: int, size: int) -> tuple[str, int]:
+        """(`call`, `ret`, `iretq` or nothing, address behind) of an instruction."""
+        if address not in self._kinds:
+            found = next(self._decoder.disasm_lite(processor.read(address, size), address), None)
+            name = found[2] if found else ""
+            self._kinds[address] = (name if name in ("call", "ret", "iretq") else "", address + size)
+        return self._kinds[address]
+
+    def chain(self, sp: int) -> list[int]:
+        """The return addresses on the stack around `sp`, innermost first; 0 ends every stack."""
+        top = (sp // STACK_SLOT + 1) * STACK_SLOT
+        return [self.live[slot] for slot in sorted(self.live) if sp <= slot < top] + [0]
+
+
+class RecordedProcessor(Processor):
+    recorder: Recorder
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._last = ("", 0)
+        self._uc.hook_add(unicorn.UC_HOOK_CODE, self._on_instruction)
+
+    def _on_instruction(self, uc: Any, address: int, size: int, data: object) -> None:
+        self._settle()
+        if self.recorder.is_due():
+            self.vector, self._stop = DEBUG, Halt.EXCEPTION
+            uc.emu_stop()
+            return
+        if address == self.recorder.service_entry:
+            # The stub has built by hand what an interrupt would push, and came here by a jump.
+            self.recorder.live[self.get("rsp")] = self.read_u64(self.get("rsp"))
+        self._last = self.recorder.kind(self, address, size)
+        if self._last[0] == "iretq":
+            self.recorder.live.pop(self.get("rsp"), None)
+
+    def _settle(self) -> None:
+        """Note what the last instruction did to the stack."""
+        (name, behind), self._last = self._last, ("", 0)
+        if not name:
+            return
+        sp = self.get("rsp")
+        if name == "call":
+            self.recorder.live[sp] = behind
+        elif name == "ret":
+            self.recorder.live.pop(sp - 8, None)
+
+    def deliver(self, vector: int, error_code: int | None = None) -> None:
+        if vector == CLOCK:
+            self._settle()  # between two instructions; a fault's own instruction has not run
+        self._last = ("", 0)
+        interrupted = self.get("rip")
+        super().deliver(vector, error_code)
+        has_code = vector in VECTORS_WITH_ERROR_CODE and error_code is not None
+        slot = self.get("rsp") + (8 if has_code else 0)
+        self.recorder.live[slot] = interrupted
+
+
+def _address_of(symbol: str) -> int:
+    """An address in the kernel, by its PDB."""
+    (kernel,) = (file for file in guest_files() if file.name == "ntoskrnl.exe")
+    rva = next(public.rva for public in PdbFile.open(kernel.pdb).publics() if public.name == symbol)
+    return PeImage.from_file(kernel.image).image_base + rva
+
+
+@contextlib.contextmanager
+def serve_recorded(scenario: str, seed: int) -> Iterator[tuple[str, Recorder]]:
+    """A booted machine that waits for a client; its connection string and its recorder."""
+    recorder = Recorder(seed, _address_of("KiServiceInternal"))
+    with mock.patch.object(board, "Processor", type("Recorded", (RecordedProcessor,), {"recorder": recorder})):
+        machine = Machine(scenario)
+        machine.boot()
+        listener = listen("tcp:127.0.0.1:0")
+        server = Server(machine, listener)
+        thread = threading.Thread(target=server.run, name="simulated machine", daemon=True)
+        thread.start()
+        try:
+            yield listener.address, recorder
+        finally:
+            recorder.armed = False
+            server.close()
+            thread.join(TIMEOUT)
+            listener.close()
