@@ -6,12 +6,15 @@ from itertools import islice
 
 # Imported for what they register with `lines`.
 from kdnb.render import (
+    text_analysis,
     text_breakpoints,
     text_descriptors,
     text_disassembly,
     text_events,
+    text_filters,
     text_memory,
     text_modules,
+    text_paging,
     text_registers,
     text_stack,
     text_types,
@@ -22,12 +25,15 @@ from kdnb.render.lines import lines
 __all__ = ["to_text"]
 
 FORMATTERS = (
+    text_analysis,
     text_breakpoints,
     text_descriptors,
     text_disassembly,
     text_events,
+    text_filters,
     text_memory,
     text_modules,
+    text_paging,
     text_registers,
     text_stack,
     text_types,

@@ -100,7 +100,8 @@ class ModuleEvent(Result):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LinkStateChange(Result):
-    """The link or the target changed its state: `connected`, `running`, `stopped`, `restarted`, `lost`, `closed`."""
+    """The link or the target changed its state: `connected`, `running`, `stopped`, `restarted`, `lost`, `closed`;
+    `rearmed` says what became of the breakpoints after a restart."""
 
     state: str
     details: str = ""

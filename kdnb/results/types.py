@@ -10,7 +10,27 @@ from kdnb.results.base import TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["EnumInfo", "FieldInfo", "TypeDump", "TypeDumps", "TypeNames"]
+    import pandas
+
+__all__ = ["EnumInfo", "FieldInfo", "TypeDump", "TypeDumps", "TypeNames", "exact_frame"]
+
+
+def exact_frame(rows: list[dict[str, Any]]) -> pandas.DataFrame:
+    """Rows as a DataFrame in which a missing number doesn't turn 64-bit addresses into rounded floats."""
+    import pandas
+
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    made = {}
+    for name in columns:
+        values = [row.get(name) for row in rows]
+        numbers = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+        dtype: str | None = None
+        if numbers and all(value is None or type(value) is int for value in values):
+            dtype = "UInt64" if min(numbers) >= 0 else "Int64" if max(numbers) < 1 << 63 else "object"
+            if len(numbers) == len(values):
+                dtype = dtype.lower()
+        made[name] = pandas.Series(values, dtype=dtype)
+    return pandas.DataFrame(made, columns=columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +104,10 @@ class TypeDump(TableResult):
             for field in self.fields
         ]
 
+    @property
+    def df(self) -> pandas.DataFrame:
+        return exact_frame(self.rows())
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TypeDumps(TableResult):
@@ -107,6 +131,10 @@ class TypeDumps(TableResult):
     def rows(self) -> list[dict[str, Any]]:
         return [{"address": dump.address, **{field.name: field.value for field in dump.fields}} for dump in self.dumps]
 
+    @property
+    def df(self) -> pandas.DataFrame:
+        return exact_frame(self.rows())
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TypeNames(TableResult):
@@ -129,6 +157,10 @@ class TypeNames(TableResult):
         return [{"name": name, "address": None} for name in self.names] + [
             {"name": name, "address": address} for address, name in self.variables
         ]
+
+    @property
+    def df(self) -> pandas.DataFrame:
+        return exact_frame(self.rows())
 
 
 @dataclass(frozen=True, slots=True, repr=False)

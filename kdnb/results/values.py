@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from kdnb.results.base import Result
 
-__all__ = ["BugCheck", "Evaluation", "ExceptionInfo", "Formats", "MsrValue", "PortValue", "TargetInfo", "Text"]
+__all__ = [
+    "BugCheck",
+    "BugCheckHelp",
+    "ErrorCode",
+    "Evaluation",
+    "ExceptionInfo",
+    "Formats",
+    "MsrValue",
+    "PortValue",
+    "TargetInfo",
+    "Text",
+]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,6 +84,31 @@ class BugCheck(Result):
     parameters: tuple[int, ...]
     address_size: int
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BugCheckHelp(Result):
+    """The words for a bug check code (`!analyze -show`)."""
+
+    code: int
+    name: str
+    explanation: str
+    parameters: tuple[int, ...]
+    meanings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ErrorCode(Result):
+    """A status or error number and its words (`!error`)."""
+
+    value: int
+    kind: str
+    """`NTSTATUS` or `Win32`."""
+    name: str
+    text: str
+
+    def __int__(self) -> int:
+        return self.value
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,0 +1,103 @@
+"""Page tables walked by physical reads: x64 (four levels), x86 with and without PAE.
+
+The tables are the target's and may be wrong: an entry that is not valid ends the walk, and nothing is followed
+beyond the physical address width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdnb.errors import UnsupportedError
+from kdnb.protocol.constants import MachineType
+from kdnb.results.paging import PageEntry, Translation
+
+if TYPE_CHECKING:
+    from kdnb.debugger.session import Session
+    from kdnb.results.memory import MemoryReader
+
+__all__ = ["translate", "walk"]
+
+FRAME_MASK = 0x000F_FFFF_FFFF_F000
+LARGE = 0x80
+PAGE_MASK = 0xFFF
+MACHINE_WORDS = {MachineType.AMD64: "Amd64", MachineType.I386: "X86"}
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of tables: which bits of the address choose the entry, and what a large page here covers."""
+
+    name: str
+    shift: int
+    bits: int
+    may_be_large: bool = False
+
+
+X64 = (Level("PML4E", 39, 9), Level("PDPE", 30, 9, True), Level("PDE", 21, 9, True), Level("PTE", 12, 9))
+X86 = (Level("PDE", 22, 10, True), Level("PTE", 12, 10))
+X86_PAE = (Level("PDPE", 30, 2), Level("PDE", 21, 9, True), Level("PTE", 12, 9))
+
+
+def walk(
+    physical: MemoryReader, directory: int, address: int, levels: tuple[Level, ...]
+) -> tuple[list[PageEntry], int | None]:
+    """The entries on the way, and the physical address; raises `MemoryReadError` where a table can't be read."""
+    size = 4 if levels is X86 else 8
+    table = directory & (FRAME_MASK if levels is not X86_PAE else 0xFFFF_FFE0)
+    entries: list[PageEntry] = []
+    for level in levels:
+        index = address >> level.shift & ((1 << level.bits) - 1)
+        at = table + index * size
+        value = int.from_bytes(physical.read(at, size), "little")
+        large = level.may_be_large and bool(value & LARGE)
+        entries.append(PageEntry(level.name, at, value, large=large))
+        if not value & 1:
+            return entries, None
+        table = value & FRAME_MASK
+        if large or level is levels[-1]:
+            offset = (1 << level.shift) - 1
+            return entries, (table & ~offset) | (address & offset)
+    return entries, None
+
+
+def translate(session: Session, address: int, directory: int | None = None) -> Translation:
+    """Walk the page tables of `directory` (CR3 of the current processor without it)."""
+    levels, pae = _levels(session)
+    if directory is None:
+        directory = session.registers.get("cr3")
+    directory &= FRAME_MASK if not pae else 0xFFFF_FFE0
+    entries, physical = walk(session.physical, directory, address, levels)
+    base = _pte_base(session)
+    if base is not None and levels is X64:
+        entries = _with_virtual(entries, address, base)
+    machine = MACHINE_WORDS[session.machine]
+    return Translation(address, directory, machine, tuple(entries), physical, session.pointer_size, pae)
+
+
+def _levels(session: Session) -> tuple[tuple[Level, ...], bool]:
+    if session.machine == MachineType.AMD64:
+        return X64, False
+    if session.machine != MachineType.I386:
+        raise UnsupportedError("page tables of this machine are not read", "x64 and x86 are")
+    pae = bool(session.registers.get("cr4") & 0x20)
+    return (X86_PAE if pae else X86), pae
+
+
+def _pte_base(session: Session) -> int | None:
+    data = session.debugger_data
+    return data.get("pte_base") if data is not None else None
+
+
+def _with_virtual(entries: list[PageEntry], address: int, base: int) -> list[PageEntry]:
+    """The same entries with the addresses at which the system maps them (the tables map themselves)."""
+    places = []
+    at = address
+    for _ in X64:
+        at = base + (at >> 9 & 0x7F_FFFF_FFF8)
+        places.append(at)
+    return [
+        PageEntry(entry.level, entry.address, entry.value, place, entry.large)
+        for entry, place in zip(entries, reversed(places), strict=False)
+    ]
