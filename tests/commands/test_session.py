@@ -72,13 +72,6 @@ def test_qd_removes_the_breakpoints_and_lets_the_target_run(session: Session) ->
     session.break_in()
 
 
-def test_event_filters(session: Session) -> None:
-    assert text(session, "sxe ld; sx").split("\n")[1] == "  ld - break"
-    execute(session, "sxd ld")
-    with pytest.raises(CommandError, match="events here"):
-        execute(session, "sxe av")
-
-
 def test_help_for_all_and_for_one(session: Session) -> None:
     assert "bp, bu" in text(session, ".help")
     assert text(session, "?") == text(session, ".help")
