@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.capture.open import open_capture
+from kdnb.capture.pcapng import TARGET_PORT
 from kdnb.capture.recorder import Recorder
 from kdnb.cli import main
 from kdnb.errors import ConnectionStringError
@@ -22,6 +23,7 @@ from kdnb.protocol.kdnet import parse_key
 from kdnb.proxy import Proxy, run_proxy
 from kdnb.transport.memory import memory_pair
 from kdnb.transport.registry import listen
+from tests.end_to_end.test_simulate_kdnet import KEY, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,16 +123,37 @@ def test_killing_the_proxy_leaves_everything_that_had_passed(machine: str, tmp_p
     assert last.startswith(heard)
 
 
+def test_a_kdnet_session_is_recorded_and_its_packets_can_be_written_decrypted(tmp_path: Path) -> None:
+    pytest.importorskip("unicorn", reason="needs the extra `sim`")
+    path, plain = tmp_path / "net.pcapng", tmp_path / "plain.pcapng"
+    near, far = (f"net:port={free_port()},key={KEY}" for _ in range(2))
+    with (
+        Process("simulate", "--listen", far, "--until-stdin-closes"),
+        Process("proxy", near, far, "-o", str(path), "--faults", "damage=0.02,dup=0.02,seed=2") as proxy,
+    ):
+        done = run(near, "r; lm; db nt L80")
+        status, errors = proxy.end()
+    assert (done.returncode, done.stderr, status) == (0, "", 0)
+    assert KEY not in proxy.ready + errors
+    assert "STATE_MANIPULATE" in errors
+    assert main(["decode", str(path), "--key", KEY, "-o", str(plain), "--decrypted"]) in {0, 1}  # 1: damaged frames
+    packets = open_capture(plain).packets()
+    assert packets["api"].eq("ReadVirtualMemory").sum() >= 2
+    assert set(packets["transport"].astype(str)) == {"serial"}
+
+
 @pytest.mark.external("tshark")
 def test_wireshark_opens_the_recording(machine: str, tmp_path: Path) -> None:
     path = tmp_path / "shark.pcapng"
     with Process("proxy", "tcp:127.0.0.1:0", machine, "-o", str(path)) as proxy:
         assert run(proxy.address, "r").returncode == 0
         proxy.end()
-    command = [str(shutil.which("tshark")), "-r", str(path), "-T", "fields", "-e", "tcp.payload", "-e", "tcp.srcport"]
+    shark = [str(shutil.which("tshark")), "-r", str(path)]
+    assert "Malformed" not in subprocess.run(shark, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+    command = [*shark, "-T", "fields", "-e", "tcp.payload", "-e", "tcp.srcport"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     lines = [line.split("\t") for line in done.stdout.splitlines()]
-    to_host = bytes.fromhex("".join(payload for payload, port in lines if port == "5555"))
+    to_host = bytes.fromhex("".join(payload for payload, port in lines if port == str(TARGET_PORT)))
     chunks = open_capture(path).conversations[0].chunks
     assert to_host == b"".join(chunk.data for chunk in chunks if chunk.direction is TO_HOST)
     assert b"ntoskrnl" in to_host.replace(b"\0", b"") or len(to_host) > 1000

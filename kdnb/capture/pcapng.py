@@ -17,8 +17,9 @@ from kdnb.protocol.constants import Direction
 __all__ = ["PcapngWriter"]
 
 HOST_ADDRESS, TARGET_ADDRESS = bytes([127, 0, 0, 1]), bytes([127, 0, 0, 2])
-HOST_PORT, TARGET_PORT = 40000, 5555
-"""TCP ports of the first conversation; each further one counts the host's port up."""
+HOST_PORT, TARGET_PORT = 40000, 5557
+"""TCP ports of the first conversation; each further one counts the host's port up. Wireshark has no protocol of its own
+on them (5555, which KD tutorials use, it takes for SigComp)."""
 KDNET_PORT = 50000
 SEGMENT_LIMIT = 65000
 """Payload bytes of one packet: what fits an IPv4 packet, rounded down."""

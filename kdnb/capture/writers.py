@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from kdnb.capture.pcapng import PcapngWriter
 from kdnb.errors import CaptureError, MissingExtraError, UsageError
+from kdnb.protocol.constants import CONTROL_LEADER, DATA_LEADER
+from kdnb.protocol.framing import Packet, encode_packet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas
 
+    from kdnb.capture.decode import PacketRecord
     from kdnb.capture.recording import Recording
+    from kdnb.protocol.constants import Direction
 
-__all__ = ["FORMATS", "write"]
+__all__ = ["FORMATS", "write", "write_decrypted"]
 
 MISSING = "<NA>"
 
@@ -55,6 +59,40 @@ def write_pcapng(recording: Recording, path: Path) -> None:
                 writer.datagram(chunk.direction, chunk.data, chunk.time)
             else:
                 writer.stream(chunk.direction, chunk.data, chunk.time, chunk.offset, index)
+
+
+def write_decrypted(recording: Recording, path: str | Path) -> None:
+    """The KD packets themselves as pcapng, framed as on a serial line: what was inside KDNET, readable without its key.
+
+    Valid packets only; handshakes and the packets without meaning that open a data channel are left out.
+    Raises `UsageError` where the suffix isn't .pcapng.
+    """
+    target = Path(path)
+    if target.suffix.lower() != ".pcapng":
+        raise UsageError(f"can't write {target.name}: decrypted packets go into .pcapng", "give a name with .pcapng")
+    recording.decode()
+    offsets: dict[tuple[int, Direction], int] = {}
+    try:
+        with target.open("wb") as file:
+            writer = PcapngWriter(file)
+            for record in recording.records:
+                if data := _framed(record):
+                    side = (record.conversation, record.direction)
+                    offset = offsets.get(side, 0)
+                    writer.stream(record.direction, data, record.time, offset, record.conversation)
+                    offsets[side] = offset + len(data)
+    except OSError as error:
+        raise CaptureError(f"can't write {target}: {error.strerror or error}", "check the folder") from None
+
+
+def _framed(record: PacketRecord) -> bytes:
+    """A record's packet as a serial line carries it; nothing where there is none."""
+    if record.valid and record.leader == "breakin":
+        return record.payload
+    leader = {"data": DATA_LEADER, "control": CONTROL_LEADER}.get(record.leader)
+    if not record.valid or leader is None or not record.packet_type or record.packet_id is None:
+        return b""
+    return encode_packet(Packet(leader, record.packet_type, record.packet_id, record.payload, record.checksum or 0))
 
 
 def write_csv(recording: Recording, path: Path) -> None:

@@ -348,7 +348,7 @@ def test_the_target_is_who_announces_whatever_its_port(whole: Capture, exchange:
 def test_the_target_port_overrides_what_the_packets_tell(exchange: Exchange, tmp_path: Path) -> None:
     frame = opened(tmp_path, pcapng(exchange), target_port=40000).packets()
     assert frame.loc[frame["type"] == "STATE_CHANGE64", "direction"].eq("to_target").all()
-    with pytest.raises(CaptureError, match=r"no TCP connection of the capture uses port 1; its ports are 5555, 40000"):
+    with pytest.raises(CaptureError, match=r"no TCP connection of the capture uses port 1; its ports are 5557, 40000"):
         opened(tmp_path, pcapng(exchange), target_port=1)
 
 

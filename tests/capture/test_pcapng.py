@@ -25,9 +25,9 @@ def test_streams_become_segments_with_running_numbers() -> None:
     writer.stream(TO_HOST, b"f", 2_000_000_001, 3)
     segments = [packet.data for _, packet in packets(file)]
     assert [(tcp.sport, tcp.dport, tcp.seq, tcp.ack, tcp.data) for tcp in segments] == [
-        (5555, 40000, 1, 1, b"abc"),
-        (40000, 5555, 1, 4, b"de"),
-        (5555, 40000, 4, 3, b"f"),
+        (5557, 40000, 1, 1, b"abc"),
+        (40000, 5557, 1, 4, b"de"),
+        (5557, 40000, 4, 3, b"f"),
     ]
     assert packets(file)[0][0] == 1.5
 

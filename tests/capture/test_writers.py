@@ -13,7 +13,9 @@ import pytest
 
 from kdnb.capture.frames import COLUMNS
 from kdnb.capture.log import PacketLog
-from kdnb.capture.writers import write
+from kdnb.capture.open import open_capture
+from kdnb.capture.pcapng import TARGET_PORT
+from kdnb.capture.writers import write, write_decrypted
 from kdnb.errors import CaptureError, MissingExtraError, UsageError
 from kdnb.protocol.constants import Direction
 
@@ -98,7 +100,7 @@ def test_tshark_reads_the_pcapng_as_streams_without_complaints(log: PacketLog, t
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     chunks = log.conversations[0].chunks
     assert [int(row[0]) for row in rows] == [len(chunk.data) for chunk in chunks]
-    assert [row[1] == "5555" for row in rows] == [chunk.direction is Direction.TO_HOST for chunk in chunks]
+    assert [row[1] == str(TARGET_PORT) for row in rows] == [chunk.direction is Direction.TO_HOST for chunk in chunks]
     assert not [row[2] for row in rows if "checksum" in row[2].lower() or "retransmission" in row[2].lower()]
     assert rows[0][3].endswith("123456789") or "22:13:20.123456789" in rows[0][3]
 
@@ -111,3 +113,15 @@ def test_an_unknown_suffix_is_refused(log: PacketLog, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_one_clear_line(log: PacketLog, tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="can't write"):
         write(log, tmp_path / "absent" / "x.csv")
+
+
+def test_packets_without_their_transport_read_the_same(log: PacketLog, tmp_path: Path) -> None:
+    write_decrypted(log, tmp_path / "plain.pcapng")
+    columns = ["direction", "type", "packet_id", "api", "address", "status", "payload", "reply_to", "time"]
+    before, after = log.packets(), open_capture(tmp_path / "plain.pcapng").packets()
+    pd.testing.assert_frame_equal(after[columns], before[before["valid"]][columns].reset_index(drop=True))
+
+
+def test_packets_without_their_transport_go_into_pcapng_only(log: PacketLog, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="pcapng"):
+        write_decrypted(log, tmp_path / "plain.csv")
