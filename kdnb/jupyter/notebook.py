@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Notebook"]
 
-_RESUMING_STATES = frozenset(("lost", "restarted"))
+_RESUMING_STATES = frozenset(("lost", "restarted", "rearmed"))
 """Changes of the link that a user must see even when no cell runs."""
 
 
@@ -52,7 +52,8 @@ class Notebook:
         spec, options = parse_connect(arguments)
         self.disconnect()
         self._resumed_by = cell_output(self.shell)
-        debugger = api.connect(spec, **options)
+        output = self._resumed_by
+        debugger = api.connect(spec, progress=lambda line: output.write(f"kdnb: {line}\n", "stderr"), **options)
         self.debugger = debugger
         self.shell.user_ns["kd"] = debugger
         debugger.events.on_print(self._on_print)

@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdnb.errors import MissingExtraError, UsageError
+from kdnb.errors import KdnbError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["notebooks_folder", "open_lab", "run_demo"]
 
+CELL_HINT = "the text above shows how far it came"
+KERNEL_HINT = "python -m kdnb.jupyter shows what is wrong"
 LINES_SHOWN = 24
 """Lines of one output that the demo prints; the HTML has more."""
 CELL_SECONDS = 120
@@ -44,6 +46,10 @@ def run_demo(output: Path, write: Callable[[str], None]) -> Path:
     client = nbclient.NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(folder)}})
     try:
         client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        raise KdnbError(f"a cell of the quickstart failed: {error.ename}: {error.evalue}", CELL_HINT) from error
+    except RuntimeError as error:  # nbclient's and jupyter_client's word for a kernel that does not come up
+        raise KdnbError(f"the Jupyter kernel did not start: {error}", KERNEL_HINT) from error
     finally:
         for text in session_text(notebook):
             write(text)
