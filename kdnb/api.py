@@ -16,6 +16,7 @@ from kdnb.capture.open import Capture, open_capture
 from kdnb.commands.run import Runner, run_breakpoint_commands
 from kdnb.debugger.engine import Engine, clock
 from kdnb.debugger.session import Session
+from kdnb.debugger.typed_views import TypesView, list_at, struct_at
 from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
 from kdnb.errors import ConnectError, KdnbError, StaleError, UnsupportedError, UsageError
 from kdnb.protocol.constants import ContinueStatus
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import pandas
 
     from kdnb.debugger.events import Events
+    from kdnb.debugger.structs import Struct, StructList
     from kdnb.results.base import Result
     from kdnb.results.events import Stop
     from kdnb.results.stack import Stack
@@ -151,6 +153,7 @@ class Debugger:
         self.registers = RegistersView(self._engine)
         self.modules = ModulesView(self._engine)
         self.symbols = SymbolsView(self._engine)
+        self.types = TypesView(self._engine)
         self.breakpoints = BreakpointsView(self._engine)
         self.read = self._memory.read
         self.read_u8 = self._memory.read_u8
@@ -298,6 +301,16 @@ class Debugger:
         """Everything that went over the wire, as a DataFrame, with the cell and command that caused it."""
         assert self._session.log is not None
         return self._session.log.packets(summary)
+
+    # --- typed memory ---------------------------------------------------------------------------
+
+    def struct(self, type_name: str, address: int | str) -> Struct:
+        """A struct at an address or expression: `kd.struct("nt!_EPROCESS", "@$proc").ImageFileName`."""
+        return struct_at(self._engine, type_name, address)
+
+    def list(self, head: int | str, type_name: str, link: str) -> StructList:
+        """The structs of a list: `kd.list("nt!PsActiveProcessHead", "nt!_EPROCESS", "ActiveProcessLinks").df`."""
+        return list_at(self._engine, head, type_name, link)
 
     # --- the end --------------------------------------------------------------------------------
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.cplusplus import evaluate_cplusplus
 from kdnb.debugger.memory import PAGE_SIZE
 from kdnb.debugger.stops import bugcheck_parameters
+from kdnb.debugger.type_lookup import TypeLookup
 from kdnb.errors import KdnbError
 from kdnb.protocol.constants import MachineType
 
@@ -44,6 +46,9 @@ class SessionEnvironment:
 
     def symbol(self, name: str) -> int | None:
         return self._session.symbols.lookup(name)
+
+    def cplusplus(self, text: str) -> int:
+        return evaluate_cplusplus(text, self, TypeLookup(self._session))
 
     def near(self, name: str) -> list[str]:
         return self._session.symbols.near(name)

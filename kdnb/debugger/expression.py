@@ -45,6 +45,9 @@ class Environment(Protocol):
     def symbol(self, name: str) -> int | None:
         """Address of `module!name`, `name` or a module."""
 
+    def cplusplus(self, text: str) -> int:
+        """Value of a C++ expression (`@@c++(...)`)."""
+
     def near(self, name: str) -> list[str]:
         """Known names close to `name`, best first."""
 
@@ -309,7 +312,17 @@ class _Parser:
 
     def evaluator(self, token: Token) -> int:
         if token.text != "masm":
-            raise UnsupportedError("C++ expressions (@@, @@c++) are not available", "write the address in MASM terms")
+            return self.cplusplus(token.end)
         value = self.expression()
         self.expect(")")
         return value
+
+    def cplusplus(self, start: int) -> int:
+        """The C++ expression up to the bracket that closes it."""
+        depth = 1
+        for at in range(start, len(self.text)):
+            depth += {"(": 1, ")": -1}.get(self.text[at], 0)
+            if not depth:
+                self.token = next_token(self.text, at + 1)
+                return self.environment.cplusplus(self.text[start:at])
+        raise ExpressionError(f"Syntax error at '{_shown(self.text[start:])}'", "')' is missing")

@@ -201,7 +201,7 @@ def scalar_words(of: FieldType, data: bytes) -> str:
             shown = chr(code) if 0x20 <= code < 0x7F else ""
             return f"{_hex_or_zero(code)} '{shown}'"
         case BitField(length=length):
-            return f"0y{number:0{length}b}" if length < 12 else f"0y{number:b} (0x{number:x})"
+            return f"0y{number:0{length}b}" if length < 12 else f"0y{number:0{length}b} (0x{number:x})"
         case Enumeration(values=values):
             known = values.get(number or 0)
             return f"0n{number} ( {known} )" if known else f"0n{number} (No matching name)"

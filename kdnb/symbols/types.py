@@ -6,8 +6,8 @@ Everything is bounded: indices that lead nowhere become `Unknown`, chains of for
 
 from __future__ import annotations
 
+import difflib
 import struct
-from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -43,6 +43,8 @@ __all__ = [
 FIRST_INDEX = 0x1000
 CHAIN_LIMIT = 64
 FIELD_LIMIT = 65_536
+NEAR_CANDIDATES = 20_000
+"""Names that are compared when one was mistyped: a second at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,11 +283,9 @@ class TypeTable:
         return [name for name in self._spelling if matches(name)]
 
     def near(self, name: str, count: int = 5) -> list[str]:
-        """Names that begin like `name`, for error messages."""
-        wanted = name.lower()
-        keys = self._spelling
-        at = bisect_left(keys, wanted, key=str.lower)
-        return keys[max(0, at - 1) : at + count]
+        """Names close to a mistyped one, best first, for error messages."""
+        keys = {key.lower(): key for key in self._spelling[:NEAR_CANDIDATES]}
+        return [keys[match] for match in difflib.get_close_matches(name.lower(), keys, count, 0.7)]
 
     def type_at(self, index: int, depth: int = 0) -> FieldType:
         """The type of an index; `Unknown` where it leads nowhere."""

@@ -135,13 +135,13 @@ def test_image_loads_at_boot_are_events_and_can_be_stops(guest_symbols: Path) ->
     loads: list[ModuleEvent] = []
     with serve("boot") as address, open_session(address, symbol_path=str(guest_symbols)) as session:
         session.events.on_module(loads.append)
-        session.event_filters["ld"] = "break"
+        session.filters.change("ld", action="break")
         stop = session.connect(TIMEOUT)
         assert stop is not None
         assert stop.reason == "load"
         assert stop.details.startswith("Loaded ")
         first = len(loads)
-        session.event_filters["ld"] = "ignore"
+        session.filters.change("ld", action="ignore")
         session.breakpoints.add("nt!KeBugCheckEx")
         assert session.go(timeout=1.0) is None
         assert len(loads) > first

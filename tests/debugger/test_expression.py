@@ -34,6 +34,9 @@ class Names:
         self.asked.append(name)
         return self.symbols.get(name.lower())
 
+    def cplusplus(self, text: str) -> int:
+        raise UnsupportedError(f"{text}: no types here")
+
     def near(self, name: str) -> list[str]:
         return ["nt!fade"] if "fad" in name else []
 

@@ -21,9 +21,7 @@ from kdnb.protocol.constants import MachineType
         (MachineType.I386, "sp", "esp", 0x7788, 0xFFFFFFFFFFFF0000),
     ],
 )
-def test_a_part_is_cut_out_and_put_back(
-    machine: MachineType, name: str, register: str, value: int, after: int
-) -> None:
+def test_a_part_is_cut_out_and_put_back(machine: MachineType, name: str, register: str, value: int, after: int) -> None:
     part = part_of(machine, name)
     assert part is not None
     assert part.register == register
