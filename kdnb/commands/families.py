@@ -11,6 +11,7 @@ from kdnb.commands import (
     descriptors,
     disassembly,
     errors,
+    events,
     execution,
     expressions,
     hardware,
@@ -27,6 +28,7 @@ from kdnb.commands import (
     session,
     stack,
     types,
+    unwind,
 )
 
 __all__ = ["FAMILIES"]
@@ -37,6 +39,7 @@ FAMILIES = (
     memory_edit,
     stack,
     context,
+    unwind,
     disassembly,
     breakpoints,
     execution,
@@ -45,6 +48,7 @@ FAMILIES = (
     types,
     lists,
     session,
+    events,
     link,
     hardware,
     descriptors,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import capstone
 from capstone import x86_const
 
+from kdnb.debugger import arm64_text
 from kdnb.debugger.masm import absolute_operand, branch_target, spell
 from kdnb.errors import MemoryReadError, UnsupportedError
 from kdnb.protocol.constants import MachineType
@@ -35,16 +36,21 @@ MAX_SIZE = 15
 _MAX_READ = 0x10000
 _MAX_FUNCTION = 0x10000  # farther back than this a function is not decoded from its start
 _DISPLACED = re.compile(r"\+0x[0-9a-f]+$")
-_MODES = {MachineType.AMD64: capstone.CS_MODE_64, MachineType.I386: capstone.CS_MODE_32}
+_MODES = {
+    MachineType.AMD64: (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
+    MachineType.I386: (capstone.CS_ARCH_X86, capstone.CS_MODE_32),
+    MachineType.ARM64: (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
+}
 
 
 @lru_cache(maxsize=4)
 def _decoder(machine: int) -> Any:
     mode = _MODES.get(MachineType(machine)) if machine in list(MachineType) else None
     if mode is None:
-        raise UnsupportedError(f"code of machine {machine:#x} can't be disassembled yet", "x64 and x86 can")
-    decoder = capstone.Cs(capstone.CS_ARCH_X86, mode)
-    decoder.syntax = capstone.CS_OPT_SYNTAX_MASM
+        raise UnsupportedError(f"code of machine {machine:#x} can't be disassembled yet", "x64, x86 and ARM64 can")
+    decoder = capstone.Cs(*mode)
+    if mode[0] == capstone.CS_ARCH_X86:
+        decoder.syntax = capstone.CS_OPT_SYNTAX_MASM
     decoder.detail = True
     return decoder
 
@@ -86,6 +92,8 @@ def disassemble_before(
     They are decoded from `function_start` where that is known; otherwise the way of decoding that most starting
     points agree on is taken, which is a guess. Raises `MemoryReadError` when nothing before can be read.
     """
+    if machine == MachineType.ARM64:  # all instructions have one size
+        function_start = address - 4 * count
     starts = _starts_from(function_start, memory, address, machine) if function_start is not None else []
     if len(starts) < count:
         end = starts[0] if starts else address
@@ -108,25 +116,29 @@ def _decode(
     code: bytes, address: int, count: int, machine: int, symbolize: Symbolize, at_hole: bool
 ) -> list[Instruction]:
     """Instructions in `code`; bytes that are none become `???`. With `at_hole` memory ends behind `code`."""
-    decoder, pointer_size = _decoder(machine), 8 if machine == MachineType.AMD64 else 4
+    decoder = _decoder(machine)
+    step = 4 if machine == MachineType.ARM64 else 1
     result: list[Instruction] = []
     at = 0
     while len(result) < count and at < len(code):
         for found in decoder.disasm(code[at:], address + at, count - len(result)):
-            result.append(_instruction(found, pointer_size, symbolize))
+            result.append(_instruction(found, machine, symbolize))
             at += found.size
         if len(result) >= count or at >= len(code):
             break
         if len(code) - at < MAX_SIZE and not at_hole and result:
             break  # perhaps cut short by the end of this piece: the caller reads on from here
-        result.append(Instruction(address + at, code[at : at + 1], "???", ""))
-        at += 1
+        result.append(Instruction(address + at, code[at : at + step], "???", ""))
+        at += step
     if at_hole and len(result) < count:
         result.append(Instruction(address + at, b"", "???", ""))
     return result
 
 
-def _instruction(found: Any, pointer_size: int, symbolize: Symbolize) -> Instruction:
+def _instruction(found: Any, machine: int, symbolize: Symbolize) -> Instruction:
+    if machine == MachineType.ARM64:
+        return _arm64_instruction(found, symbolize)
+    pointer_size = 8 if machine == MachineType.AMD64 else 4
     mnemonic, operands = spell(found, pointer_size, symbolize)
     return Instruction(
         address=found.address,
@@ -137,6 +149,21 @@ def _instruction(found: Any, pointer_size: int, symbolize: Symbolize) -> Instruc
         is_call=bool(found.group(capstone.CS_GRP_CALL)),
         is_return=bool(found.group(capstone.CS_GRP_RET) or found.group(capstone.CS_GRP_IRET)),
         is_jump=bool(found.group(capstone.CS_GRP_JUMP)),
+    )
+
+
+def _arm64_instruction(found: Any, symbolize: Symbolize) -> Instruction:
+    mnemonic, operands = arm64_text.spell(found, symbolize)
+    return Instruction(
+        address=found.address,
+        data=bytes(found.bytes),
+        mnemonic=mnemonic,
+        operands=operands,
+        target=arm64_text.branch_target(found),
+        is_call=arm64_text.is_call(found),
+        is_return=bool(found.group(capstone.CS_GRP_RET)),
+        is_jump=arm64_text.is_jump(found),
+        encoding=f"{int.from_bytes(found.bytes, 'little'):08x}",
     )
 
 
@@ -221,7 +248,7 @@ def annotation(
     Question marks stand for memory that can't be read. Empty where there is nothing to say.
     """
     found = next(_decoder(machine).disasm(instruction.data, instruction.address, 1), None)
-    if found is None:
+    if found is None or machine == MachineType.ARM64:
         return ""
     if taken := _branch_taken(found, registers):
         return taken

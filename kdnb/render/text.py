@@ -18,6 +18,7 @@ from kdnb.render import (
     text_registers,
     text_stack,
     text_types,
+    text_unwind,
     text_values,
 )
 from kdnb.render.lines import lines
@@ -37,6 +38,7 @@ FORMATTERS = (
     text_registers,
     text_stack,
     text_types,
+    text_unwind,
     text_values,
 )
 

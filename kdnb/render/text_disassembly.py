@@ -20,7 +20,10 @@ def instruction_line(instruction: Instruction, address_size: int) -> str:
     if not instruction.data:
         return f"{address} ??              ???"
     operands = printable(instruction.operands)
-    text = f"{address} {instruction.data.hex():<15} {instruction.mnemonic:<7} {operands}".rstrip()
+    if instruction.encoding:
+        text = f"{address} {instruction.encoding} {instruction.mnemonic:<11} {operands}".rstrip()
+    else:
+        text = f"{address} {instruction.data.hex():<15} {instruction.mnemonic:<7} {operands}".rstrip()
     if not instruction.annotation:
         return text
     return f"{text} {instruction.annotation.strip()}"

@@ -28,6 +28,8 @@ class Instruction(TableResult):
     is_call: bool = False
     is_return: bool = False
     is_jump: bool = False
+    encoding: str = ""
+    """How the bytes are shown where not one by one: ARM64 instructions are words."""
     breakpoint: int | None = None
     """Number of the debugger's own breakpoint at this address."""
 

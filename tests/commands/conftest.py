@@ -57,6 +57,7 @@ def session(simulated: Session) -> Iterator[Session]:
     if simulated.is_running:
         simulated.break_in()
     simulated.breakpoints.remove([breakpoint.number for breakpoint in simulated.breakpoints])
+    simulated.scope.reset()
     simulated.options.clear()
     simulated.positions.clear()
     simulated.radix = 16

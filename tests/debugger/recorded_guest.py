@@ -87,7 +87,7 @@ class RecordedProcessor(Processor):
             return
         if address == self.recorder.service_entry:
             # The stub has built by hand what an interrupt would push, and came here by a jump.
-            self.recorder.live[self.get("rsp")] = self.read_u64(self.get("rsp"))
+            self.recorder.live[self.get("rsp")] = int.from_bytes(self.read(self.get("rsp"), 8), "little")
         self._last = self.recorder.kind(self, address, size)
         if self._last[0] == "iretq":
             self.recorder.live.pop(self.get("rsp"), None)
