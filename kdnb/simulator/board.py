@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from kdnb.simulator.cpu import INTERRUPT_FLAG, Halt, Processor
 from kdnb.simulator.devices import Devices
-from kdnb.simulator.loader import LOADER_BLOCK, PROCESSOR_COUNT, STARTUP_STACKS, load_guest
+from kdnb.simulator.interrupts import start
+from kdnb.simulator.loader import PROCESSOR_COUNT, load_guest, startup_stack
 
 if TYPE_CHECKING:
+    from kdnb.simulator.architecture import Architecture
     from kdnb.simulator.memory import PhysicalMemory
     from kdnb.simulator.pci import PciConfiguration
 
@@ -31,16 +33,19 @@ _CLOCK_VECTOR = 0xD1
 class Board:
     """The hardware, reset and loaded with the guest. A reset of a running machine is a new board in the same RAM."""
 
-    def __init__(self, scenario: str, memory: PhysicalMemory, pci: PciConfiguration) -> None:
+    def __init__(
+        self, scenario: str, memory: PhysicalMemory, pci: PciConfiguration, architecture: Architecture
+    ) -> None:
         memory.clear()
-        guest = load_guest(memory, scenario)
+        guest = load_guest(memory, scenario, architecture)
         self.memory = memory
         self.ticks = 0
         self.devices = Devices(lambda: self.ticks, pci)
         self.kernel_base = guest.kernel_base
         self.processors = [Processor(number, memory, guest, self.devices) for number in range(PROCESSOR_COUNT)]
-        for processor, stack in zip(self.processors, STARTUP_STACKS, strict=True):
-            processor.start(guest.entry, stack, LOADER_BLOCK, processor.number)
+        for processor in self.processors:
+            stack = startup_stack(architecture, processor.number)
+            start(processor, guest.entry, stack, (architecture.loader_block, processor.number))
         self.processors[0].started = True
         self._turn = 0
         self._budget = SLICE

@@ -1,4 +1,4 @@
-"""CONTEXT and KSPECIAL_REGISTERS of a processor, or of the code that its trap frames describe.
+"""CONTEXT and KSPECIAL_REGISTERS of an amd64 processor, or of the code that its trap frames describe.
 
 While the guest's own dispatcher reports an exception, the registers that a debugger shall see and change are not the
 processor's but those saved in KTRAP_FRAME and KEXCEPTION_FRAME (`guest/source/nt.h`).
@@ -6,20 +6,19 @@ processor's but those saved in KTRAP_FRAME and KEXCEPTION_FRAME (`guest/source/n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kdnb.protocol.context.amd64 import CONTEXT_FULL, AMD64Context, AMD64SpecialRegisters
-from kdnb.simulator.cpu import GENERAL_REGISTERS
+from kdnb.simulator.architecture import AMD64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kdnb.simulator.cpu import Processor
+    from kdnb.simulator.register_forms import SavedFrames
 
 __all__ = [
     "KNOWN_MSRS",
-    "SavedFrames",
     "read_context",
     "read_special",
     "set_trap_flag",
@@ -57,28 +56,21 @@ _TRAP_FRAME_FLAGS = 0x178
 _EXCEPTION_FRAME = {"r12": 0x118, "r13": 0x120, "r14": 0x128, "r15": 0x130}
 
 
-@dataclass(frozen=True, slots=True)
-class SavedFrames:
-    """Addresses of the frames in which the guest keeps an exception's registers."""
-
-    trap_frame: int
-    exception_frame: int
-
-    def places(self) -> Iterator[tuple[str, int]]:
-        """Register names and the addresses of their saved values."""
-        for name, offset in _TRAP_FRAME.items():
-            yield name, self.trap_frame + offset
-        for name, offset in _EXCEPTION_FRAME.items():
-            yield name, self.exception_frame + offset
+def _places(frames: SavedFrames) -> Iterator[tuple[str, int]]:
+    """Register names and the addresses of their saved values."""
+    for name, offset in _TRAP_FRAME.items():
+        yield name, frames.trap_frame + offset
+    for name, offset in _EXCEPTION_FRAME.items():
+        yield name, frames.exception_frame + offset
 
 
 def read_context(processor: Processor, frames: SavedFrames | None) -> bytes:
     """The whole CONTEXT, 0x4D0 bytes."""
-    values: dict[str, Any] = {name: processor.get(name) for name in (*GENERAL_REGISTERS, "rip")}
+    values: dict[str, Any] = {name: processor.get(name) for name in (*AMD64.general_registers, "rip")}
     flags = processor.get("eflags")
     if frames is not None:
-        values |= {name: processor.read_u64(address) for name, address in frames.places()}
-        flags = processor.read_u64(frames.trap_frame + _TRAP_FRAME_FLAGS) & 0xFFFFFFFF
+        values |= {name: processor.read_pointer(address) for name, address in _places(frames)}
+        flags = processor.read_pointer(frames.trap_frame + _TRAP_FRAME_FLAGS) & 0xFFFFFFFF
     debug = processor.debug
     values |= DATA_SEGMENTS
     values |= {f"dr{i}": address for i, address in enumerate(debug.addresses)}
@@ -95,7 +87,7 @@ def read_context(processor: Processor, frames: SavedFrames | None) -> bytes:
         fpsw=processor.get("fpsw"),
         fp_mxcsr=processor.get("mxcsr"),
         fp_mxcsr_mask=0xFFFF,
-        xmm=tuple(processor.get(f"xmm{i}") for i in range(16)),
+        xmm=tuple(processor.get(f"xmm{i}") for i in range(AMD64.xmm_registers)),
     )
     return context.encode()
 
@@ -103,9 +95,9 @@ def read_context(processor: Processor, frames: SavedFrames | None) -> bytes:
 def write_context(processor: Processor, data: bytes, frames: SavedFrames | None) -> None:
     """General registers, flags, RIP, XMM. Segments and debug registers stay: KD changes those by other ways."""
     context = AMD64Context.decode(data)
-    values = {name: getattr(context, name) for name in (*GENERAL_REGISTERS, "rip")}
+    values = {name: getattr(context, name) for name in (*AMD64.general_registers, "rip")}
     if frames is not None:
-        for name, address in frames.places():
+        for name, address in _places(frames):
             processor.write(address, values[name].to_bytes(8, "little"))
         processor.write(frames.trap_frame + _TRAP_FRAME_FLAGS, context.efl.to_bytes(4, "little"))
     else:
@@ -125,12 +117,16 @@ def set_trap_flag(processor: Processor, frames: SavedFrames | None, on: bool) ->
         processor.set("eflags", processor.get("eflags") & ~0x100 | 0x100 * on)
         return
     address = frames.trap_frame + _TRAP_FRAME_FLAGS
-    flags = processor.read_u64(address) & 0xFFFFFFFF
+    flags = processor.read_pointer(address) & 0xFFFFFFFF
     processor.write(address, (flags & ~0x100 | 0x100 * on).to_bytes(4, "little"))
 
 
-def read_special(processor: Processor) -> AMD64SpecialRegisters:
-    """KSPECIAL_REGISTERS, 0xF0 bytes encoded."""
+def read_special(processor: Processor) -> bytes:
+    """KSPECIAL_REGISTERS, 0xF0 bytes."""
+    return _special(processor).encode()
+
+
+def _special(processor: Processor) -> AMD64SpecialRegisters:
     _, gdt, gdt_limit = processor.table_register("gdtr")
     _, idt, idt_limit = processor.table_register("idtr")
     debug = processor.debug
@@ -155,7 +151,7 @@ def read_special(processor: Processor) -> AMD64SpecialRegisters:
 
 def write_special(processor: Processor, data: bytes) -> None:
     """Apply what differs from the present values; TR and LDTR can't be set."""
-    old, new = read_special(processor), AMD64SpecialRegisters.decode(data)
+    old, new = _special(processor), AMD64SpecialRegisters.decode(data)
     for name in _CONTROL_REGISTERS:
         if getattr(new, name) != getattr(old, name):
             processor.set(name, getattr(new, name))

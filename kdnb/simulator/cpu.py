@@ -1,25 +1,21 @@
-"""One processor: a unicorn instance, its debug registers, and delivery of interrupts through the guest's IDT."""
+"""One processor: a unicorn instance and its debug registers. Entering the guest's handlers is `interrupts`'."""
 
 from __future__ import annotations
 
-import struct
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from kdnb.simulator.debug_registers import DebugRegisters, Watch
+from kdnb.simulator.interrupts import INTERRUPT_FLAG, TRAP_FLAG, TripleFault, deliver
 from kdnb.simulator.memory import PAGE, PhysicalMemory, translate
-from kdnb.simulator.unicorn_state import VECTORS_WITH_ERROR_CODE, load_unicorn, new_unicorn, take_error_code
+from kdnb.simulator.unicorn_state import load_unicorn, new_unicorn, take_error_code
 
 if TYPE_CHECKING:
     from kdnb.simulator.devices import Devices
     from kdnb.simulator.loader import LoadedGuest
 
-__all__ = ["Halt", "Processor", "TripleFault"]
+__all__ = ["INTERRUPT_FLAG", "TRAP_FLAG", "Halt", "Processor", "TripleFault"]
 
-GENERAL_REGISTERS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{i}" for i in range(8, 16)))
-TRAP_FLAG, INTERRUPT_FLAG, RESUME_FLAG = 0x100, 0x200, 0x10000
-KERNEL_CODE, KERNEL_DATA = 0x10, 0x18
-_MASKED_ON_ENTRY = TRAP_FLAG | INTERRUPT_FLAG | RESUME_FLAG | 0x4000
 _HALT_INSTRUCTION = b"\xf4"
 INVALID_OPCODE = 6
 _FAULTS = frozenset(range(32)) - {1, 2, 3, 4}
@@ -38,16 +34,13 @@ class Halt(Enum):
     """A debug register fired; DR6 says which."""
 
 
-class TripleFault(Exception):
-    """An interrupt could not be delivered: the real board would reset."""
-
-
 class Processor:
     """Registers by their lower-case names through `get` and `set`; memory as this processor sees it."""
 
     def __init__(self, number: int, memory: PhysicalMemory, guest: LoadedGuest, devices: Devices) -> None:
         unicorn, x86_const = load_unicorn()
         self.number = number
+        self.architecture = guest.architecture
         self.started = False
         self.halted = False
         self.interrupt_pending = False
@@ -61,7 +54,7 @@ class Processor:
             for name, value in vars(x86_const).items()
             if name.startswith("UC_X86_REG_")
         }
-        self._uc = new_unicorn(memory, guest.root)
+        self._uc = new_unicorn(memory, guest.root, guest.architecture.paging)
         self._never = guest.end_of_code
         self._stop: Halt | None = None
         self._watch_hooks: list[Any] = []
@@ -72,15 +65,6 @@ class Processor:
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._on_out, None, 1, 0, x86_const.UC_X86_INS_OUT)
         self._devices = devices
 
-    def start(self, rip: int, rsp: int, rcx: int, rdx: int) -> None:
-        """The state in which the loader hands a processor to the guest."""
-        for name, value in {"cs": KERNEL_CODE, "ss": KERNEL_DATA, "eflags": 2, "rip": rip, "rsp": rsp - 8}.items():
-            self.set(name, value)
-        self.set("rcx", rcx)
-        self.set("rdx", rdx)
-        self.set("mxcsr", 0x1F80)
-        self.set("fpcw", 0x27F)
-
     # --- registers ---------------------------------------------------------------------------------
 
     def get(self, name: str) -> int:
@@ -88,6 +72,24 @@ class Processor:
 
     def set(self, name: str, value: int) -> None:
         self._uc.reg_write(self._ids[name], value)
+
+    @property
+    def pc(self) -> int:
+        """RIP or EIP."""
+        return self.get(self.architecture.program_counter)
+
+    @pc.setter
+    def pc(self, address: int) -> None:
+        self.set(self.architecture.program_counter, address)
+
+    @property
+    def sp(self) -> int:
+        """RSP or ESP."""
+        return self.get(self.architecture.stack_pointer)
+
+    @sp.setter
+    def sp(self, address: int) -> None:
+        self.set(self.architecture.stack_pointer, address)
 
     def table_register(self, name: str) -> tuple[int, int, int]:
         """Selector, base and limit of gdtr, idtr, tr or ldtr."""
@@ -109,7 +111,7 @@ class Processor:
         """Bytes up to the first page that isn't mapped."""
         root, data = self.get("cr3"), b""
         while size:
-            physical = translate(self._memory, root, address)
+            physical = self._translate(root, address)
             part = min(size, PAGE - address % PAGE)
             chunk = b"" if physical is None else self._memory.read(physical, part)
             data += chunk
@@ -122,7 +124,7 @@ class Processor:
         """Bytes written, up to the first page that isn't mapped; page protection is not asked."""
         root, done = self.get("cr3"), 0
         while done < len(data):
-            physical = translate(self._memory, root, address + done)
+            physical = self._translate(root, address + done)
             if physical is None:
                 break
             part = data[done : done + PAGE - (address + done) % PAGE]
@@ -132,8 +134,14 @@ class Processor:
                 break
         return done
 
-    def read_u64(self, address: int) -> int:
-        return int.from_bytes(self.read(address, 8), "little")
+    def read_number(self, address: int, size: int) -> int:
+        return int.from_bytes(self.read(address, size), "little")
+
+    def read_pointer(self, address: int) -> int:
+        return self.read_number(address, self.architecture.pointer_size)
+
+    def _translate(self, root: int, address: int) -> int | None:
+        return translate(self._memory, root, address, self.architecture.paging)
 
     def forget_translations(self) -> None:
         """Somebody else wrote to RAM: translated code and page table entries may be stale."""
@@ -145,11 +153,11 @@ class Processor:
     def run(self, instructions: int) -> Halt:
         """Execute at most so many instructions."""
         self._stop = None
-        rip = self.get("rip")
-        if rip != self._passed_at:
+        pc = self.pc
+        if pc != self._passed_at:
             self._passed_at = None
         try:
-            self._uc.emu_start(rip, self._never, count=instructions)
+            self._uc.emu_start(pc, self._never, count=instructions)
         except self._unicorn.UcError as error:
             if error.errno != self._unicorn.UC_ERR_INSN_INVALID:
                 raise TripleFault(f"processor {self.number}: {error}") from error
@@ -159,40 +167,14 @@ class Processor:
             self.error_code = take_error_code(self._uc)
         if self._stop is not None:
             return self._stop
-        if self.read(self.get("rip") - 1, 1) == _HALT_INSTRUCTION:
+        if self.read(self.pc - 1, 1) == _HALT_INSTRUCTION:
             self.halted = True
             return Halt.IDLE
         return Halt.BUDGET
 
     def deliver(self, vector: int, error_code: int | None = None) -> None:
-        """Enter the guest's handler as the processor would: machine frame on the right stack, RIP from the gate.
-
-        Raises `TripleFault` when gate or stack can't be reached.
-        """
-        gate = self.read(self.table_register("idtr")[1] + 16 * vector, 16)
-        if len(gate) < 16 or not gate[5] & 0x80:
-            raise TripleFault(f"processor {self.number}: no gate for vector {vector:#x}")
-        low, selector, stack_index, _type, middle, high = struct.unpack("<HHBBHI4x", gate)
-        rsp, flags = self.get("rsp"), self.get("eflags")
-        top = self._handler_stack(stack_index & 7, rsp) & ~15
-        frame = [self.get("rip"), self.get("cs"), flags, rsp, self.get("ss")]
-        if vector in VECTORS_WITH_ERROR_CODE and error_code is not None:
-            frame.insert(0, error_code)
-        top -= 8 * len(frame)
-        data = struct.pack(f"<{len(frame)}Q", *frame)
-        if self.write(top, data) < len(data):
-            raise TripleFault(f"processor {self.number}: no stack at {top:#x} for vector {vector:#x}")
-        self.set("rsp", top)
-        self.set("cs", selector)
-        self.set("rip", low | middle << 16 | high << 32)
-        self.set("eflags", flags & ~_MASKED_ON_ENTRY)
-        self.halted = False
-
-    def _handler_stack(self, index: int, rsp: int) -> int:
-        task_state = self.table_register("tr")[1]
-        if index:
-            return self.read_u64(task_state + 0x24 + 8 * (index - 1))
-        return self.read_u64(task_state + 4) if self.get("cs") & 3 else rsp
+        """Enter the guest's handler. Raises `TripleFault` when gate or stack can't be reached."""
+        deliver(self, vector, error_code)
 
     # --- debug registers -----------------------------------------------------------------------------------
 
@@ -217,7 +199,7 @@ class Processor:
         self._watch_hooks.append(hook)
 
     def _arm_data(self, watch: Watch) -> None:
-        physical = translate(self._memory, self.get("cr3"), watch.address)
+        physical = self._translate(self.get("cr3"), watch.address)
         if physical is None:
             return
         kind = self._unicorn.UC_HOOK_MEM_WRITE | (self._unicorn.UC_HOOK_MEM_READ if watch.reads else 0)

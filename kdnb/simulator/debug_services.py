@@ -1,7 +1,7 @@
 """What the guest passes to its debugger: services of `int 2dh` and the structures their registers point to.
 
-Registers: rax says which service, rcx, rdx, r8, r9 are its arguments. The byte after the instruction is skipped by
-whoever takes the trap, as on Windows.
+Registers: rax says which service, rcx, rdx, r8, r9 are its arguments; on x86 eax, and ecx, edx, ebx, edi. The byte
+after the instruction is skipped by whoever takes the trap, as on Windows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kdnb.simulator.events import LoadSymbols, Trap
 if TYPE_CHECKING:
     from kdnb.simulator.cpu import Processor
 
-__all__ = ["Service", "end_service", "read_exception", "read_symbols", "read_text"]
+__all__ = ["Service", "end_service", "read_exception", "read_symbols", "read_text", "service_registers"]
 
 _LARGEST_TEXT = 0x1000
 _LARGEST_PATH = 0x200
@@ -22,7 +22,7 @@ _EXCEPTION_PARAMETERS = 15
 
 
 class Service(IntEnum):
-    """rax at `int 2dh`; the last is this guest's own (protocol reference 2.2 has the others)."""
+    """Number at `int 2dh`; the last is this guest's own (protocol reference 2.2 has the others)."""
 
     PRINT = 1
     PROMPT = 2
@@ -33,37 +33,47 @@ class Service(IntEnum):
 
 def end_service(processor: Processor, result: int) -> None:
     """Go on behind the skipped byte, with the service's result."""
-    processor.set("rax", result)
-    processor.set("rip", processor.get("rip") + 1)
+    processor.set(processor.architecture.service_registers[0], result)
+    processor.pc += 1
+
+
+def service_registers(processor: Processor) -> tuple[int, ...]:
+    """The service's number and its four arguments."""
+    return tuple(processor.get(name) for name in processor.architecture.service_registers)
 
 
 def read_text(processor: Processor) -> bytes:
-    """Text of a print or prompt: rcx is its address, rdx its length."""
-    return processor.read(processor.get("rcx"), min(processor.get("rdx") & 0xFFFF, _LARGEST_TEXT))
+    """Text of a print or prompt: the first argument is its address, the second its length."""
+    _, text, length, _, _ = service_registers(processor)
+    return processor.read(text, min(length & 0xFFFF, _LARGEST_TEXT))
 
 
 def read_symbols(processor: Processor, *, unload: bool) -> LoadSymbols:
-    """rcx is the address of a STRING with the path, rdx that of a KD_SYMBOLS_INFO."""
-    name, information = processor.get("rcx"), processor.get("rdx")
+    """The first argument is the address of a STRING with the path, the second that of a KD_SYMBOLS_INFO."""
+    _, name, information, _, _ = service_registers(processor)
+    size = processor.architecture.pointer_size
     length = _number(processor.read(name, 2))
-    data = processor.read(information, 24).ljust(24, b"\0")
+    data = processor.read(information, 2 * size + 8).ljust(2 * size + 8, b"\0")
     return LoadSymbols(
         processor.number,
-        path=processor.read(processor.read_u64(name + 8), min(length, _LARGEST_PATH)),
-        base=_number(data[:8]),
-        size=_number(data[20:24]),
-        checksum=_number(data[16:20]),
-        process_id=int.from_bytes(data[8:16], "little", signed=True),
+        path=processor.read(processor.read_pointer(name + size), min(length, _LARGEST_PATH)),
+        base=_number(data[:size]),
+        size=_number(data[-4:]),
+        checksum=_number(data[-8:-4]),
+        process_id=int.from_bytes(data[size : 2 * size], "little", signed=True),
         unload=unload,
     )
 
 
 def read_exception(processor: Processor) -> Trap:
-    """rcx is the address of an EXCEPTION_RECORD for which the guest found no handler."""
-    data = processor.read(processor.get("rcx"), 0x98).ljust(0x98, b"\0")
-    count = min(_number(data[24:28]), _EXCEPTION_PARAMETERS)
-    parameters = tuple(_number(data[32 + 8 * i : 40 + 8 * i]) for i in range(count))
-    return Trap(processor.number, _number(data[:4]), _number(data[16:24]), parameters, first_chance=False)
+    """The first argument is the address of an EXCEPTION_RECORD for which the guest found no handler."""
+    size = processor.architecture.pointer_size
+    data = processor.read(service_registers(processor)[1], 0x98).ljust(0x98, b"\0")
+    address, count_at = _number(data[8 + size : 8 + 2 * size]), 8 + 2 * size
+    count = min(_number(data[count_at : count_at + 4]), _EXCEPTION_PARAMETERS)
+    first = count_at + size  # the count is followed by as many bytes as make it a pointer
+    parameters = tuple(_number(data[first + size * i : first + size * (i + 1)]) for i in range(count))
+    return Trap(processor.number, _number(data[:4]), address, parameters, first_chance=False)
 
 
 def _number(data: bytes) -> int:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from kdnb.simulator.memory import LARGE_PAGE, PAGE, PageTables, PhysicalMemory
+from kdnb.simulator.architecture import AMD64, Architecture
+from kdnb.simulator.memory import PAGE, PageTables, PhysicalMemory
 
-__all__ = ["SCENARIOS", "STARTUP_STACKS", "GuestFile", "LoadedGuest", "guest_exports", "guest_files", "load_guest"]
+__all__ = ["SCENARIOS", "GuestFile", "LoadedGuest", "guest_exports", "guest_files", "load_guest", "startup_stack"]
 
 SCENARIOS = ("idle", "boot", "syscalls", "bugcheck", "storm")
 """Their places are the numbers that the guest knows them by."""
@@ -23,17 +24,15 @@ IMAGE_NAMES = {"ntoskrnl.exe": "ntkrnlmp.pdb", "disk.sys": "disk.pdb", "ntfs.sys
 
 PROCESSOR_COUNT = 2
 PAGE_TABLES = 0x1000
-LOADER_BLOCK = 0xFFFFF80040000000
-SHARED_DATA = 0xFFFFF78000000000
-POOL, POOL_SIZE = 0xFFFFC98000000000, 0x200000
-PHYSICAL_MAP = 0xFFFFA00000000000
-STACKS, STACK_SLOT, STACK_SIZE, STACK_COUNT = 0xFFFFFB0600000000, 0x8000, 0x6000, 40
-STARTUP_STACKS = tuple(STACKS + (number + 1) * STACK_SLOT - 0x40 for number in range(PROCESSOR_COUNT))
-"""Stack pointers of the processors at start-up; the return address there is zero."""
+POOL_SIZE = 0x200000
+STACK_SLOT, STACK_SIZE, STACK_COUNT = 0x8000, 0x6000, 40
 
+_FIRST_IMAGE = 0x200000  # physical; below lie the page tables
 _IMAGE_SCN_EXECUTE, _IMAGE_SCN_WRITE, _IMAGE_SCN_DISCARDABLE = 0x20000000, 0x80000000, 0x02000000
 _EXPORTS, _IMPORTS, _EXCEPTIONS = 0, 1, 3
+_PE32_PLUS = 0x20B
 _PAGES_FOR_PROCESSES = 32
+_MOST_IMAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,22 @@ class LoadedGuest:
     mapped code, else unicorn raises a fault of its own at the end of each run and the guest's is lost.
     """
 
+    architecture: Architecture
     root: int
     entry: int
     kernel_base: int
     end_of_code: int
 
 
+def startup_stack(architecture: Architecture, processor: int) -> int:
+    """Stack pointer with which a processor starts; above it the stack is zero."""
+    return architecture.stacks + (processor + 1) * STACK_SLOT - 0x40
+
+
 @cache
-def guest_files() -> tuple[GuestFile, ...]:
+def guest_files(architecture: Architecture = AMD64) -> tuple[GuestFile, ...]:
     """The committed images and PDBs."""
-    folder = resources.files("kdnb.simulator.guest") / "images"
+    folder = resources.files("kdnb.simulator.guest") / "images" / architecture.images
     return tuple(
         GuestFile(name, (folder / name).read_bytes(), pdb, (folder / pdb).read_bytes())
         for name, pdb in IMAGE_NAMES.items()
@@ -71,14 +76,14 @@ def guest_files() -> tuple[GuestFile, ...]:
 
 
 @cache
-def guest_exports() -> dict[str, int]:
+def guest_exports(architecture: Architecture = AMD64) -> dict[str, int]:
     """Addresses of what the kernel exports."""
-    kernel = guest_files()[0]
+    kernel = guest_files(architecture)[0]
     return _Image(kernel.name, kernel.image).exports()
 
 
 class _Image:
-    """A PE32+ file laid out as in memory; just what loading needs."""
+    """A PE file laid out as in memory; just what loading needs."""
 
     def __init__(self, name: str, data: bytes) -> None:
         header = struct.unpack_from("<I", data, 0x3C)[0]
@@ -86,9 +91,12 @@ class _Image:
         optional = header + 24
         self.name = name
         self.entry_rva = struct.unpack_from("<I", data, optional + 16)[0]
-        self.base = struct.unpack_from("<Q", data, optional + 24)[0]
+        is_64 = struct.unpack_from("<H", data, optional)[0] == _PE32_PLUS
+        self._pointer = "<Q" if is_64 else "<I"
+        self.base = struct.unpack_from(self._pointer, data, optional + (24 if is_64 else 28))[0]
         self.size, headers_size, self.checksum = struct.unpack_from("<III", data, optional + 56)
-        self.directories = [struct.unpack_from("<II", data, optional + 112 + 8 * i) for i in range(16)]
+        directories = optional + (112 if is_64 else 96)
+        self.directories = [struct.unpack_from("<II", data, directories + 8 * i) for i in range(16)]
         self.memory = bytearray(self.size)
         self.memory[:headers_size] = data[:headers_size]
         self.sections: list[tuple[int, int, int]] = []
@@ -120,38 +128,40 @@ class _Image:
         rva = self.directories[_IMPORTS][0]
         while rva and (lookup := struct.unpack_from("<I", self.memory, rva)[0]):
             table = struct.unpack_from("<I", self.memory, rva + 16)[0]
-            while name := struct.unpack_from("<Q", self.memory, lookup)[0]:
-                struct.pack_into("<Q", self.memory, table, exports[self.text(name + 2)])
-                lookup, table = lookup + 8, table + 8
+            size = struct.calcsize(self._pointer)
+            while name := struct.unpack_from(self._pointer, self.memory, lookup)[0]:
+                struct.pack_into(self._pointer, self.memory, table, exports[self.text(name + 2)])
+                lookup, table = lookup + size, table + size
             rva += 20
 
 
-def load_guest(memory: PhysicalMemory, scenario: str) -> LoadedGuest:
+def load_guest(memory: PhysicalMemory, scenario: str, architecture: Architecture = AMD64) -> LoadedGuest:
     """Fill cleared RAM: page tables first, then images, stacks, pool, loader block."""
-    tables = PageTables(memory, PAGE_TABLES, PAGE_TABLES + PAGE)
-    tables.reserve_upper_half()
-    images = [_Image(file.name, file.image) for file in guest_files()]
-    allocator = _Allocator(tables, LARGE_PAGE)
+    tables = PageTables(memory, PAGE_TABLES, PAGE_TABLES + PAGE, architecture.paging)
+    if architecture is AMD64:
+        tables.reserve_upper_half()
+    images = [_Image(file.name, file.image) for file in guest_files(architecture)]
+    allocator = _Allocator(tables, _FIRST_IMAGE)
     exports = images[0].exports()
     for image in images:
         image.resolve_imports(exports)
         _place_image(memory, tables, allocator, image)
-    allocator.map(SHARED_DATA, PAGE)
-    allocator.map(POOL, POOL_SIZE)
+    allocator.map(architecture.shared_data, PAGE)
+    allocator.map(architecture.pool, POOL_SIZE)
     for slot in range(STACK_COUNT):
-        allocator.map(STACKS + (slot + 1) * STACK_SLOT - STACK_SIZE, STACK_SIZE)
-    tables.map_large(PHYSICAL_MAP, 0, memory.size)
+        allocator.map(architecture.stacks + (slot + 1) * STACK_SLOT - STACK_SIZE, STACK_SIZE)
+    tables.map_large(architecture.physical_map, 0, memory.size)
     free_page = allocator.take(_PAGES_FOR_PROCESSES * PAGE)
-    block = _loader_block(memory, scenario, free_page, images)
-    memory.write(allocator.map(LOADER_BLOCK, _pages(len(block))), block)
+    block = _loader_block(memory, scenario, free_page, images, architecture)
+    memory.write(allocator.map(architecture.loader_block, _pages(len(block))), block)
     kernel = images[0]
     code = next(section for section in kernel.sections if section[2] & _IMAGE_SCN_EXECUTE)
     end = kernel.base + code[0] + _pages(code[1])
-    return LoadedGuest(PAGE_TABLES, kernel.base + kernel.entry_rva, kernel.base, end)
+    return LoadedGuest(architecture, PAGE_TABLES, kernel.base + kernel.entry_rva, kernel.base, end)
 
 
 class _Allocator:
-    """Hands out physical memory from the first 2 MiB boundary on; below it lie the page tables."""
+    """Hands out physical memory from `start` on."""
 
     def __init__(self, tables: PageTables, start: int) -> None:
         self._tables = tables
@@ -183,33 +193,36 @@ def _place_image(memory: PhysicalMemory, tables: PageTables, allocator: _Allocat
         )
 
 
-def _loader_block(memory: PhysicalMemory, scenario: str, free_page: int, images: list[_Image]) -> bytes:
-    size = 0x60 + 8 * 168
+def _loader_block(
+    memory: PhysicalMemory, scenario: str, free_page: int, images: list[_Image], architecture: Architecture
+) -> bytes:
+    entries = [_loader_image(image, architecture) for image in images]
+    size = 0x50 + _MOST_IMAGES * len(entries[0])
     header = struct.pack(
         "<IIIIQQQIIQQQQ",
         size,
         SCENARIOS.index(scenario),
         PROCESSOR_COUNT,
         len(images),
-        POOL,
+        architecture.pool,
         POOL_SIZE,
-        STACKS,
+        architecture.stacks,
         STACK_SLOT,
         STACK_COUNT,
-        PHYSICAL_MAP,
+        architecture.physical_map,
         free_page,
         _PAGES_FOR_PROCESSES,
         memory.size // PAGE,
     )
-    return header + b"".join(_loader_image(image) for image in images)
+    return header + b"".join(entries)
 
 
-def _loader_image(image: _Image) -> bytes:
+def _loader_image(image: _Image, architecture: Architecture) -> bytes:
     folder = "" if image.name == "ntoskrnl.exe" else "drivers\\"
     path = f"\\SystemRoot\\system32\\{folder}{image.name}".encode("utf-16-le")
     rva, size = image.directories[_EXCEPTIONS]
     return struct.pack(
-        "<QQIIIIQ128s",
+        "<QQIIIIQ128s" if architecture.pointer_size == 8 else "<IIIIIII128s",
         image.base,
         image.base + image.entry_rva,
         image.size,

@@ -9,16 +9,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdnb.errors import UsageError
+from kdnb.simulator.architecture import AMD64, Architecture
 from kdnb.simulator.board import SLICE, Board
-from kdnb.simulator.contexts import SavedFrames, set_trap_flag
-from kdnb.simulator.cpu import INTERRUPT_FLAG, TRAP_FLAG, Halt, Processor, TripleFault
+from kdnb.simulator.cpu import TRAP_FLAG, Halt, Processor, TripleFault
 from kdnb.simulator.debug_access import DebugAccess
 from kdnb.simulator.debug_registers import DR6_FIXED, SINGLE_STEP_BIT
-from kdnb.simulator.debug_services import Service, end_service, read_exception, read_symbols, read_text
+from kdnb.simulator.debug_services import (
+    Service,
+    end_service,
+    read_exception,
+    read_symbols,
+    read_text,
+    service_registers,
+)
 from kdnb.simulator.devices import DEBUG_BREAK_PORT
 from kdnb.simulator.events import LoadSymbols, MachineEvent, Print, Prompt, Rebooted, Shutdown, Trap
+from kdnb.simulator.interrupts import call
 from kdnb.simulator.loader import SCENARIOS
 from kdnb.simulator.pci import PciConfiguration
+from kdnb.simulator.register_forms import SavedFrames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +56,10 @@ class _Stop:
 class Machine(DebugAccess):
     """One machine in one scenario. After `Trap` or `LoadSymbols` call `resume`, after `Prompt` `answer`, then `run`."""
 
-    def __init__(self, scenario: str = "idle") -> None:
+    def __init__(self, scenario: str = "idle", architecture: Architecture = AMD64) -> None:
         if scenario not in SCENARIOS:
             raise UsageError(f"no scenario {scenario!r}", f"choose one of {', '.join(SCENARIOS)}")
-        super().__init__()
+        super().__init__(architecture)
         self.scenario = scenario
         self.pci = PciConfiguration()
         self._stop: _Stop | None = None
@@ -82,18 +91,11 @@ class Machine(DebugAccess):
 
     def bug_check(self, code: int = 0xE2) -> None:
         """Make the processor that stopped call KeBugCheckEx(code, 0, 0, 0, 0), and let the machine run."""
-        processor = self._stopped_processor
-        stack = (processor.get("rsp") - 0x80) & ~15
-        processor.write(stack - 8, processor.get("rip").to_bytes(8, "little") + bytes(0x30))
-        values = {"rsp": stack - 8, "rip": self._exports["KeBugCheckEx"], "rcx": code, "rdx": 0, "r8": 0, "r9": 0}
-        for name, value in values.items():
-            processor.set(name, value)
-        processor.set("eflags", processor.get("eflags") & ~(INTERRUPT_FLAG | TRAP_FLAG))
-        processor.halted = False
+        call(self._stopped_processor, self._exports["KeBugCheckEx"], (code, 0, 0, 0, 0))
         self._stop = None
 
     def _reset(self) -> None:
-        self._board = Board(self.scenario, self._memory, self.pci)
+        self._board = Board(self.scenario, self._memory, self.pci, self.architecture)
         self._prompt: tuple[Processor, int, int] | None = None
         self._stepping: Processor | None = None
         self._wrote = False
@@ -194,24 +196,24 @@ class Machine(DebugAccess):
 
         def finish(handled: bool) -> None:
             if not handled:
-                processor.set("rip", processor.get("rip") + length)
+                processor.pc += length
                 processor.deliver(vector, error_code)
 
-        address = processor.get("rip") - length
-        processor.set("rip", address)
+        address = processor.pc - length
+        processor.pc = address
         processor.set("eflags", processor.get("eflags") & ~TRAP_FLAG)
         self._stop = _Stop(processor, finish)
         return Trap(processor.number, code, address, parameters)
 
     def _debug_service(self, processor: Processor) -> MachineEvent | None:
-        service = processor.get("rax")
+        service, *arguments = service_registers(processor)
         if service == Service.PRINT:
             text = read_text(processor)
             end_service(processor, _STATUS_BREAKPOINT if self.io_read(DEBUG_BREAK_PORT, 1) else 0)
             return Print(processor.number, text)
         if service == Service.PROMPT:
-            room = min(processor.get("r9"), _LARGEST_ANSWER)
-            self._prompt = processor, processor.get("r8"), room
+            room = min(arguments[3], _LARGEST_ANSWER)
+            self._prompt = processor, arguments[2], room
             return Prompt(processor.number, read_text(processor), room)
         if service in (Service.LOAD_SYMBOLS, Service.UNLOAD_SYMBOLS):
             return self._symbols(processor, unload=service == Service.UNLOAD_SYMBOLS)
@@ -221,10 +223,10 @@ class Machine(DebugAccess):
         return None
 
     def _symbols(self, processor: Processor, *, unload: bool) -> LoadSymbols:
-        rip = processor.get("rip")
+        pc = processor.pc
 
         def finish(handled: bool) -> None:
-            if processor.get("rip") == rip:
+            if processor.pc == pc:
                 end_service(processor, 0)
 
         self._stop = _Stop(processor, finish)
@@ -234,7 +236,8 @@ class Machine(DebugAccess):
         def finish(handled: bool) -> None:
             end_service(processor, int(handled))
 
-        frames = SavedFrames(processor.get("rdx"), processor.get("r8"))
+        _service, _record, trap_frame, exception_frame, _ = service_registers(processor)
+        frames = SavedFrames(trap_frame, exception_frame)
         self._stop = _Stop(processor, finish, frames)
         return read_exception(processor)
 
@@ -261,7 +264,7 @@ class Machine(DebugAccess):
             self._set_dr7(dr7)
         frames = self._frames(traced.number)
         if handled:
-            set_trap_flag(traced, frames, trace)
+            self._forms.set_trap_flag(traced, frames, trace)
         self._stop = None
         try:
             if stop is not None:

@@ -1,18 +1,47 @@
-"""The machine's RAM and its x86-64 page tables, as the loader fills them and the debugger's side reads them."""
+"""The machine's RAM and its page tables, as the loader fills them and the debugger's side reads them.
+
+The tables are those of long mode, or of protected mode without PAE.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import mmap
+from dataclasses import dataclass
 
-__all__ = ["LARGE_PAGE", "PAGE", "RAM_SIZE", "PageTables", "PhysicalMemory"]
+__all__ = ["LONG_MODE", "PAGE", "PROTECTED_MODE", "RAM_SIZE", "PageTables", "Paging", "PhysicalMemory", "translate"]
 
 PAGE = 0x1000
-LARGE_PAGE = 0x200000
 RAM_SIZE = 16 * 1024 * 1024
 
-_PRESENT, _WRITABLE, _LARGE, _NO_EXECUTE = 1, 2, 0x80, 1 << 63
-_FRAME = 0x000F_FFFF_FFFF_F000
+_PRESENT, _WRITABLE, _LARGE = 1, 2, 0x80
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """A form of page tables: how many levels, and what their entries look like."""
+
+    levels: int
+    index_bits: int
+    entry_size: int
+    frame: int
+    no_execute: int
+
+    @property
+    def large_page(self) -> int:
+        """Bytes that one entry of the second level can map."""
+        return PAGE << self.index_bits
+
+    def index(self, virtual: int, level: int) -> int:
+        return virtual >> (12 + self.index_bits * (level - 1)) & ((1 << self.index_bits) - 1)
+
+    def is_canonical(self, virtual: int) -> bool:
+        bits = 12 + self.index_bits * self.levels
+        return virtual >> 32 == 0 if bits == 32 else virtual >> (bits - 1) in (0, (1 << (65 - bits)) - 1)
+
+
+LONG_MODE = Paging(4, 9, 8, 0x000F_FFFF_FFFF_F000, 1 << 63)
+PROTECTED_MODE = Paging(2, 10, 4, 0xFFFF_F000, 0)
 
 
 class PhysicalMemory:
@@ -40,70 +69,72 @@ class PhysicalMemory:
         self._buffer[address : address + len(data)] = data
         return len(data)
 
-    def read_u64(self, address: int) -> int:
-        return int.from_bytes(self.read(address, 8), "little")
-
-    def write_u64(self, address: int, value: int) -> None:
-        self.write(address, value.to_bytes(8, "little"))
+    def read_number(self, address: int, size: int) -> int:
+        return int.from_bytes(self.read(address, size), "little")
 
 
 class PageTables:
-    """Four-level tables below `root`; new tables come from `allocate`, which gives the address of a zeroed page."""
+    """Tables below `root`; new tables come from `allocate`, which gives the address of a zeroed page."""
 
-    def __init__(self, memory: PhysicalMemory, root: int, next_page: int = 0) -> None:
+    def __init__(self, memory: PhysicalMemory, root: int, next_page: int = 0, paging: Paging = LONG_MODE) -> None:
         self._memory = memory
+        self._paging = paging
         self.root = root
         self.next_page = next_page
 
     def map(self, virtual: int, physical: int, size: int, *, writable: bool = True, executable: bool = False) -> None:
         """Map a range by 4 KiB pages. Both addresses are page-aligned."""
-        flags = _PRESENT | (_WRITABLE if writable else 0) | (0 if executable else _NO_EXECUTE)
+        flags = _PRESENT | (_WRITABLE if writable else 0) | (0 if executable else self._paging.no_execute)
         for offset in range(0, size, PAGE):
             table = self._descend(virtual + offset, level=1)
-            self._memory.write_u64(table + _index(virtual + offset, 1) * 8, physical + offset | flags)
+            self._write(self._entry(table, virtual + offset, 1), physical + offset | flags)
 
     def map_large(self, virtual: int, physical: int, size: int) -> None:
-        """Map a range by 2 MiB pages, writable and not executable."""
-        for offset in range(0, size, LARGE_PAGE):
+        """Map a range by the large pages of the second level, writable and not executable."""
+        for offset in range(0, size, self._paging.large_page):
             table = self._descend(virtual + offset, level=2)
-            entry = physical + offset | _PRESENT | _WRITABLE | _LARGE | _NO_EXECUTE
-            self._memory.write_u64(table + _index(virtual + offset, 2) * 8, entry)
+            entry = physical + offset | _PRESENT | _WRITABLE | _LARGE | self._paging.no_execute
+            self._write(self._entry(table, virtual + offset, 2), entry)
 
     def reserve_upper_half(self) -> None:
         """Give every upper entry of the root a table, so that each process can share them by copying the root."""
-        for index in range(256, 512):
-            self._next_table(self.root + index * 8)
+        count = PAGE // self._paging.entry_size
+        for index in range(count // 2, count):
+            self._next_table(self.root + index * self._paging.entry_size)
 
     def _descend(self, virtual: int, level: int) -> int:
         table = self.root
-        for upper in range(4, level, -1):
-            table = self._next_table(table + _index(virtual, upper) * 8)
+        for upper in range(self._paging.levels, level, -1):
+            table = self._next_table(self._entry(table, virtual, upper))
         return table
 
     def _next_table(self, entry_address: int) -> int:
-        entry = self._memory.read_u64(entry_address)
+        entry = self._memory.read_number(entry_address, self._paging.entry_size)
         if not entry & _PRESENT:
             entry = self.next_page | _PRESENT | _WRITABLE
             self.next_page += PAGE
-            self._memory.write_u64(entry_address, entry)
-        return entry & _FRAME
+            self._write(entry_address, entry)
+        return entry & self._paging.frame
+
+    def _entry(self, table: int, virtual: int, level: int) -> int:
+        """Physical address of the entry for `virtual`."""
+        return table + self._paging.index(virtual, level) * self._paging.entry_size
+
+    def _write(self, address: int, entry: int) -> None:
+        self._memory.write(address, entry.to_bytes(self._paging.entry_size, "little"))
 
 
-def translate(memory: PhysicalMemory, root: int, virtual: int) -> int | None:
+def translate(memory: PhysicalMemory, root: int, virtual: int, paging: Paging = LONG_MODE) -> int | None:
     """Physical address of a virtual one by the tables at `root` (a CR3 value), None where nothing is mapped."""
-    if virtual >> 47 not in (0, 0x1FFFF):
+    if not paging.is_canonical(virtual):
         return None
-    table = root & _FRAME
-    for level in (4, 3, 2, 1):
-        entry = memory.read_u64(table + _index(virtual, level) * 8)
+    table = root & paging.frame
+    for level in range(paging.levels, 0, -1):
+        entry = memory.read_number(table + paging.index(virtual, level) * paging.entry_size, paging.entry_size)
         if not entry & _PRESENT:
             return None
         if level > 1 and entry & _LARGE:
-            span = 1 << (12 + 9 * (level - 1))
-            return (entry & _FRAME & ~(span - 1)) | (virtual & (span - 1))
-        table = entry & _FRAME
+            span = 1 << (12 + paging.index_bits * (level - 1))
+            return (entry & paging.frame & ~(span - 1)) | (virtual & (span - 1))
+        table = entry & paging.frame
     return table | (virtual & (PAGE - 1))
-
-
-def _index(virtual: int, level: int) -> int:
-    return virtual >> (12 + 9 * (level - 1)) & 0x1FF

@@ -12,10 +12,13 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdnb.errors import MissingExtraError, UnsupportedError
-from kdnb.simulator.memory import PAGE, PageTables, PhysicalMemory
+from kdnb.simulator.memory import LONG_MODE, PAGE, PageTables, PhysicalMemory
+
+if TYPE_CHECKING:
+    from kdnb.simulator.memory import Paging
 
 __all__ = ["VECTORS_WITH_ERROR_CODE", "load_unicorn", "new_unicorn", "take_error_code"]
 
@@ -40,14 +43,16 @@ def load_unicorn() -> tuple[Any, Any]:
         raise MissingExtraError("the simulated machine needs unicorn", "pip install 'kdnb[sim]'") from None
 
 
-def new_unicorn(memory: PhysicalMemory, root: int) -> Any:
-    """A processor in long mode with paging on, looking at `memory` through the tables at `root`."""
+def new_unicorn(memory: PhysicalMemory, root: int, paging: Paging = LONG_MODE) -> Any:
+    """A processor in long or protected mode with paging on, looking at `memory` through the tables at `root`."""
     unicorn, x86 = load_unicorn()
-    uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+    long_mode = paging is LONG_MODE
+    uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64 if long_mode else unicorn.UC_MODE_32)
     uc.mem_map_ptr(0, memory.size, unicorn.UC_PROT_ALL, memory.host_address)
-    uc.msr_write(0xC0000080, 0xD01)  # EFER: syscall, long mode enabled and active, no-execute
+    if long_mode:
+        uc.msr_write(0xC0000080, 0xD01)  # EFER: syscall, long mode enabled and active, no-execute
     uc.reg_write(x86.UC_X86_REG_CR3, root)
-    uc.reg_write(x86.UC_X86_REG_CR4, 0x6A0)  # PAE, PGE, SSE
+    uc.reg_write(x86.UC_X86_REG_CR4, 0x6A0 if long_mode else 0x690)  # PAE or 4 MiB pages, PGE, SSE
     uc.reg_write(x86.UC_X86_REG_CR0, 0x80010033)
     return uc
 

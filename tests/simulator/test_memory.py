@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kdnb.simulator.memory import LARGE_PAGE, PAGE, PageTables, PhysicalMemory, translate
+from kdnb.simulator.memory import LONG_MODE, PAGE, PageTables, PhysicalMemory, translate
 
 KERNEL = 0xFFFFF80000000000
 
 
 @pytest.fixture
 def memory() -> PhysicalMemory:
-    return PhysicalMemory(LARGE_PAGE)
+    return PhysicalMemory(LONG_MODE.large_page)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_mapped_pages_translate_and_their_neighbours_do_not(memory: PhysicalMemo
 
 
 def test_large_pages_translate(memory: PhysicalMemory, tables: PageTables) -> None:
-    tables.map_large(KERNEL, 0, LARGE_PAGE)
+    tables.map_large(KERNEL, 0, LONG_MODE.large_page)
 
     assert translate(memory, PAGE, KERNEL + 0x123456) == 0x123456
 
@@ -58,7 +58,7 @@ def test_addresses_that_are_not_canonical_are_not_mapped(
 
 
 def test_tables_that_lead_out_of_ram_map_nothing(memory: PhysicalMemory) -> None:
-    memory.write_u64(PAGE + 8 * 0x1F0, 0x7FFF_F000 | 3)
+    memory.write(PAGE + 8 * 0x1F0, (0x7FFF_F000 | 3).to_bytes(8, "little"))
 
     assert translate(memory, PAGE, KERNEL) is None
 

@@ -1,7 +1,8 @@
 """Builds the guest's images from C and assembly with clang and lld-link, and compares them with the committed ones.
 
-`python -m kdnb.simulator.guest.build` writes `images/`; with `--check` it builds into a temporary folder and exits with
-status 1 where code, data, unwind data, exports or PDB publics differ. GUIDs, times and paths may differ.
+`python -m kdnb.simulator.guest.build` writes `images/` (amd64) and `images/x86/`; with `--check` it builds into a
+temporary folder and exits with status 1 where code, data, unwind data, exports or PDB publics differ. GUIDs, times and
+paths may differ.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdnb.symbols.pe import PeImage
+
 GUEST = Path(__file__).resolve().parent
 SOURCE = GUEST / "source"
 IMAGES = GUEST / "images"
@@ -23,14 +26,14 @@ CLANG = 14
 KERNEL, LIBRARY = "ntoskrnl.exe", "ntoskrnl.lib"
 
 COMPILER_FLAGS = (
-    "--target=x86_64-pc-windows-msvc -c -g -gcodeview -ffreestanding -fshort-wchar -O1 -fno-inline-functions"
+    "-c -g -gcodeview -ffreestanding -fshort-wchar -O1 -fno-inline-functions"
     " -fno-optimize-sibling-calls -fno-builtin -mno-implicit-float -mno-sse -mno-stack-arg-probe"
-    " -fasynchronous-unwind-tables -fno-ident -ffile-compilation-dir=. -Wall -Wextra -Werror -Wno-unused-parameter"
+    " -fno-ident -ffile-compilation-dir=. -Wall -Wextra -Werror -Wno-unused-parameter"
     " -Wno-multichar -Wno-missing-field-initializers -Wno-sign-compare"
 ).split()
 
 LINKER_FLAGS = (
-    "/nologo /debug /subsystem:native /nodefaultlib /machine:x64 /dynamicbase:no /fixed /Brepro /pdbsourcepath:."
+    "/nologo /debug /subsystem:native /nodefaultlib /dynamicbase:no /fixed /Brepro /pdbsourcepath:."
     " /opt:noref /opt:noicf /version:10.0 /osversion:10.0"
 ).split()
 
@@ -46,18 +49,47 @@ class ImageSpec:
     entry: str
 
 
-SPECS = (
-    ImageSpec(
-        KERNEL,
-        "ntkrnlmp.pdb",
-        0xFFFFF80041E00000,
-        ("trap.S", "amd64.c", "ke.c", "kd.c", "mm.c", "io.c", "ps.c", "rtl.c"),
-        "KiSystemStartup",
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """One machine: what its tools need beside the common flags, and where its images go below `images`."""
+
+    folder: str
+    compiler_flags: tuple[str, ...]
+    linker_flags: tuple[str, ...]
+    images: tuple[ImageSpec, ...]
+    directories_offset: int
+    """Of the data directories in the optional header."""
+
+
+_SHARED = ("ke.c", "kd.c", "mm.c", "io.c", "ps.c", "rtl.c")
+
+
+def image_specs(kernel: tuple[str, ...], bases: tuple[int, int, int, int]) -> tuple[ImageSpec, ...]:
+    """The four images, the kernel from `kernel` and the shared sources."""
+    drivers = [
+        ImageSpec(f"{name}.sys", f"{name}.pdb", base, (f"{name}.c",), "DriverEntry")
+        for name, base in zip(("disk", "ntfs", "buggy"), bases[1:], strict=True)
+    ]
+    return ImageSpec(KERNEL, "ntkrnlmp.pdb", bases[0], (*kernel, *_SHARED), "KiSystemStartup"), *drivers
+
+
+AMD64 = TargetSpec(
+    ".",
+    ("--target=x86_64-pc-windows-msvc", "-fasynchronous-unwind-tables"),
+    ("/machine:x64",),
+    image_specs(
+        ("trap.S", "amd64.c"), (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000)
     ),
-    ImageSpec("disk.sys", "disk.pdb", 0xFFFFF80043200000, ("disk.c",), "DriverEntry"),
-    ImageSpec("ntfs.sys", "ntfs.pdb", 0xFFFFF80043240000, ("ntfs.c",), "DriverEntry"),
-    ImageSpec("buggy.sys", "buggy.pdb", 0xFFFFF80044010000, ("buggy.c",), "DriverEntry"),
+    112,
 )
+X86 = TargetSpec(
+    "x86",
+    ("--target=i686-pc-windows-msvc", "-mrtd", "-fno-omit-frame-pointer"),
+    ("/machine:x86", "/safeseh:no"),
+    image_specs(("trap_x86.S", "x86.c"), (0x80400000, 0xF7320000, 0xF7360000, 0xF8A10000)),
+    96,
+)
+TARGETS = (AMD64, X86)
 
 
 def run(folder: Path, *command: str | Path) -> None:
@@ -65,23 +97,34 @@ def run(folder: Path, *command: str | Path) -> None:
     subprocess.run([str(part) for part in command], check=True, cwd=folder)
 
 
-def build_image(spec: ImageSpec, folder: Path, scratch: Path) -> None:
+def build_image(target: TargetSpec, spec: ImageSpec, folder: Path, scratch: Path) -> None:
     """Compiles in `source`, links in `scratch` by relative names: the PDB's paths are then the same anywhere."""
     kernel = spec.name == KERNEL
     objects = []
     for source in spec.sources:
         flags = [flag for flag in COMPILER_FLAGS if not (source.endswith(".S") and flag.startswith("-g"))]
         objects.append(f"{Path(spec.name).stem}.{Path(source).stem}.obj")
-        run(SOURCE, "clang", *flags, *(["-DKERNEL"] if kernel else []), source, "-o", scratch / objects[-1])
+        flags += [*target.compiler_flags, *(["-DKERNEL"] if kernel else [])]
+        run(SOURCE, "clang", *flags, source, "-o", scratch / objects[-1])
     flags = [
-        *LINKER_FLAGS, f"/base:{spec.base:#x}", f"/entry:{spec.entry}", f"/out:{spec.name}", f"/pdb:{spec.pdb}",
-        f"/pdbaltpath:{spec.pdb}",
+        *LINKER_FLAGS, *target.linker_flags, f"/base:{spec.base:#x}", f"/entry:{spec.entry}", f"/out:{spec.name}",
+        f"/pdb:{spec.pdb}", f"/pdbaltpath:{spec.pdb}",
     ]  # fmt: skip
+    if kernel and target is X86:
+        flags.append(f"/def:{write_exports(folder, scratch)}")
     run(scratch, "lld-link", *flags, f"/implib:{LIBRARY}" if kernel else LIBRARY, *objects)
     image = bytearray((scratch / spec.name).read_bytes())
     write_checksum(image)
     (folder / spec.name).write_bytes(image)
     shutil.copyfile(scratch / spec.pdb, folder / spec.pdb)
+
+
+def write_exports(folder: Path, scratch: Path) -> str:
+    """A .def file with what the amd64 kernel beside exports: only so get x86 exports names without decoration."""
+    kernel = PeImage.from_file((folder.parent / KERNEL).read_bytes())
+    names = sorted(name for _rva, name in kernel.exports())
+    (scratch / "exports.def").write_text("EXPORTS\n" + "".join(f"    {name}\n" for name in names))
+    return "exports.def"
 
 
 def write_checksum(image: bytearray) -> None:
@@ -97,27 +140,32 @@ def write_checksum(image: bytearray) -> None:
 
 def build(folder: Path) -> None:
     """Builds every image and PDB into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        for spec in SPECS:
-            build_image(spec, folder, Path(name))
+    for target in TARGETS:
+        images = folder / target.folder
+        images.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as name:
+            for spec in target.images:
+                build_image(target, spec, images, Path(name))
 
 
 def differences(built: Path, committed: Path) -> list[str]:
     """What differs between two folders of images, one line each: sections, exports, imports, PDB publics."""
     found = []
-    for spec in SPECS:
-        new, old = describe(built, spec), describe(committed, spec)
-        parts = sorted(new.keys() | old.keys())
-        found += [f"{spec.name}: {part} differs" for part in parts if new.get(part) != old.get(part)]
+    for target in TARGETS:
+        for spec in target.images:
+            new = describe(built / target.folder, target, spec)
+            old = describe(committed / target.folder, target, spec)
+            parts = sorted(new.keys() | old.keys())
+            name = Path(target.folder) / spec.name
+            found += [f"{name}: {part} differs" for part in parts if new.get(part) != old.get(part)]
     return found
 
 
-def describe(folder: Path, spec: ImageSpec) -> dict[str, object]:
+def describe(folder: Path, target: TargetSpec, spec: ImageSpec) -> dict[str, object]:
     """The parts of an image that have to stay the same, so without the debug directory (GUID and time)."""
     image = (folder / spec.name).read_bytes()
     header = struct.unpack_from("<I", image, 0x3C)[0]
-    directories = [struct.unpack_from("<II", image, header + 24 + 112 + 8 * i) for i in range(16)]
+    directories = [struct.unpack_from("<II", image, header + 24 + target.directories_offset + 8 * i) for i in range(16)]
     parts: dict[str, object] = {"directories": directories, "publics": publics(folder / spec.pdb)}
     sections, optional_size = struct.unpack_from("<2xH12xH", image, header + 4)
     for i in range(sections):

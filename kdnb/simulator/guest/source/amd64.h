@@ -15,6 +15,7 @@
 #define PCR_SELF Self
 #define PCR_CURRENT_PRCB CurrentPrcb
 #define SERVICE_ARGUMENTS NULL
+#define BREAKPOINT_WITH_STATUS DbgBreakPointWithStatus
 #define TRAP_PC(frame) ((frame)->Rip)
 #define GDT_R0_CODE 0x10
 #define GDT_R0_DATA 0x18

@@ -13,7 +13,7 @@ NOINLINE VOID DiskFillBuffer(UCHAR *Buffer, ULONG Length, LONG64 Offset)
 {
     static const CHAR Text[] = "The quick brown fox jumps over the lazy dog.\r\n";
     for (ULONG i = 0; i < Length; i++)
-        Buffer[i] = (UCHAR)Text[(Offset + i) % (sizeof(Text) - 1)];
+        Buffer[i] = (UCHAR)Text[((ULONG)Offset + i) % (sizeof(Text) - 1)];
 }
 
 NOINLINE VOID DiskWaitForCompletion(void)

@@ -66,7 +66,7 @@ NOINLINE VOID KdpPut16(ULONG Offset, USHORT Value) { *(USHORT *)((UCHAR *)&KdDeb
 NOINLINE VOID KdpInitializeDataBlock(void)
 {
     KdpPut64(0x18, (ULONG_PTR)__ImageBase);
-    KdpPut64(0x20, (ULONG_PTR)DbgBreakPointWithStatus);
+    KdpPut64(0x20, (ULONG_PTR)BREAKPOINT_WITH_STATUS);
     ADDRESS(0x48, PsLoadedModuleList);
     ADDRESS(0x50, PsActiveProcessHead);
     ADDRESS(0x58, PspCidTable);
@@ -113,7 +113,7 @@ NOINLINE VOID KdpInitializeDataBlock(void)
     KdpPut16(0x2E2, OFFSET(KPCR, PCR_SELF));
     KdpPut16(0x2E4, OFFSET(KPCR, PCR_CURRENT_PRCB));
     KdpPut16(0x2E6, OFFSET(KPCR, PCR_PRCB));
-    KdpPut16(0x2F2, OFFSET(KPRCB, ProcessorState));
+    KdpPut16(0x2F2, OFFSET(KPRCB, ProcessorState) + OFFSET(KPROCESSOR_STATE, SpecialRegisters));
     KdpPut16(0x2F4, GDT_R0_CODE);
     KdpPut16(0x2F6, GDT_R0_DATA);
     KdpPut16(0x2F8, GDT_R0_PCR);

@@ -1,0 +1,119 @@
+"""Entering the guest's code from outside: at start-up, through a gate of its IDT, and by a call."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from kdnb.simulator.unicorn_state import VECTORS_WITH_ERROR_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kdnb.simulator.cpu import Processor
+
+__all__ = ["INTERRUPT_FLAG", "TRAP_FLAG", "TripleFault", "call", "deliver", "start"]
+
+TRAP_FLAG, INTERRUPT_FLAG, RESUME_FLAG = 0x100, 0x200, 0x10000
+
+_KERNEL_CODE, _KERNEL_DATA = 0x10, 0x18
+_MASKED_ON_ENTRY = TRAP_FLAG | INTERRUPT_FLAG | RESUME_FLAG | 0x4000
+_PRESENT = 0x80
+_ARGUMENT_REGISTERS = ("rcx", "rdx", "r8", "r9")
+_HOME_SPACE = 0x20
+
+
+class TripleFault(Exception):
+    """An interrupt could not be delivered: the real board would reset."""
+
+
+def start(processor: Processor, entry: int, stack: int, arguments: Sequence[int]) -> None:
+    """The state in which the loader hands a processor to the guest: a call of `entry` that nobody made."""
+    if processor.architecture.pointer_size == 8:
+        for name, value in {"cs": _KERNEL_CODE, "ss": _KERNEL_DATA, "mxcsr": 0x1F80}.items():
+            processor.set(name, value)
+    processor.set("eflags", 2)
+    processor.set("fpcw", 0x27F)
+    _enter(processor, entry, stack, 0, arguments)
+
+
+def call(processor: Processor, function: int, arguments: Sequence[int]) -> None:
+    """Make the processor call a function of the guest; interrupts are off in it."""
+    _enter(processor, function, (processor.sp - 0x80) & ~15, processor.pc, arguments)
+    processor.set("eflags", processor.get("eflags") & ~(INTERRUPT_FLAG | TRAP_FLAG))
+    processor.halted = False
+
+
+def _enter(processor: Processor, function: int, stack: int, back: int, arguments: Sequence[int]) -> None:
+    """By the convention of the machine: four in registers with their home space, or all on the stack."""
+    in_registers = len(_ARGUMENT_REGISTERS) if processor.architecture.pointer_size == 8 else 0
+    for name, value in zip(_ARGUMENT_REGISTERS[:in_registers], arguments, strict=False):
+        processor.set(name, value)
+    home = bytes(_HOME_SPACE if in_registers else 0)
+    size = processor.architecture.pointer_size
+    frame = back.to_bytes(size, "little") + home
+    frame += b"".join(value.to_bytes(size, "little") for value in arguments[in_registers:])
+    # on amd64 a function finds its return address eight bytes below a multiple of 16
+    processor.sp = stack - (size if in_registers else len(frame))
+    processor.write(processor.sp, frame)
+    processor.pc = function
+
+
+def deliver(processor: Processor, vector: int, error_code: int | None = None) -> None:
+    """Enter the guest's handler as the processor would: machine frame on the right stack, RIP or EIP from the gate.
+
+    Raises `TripleFault` when gate or stack can't be reached.
+    """
+    if vector not in VECTORS_WITH_ERROR_CODE:
+        error_code = None
+    if processor.architecture.pointer_size == 8:
+        _deliver_amd64(processor, vector, error_code)
+    else:
+        _deliver_x86(processor, vector, error_code)
+    processor.set("eflags", processor.get("eflags") & ~_MASKED_ON_ENTRY)
+    processor.halted = False
+
+
+def _deliver_amd64(processor: Processor, vector: int, error_code: int | None) -> None:
+    gate = _gate(processor, vector, 16)
+    low, selector, stack_index, _type, middle, high = struct.unpack("<HHBBHI4x", gate)
+    rsp = processor.sp
+    top = _handler_stack(processor, stack_index & 7) & ~15
+    frame = [processor.pc, processor.get("cs"), processor.get("eflags"), rsp, processor.get("ss")]
+    _push(processor, vector, top, frame, error_code)
+    processor.set("cs", selector)
+    processor.pc = low | middle << 16 | high << 32
+
+
+def _deliver_x86(processor: Processor, vector: int, error_code: int | None) -> None:
+    """Everything runs in ring 0, so the frame has neither ESP nor SS and lies on the same stack."""
+    low, selector, _type, high = struct.unpack("<HHHH", _gate(processor, vector, 8))
+    frame = [processor.pc, processor.get("cs"), processor.get("eflags")]
+    _push(processor, vector, processor.sp, frame, error_code)
+    if selector != processor.get("cs"):
+        processor.set("cs", selector)
+    processor.pc = low | high << 16
+
+
+def _gate(processor: Processor, vector: int, size: int) -> bytes:
+    gate = processor.read(processor.table_register("idtr")[1] + size * vector, size)
+    if len(gate) < size or not gate[5] & _PRESENT:
+        raise TripleFault(f"processor {processor.number}: no gate for vector {vector:#x}")
+    return gate
+
+
+def _push(processor: Processor, vector: int, top: int, frame: list[int], error_code: int | None) -> None:
+    size = processor.architecture.pointer_size
+    values = frame if error_code is None else [error_code, *frame]
+    data = b"".join(value.to_bytes(size, "little") for value in values)
+    top -= len(data)
+    if processor.write(top, data) < len(data):
+        raise TripleFault(f"processor {processor.number}: no stack at {top:#x} for vector {vector:#x}")
+    processor.sp = top
+
+
+def _handler_stack(processor: Processor, index: int) -> int:
+    task_state = processor.table_register("tr")[1]
+    if index:
+        return processor.read_pointer(task_state + 0x24 + 8 * (index - 1))
+    return processor.read_pointer(task_state + 4) if processor.get("cs") & 3 else processor.sp
