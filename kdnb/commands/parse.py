@@ -80,8 +80,14 @@ def command_name(line: str) -> str | None:
 
 
 def is_exact(word: str) -> bool:
-    """Whether a word is the whole name of a command, in its very case: `K` may be a Python name to be."""
-    return word in COMMANDS
+    """Whether a word is all of a command, with the letters that may cling to it (`kv`, `lmv`).
+
+    Its case counts (`K` may be a Python name to be), and so do digits: `k5` is rather a name than a count.
+    """
+    if word in COMMANDS:
+        return True
+    found = _match(word)
+    return found is not None and word.startswith(found[0]) and found[1].isalpha() and not found[2]
 
 
 def _match(text: str) -> tuple[str, str, str] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from kdnb.commands.declare import COMMANDS
+from kdnb.commands.parse import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from kdnb.jupyter.notebook import Notebook
 
 __all__ = ["register_magics"]
+
+FORMS = ("kb", "kn", "kv", "kp", "kP", "kf", "kc", "kL", "lmv", "lmvm")
+"""Commands with the letters that people are used to write behind them; each is a magic too."""
 
 
 def register_magics(shell: InteractiveShell, notebook: Notebook) -> None:
@@ -38,7 +42,8 @@ def register_magics(shell: InteractiveShell, notebook: Notebook) -> None:
     manager.register_function(kd, "line_cell", "kd")
     manager.register_function(kd_show, "line", "kd_show")
     taken = manager.magics["line"]
-    for name, command in COMMANDS.items():
+    for name in (*COMMANDS, *FORMS):
+        command = parse(name).command
         if name.isidentifier() and name not in taken:
             manager.register_function(_command_magic(notebook, name, command.summary), "line", name)
 

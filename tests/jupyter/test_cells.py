@@ -8,7 +8,8 @@ from kdnb.jupyter.cells import decide, rewrite
 from kdnb.jupyter.extension import COMMAND_WORDS as WORDS
 
 COMMANDS = [
-    "k", "k 5", "k5 L3 4", "r", "r rax=5", "r rax, rbx", "r $t0 = 5", "g", "g; k", "g &", "p 3", "x nt!*Create*", "x",
+    "k", "kv", "kL", "lmv", "k 5", "k5 L3 4", "r", "r rax=5", "r rax, rbx", "r $t0 = 5", "g", "g; k", "g &",
+    "p 3", "x nt!*Create*", "x",
     "d - 5", "u . L3", "u nt!X L2", "dd nt!x", "dd@rsp", "dd @rsp L4", "db nt L40", "bp nt!KeBugCheckEx",
     'bp nt!X ".echo hit; gc"', "bl", "bc *", "ed rsp 0", "ed nt!NtGlobalFlag 2", "? 8+8", "? nt!X", ".reload /f",
     ".unknown", "!irql", "!dd 1000 L4", "~0s", "~1s", "1k", "$$ a comment", "* a comment", "lm m nt",

@@ -113,3 +113,8 @@ def test_a_bad_connection_string_leaves_the_notebook_usable(cells: Cells) -> Non
     with pytest.raises(ConnectionStringError):
         cells.run("connect nonsense:")
     assert cells.run("1 + 1") == 2
+
+
+def test_forms_of_commands_are_magics_and_bare_words_too(sim: Cells) -> None:
+    for source in ("%kv", "kv", "%lmvm nt", "lmv m nt"):
+        assert sim.run(source) is not None
