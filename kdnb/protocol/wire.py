@@ -8,9 +8,10 @@ A structure is a frozen, slotted dataclass that derives from `Structure`; each a
         transfer_count: Annotated[int, u32("TransferCount", "bytes asked for")] = 0
         unused: Annotated[bytes, padding(28)] = bytes(28)
 
-From this come decode and encode (compiled construct), the numpy dtype for bulk decode, the field map of the byte
-inspector and the reference page. Integers are little-endian. Padding is declared, so that encode gives back the very
-bytes that were decoded; it is left out of repr. Fields without a construct field are not on the wire.
+From this come decode and encode (compiled construct, or `struct` where that can say it all), the numpy dtype for bulk
+decode, the field map of the byte inspector and the reference page. Integers are little-endian. Padding is declared, so
+that encode gives back the very bytes that were decoded; it is left out of repr. Fields without a construct field are
+not on the wire.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Field:
     meaning: str = ""
     hidden: bool = False
     kind: str = ""
+    format: str = ""  # of `struct`, for what one value of it can be
     count: int | None = None  # length that a bytes or array value must have
     load: Callable[[Any], Any] | None = None
     dump: Callable[[Any], Any] | None = None
@@ -68,22 +70,22 @@ class Field:
 
 def u8(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 8-bit integer."""
-    return Field(construct.Int8ul, 1, "u1", wire_name, meaning, kind="u8", is_integer=True)
+    return Field(construct.Int8ul, 1, "u1", wire_name, meaning, kind="u8", format="B", is_integer=True)
 
 
 def u16(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 16-bit integer."""
-    return Field(construct.Int16ul, 2, "<u2", wire_name, meaning, kind="u16", is_integer=True)
+    return Field(construct.Int16ul, 2, "<u2", wire_name, meaning, kind="u16", format="H", is_integer=True)
 
 
 def u32(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 32-bit integer."""
-    return Field(construct.Int32ul, 4, "<u4", wire_name, meaning, kind="u32", is_integer=True)
+    return Field(construct.Int32ul, 4, "<u4", wire_name, meaning, kind="u32", format="I", is_integer=True)
 
 
 def u64(wire_name: str, meaning: str = "") -> Field:
     """Unsigned 64-bit integer."""
-    return Field(construct.Int64ul, 8, "<u8", wire_name, meaning, kind="u64", is_integer=True)
+    return Field(construct.Int64ul, 8, "<u8", wire_name, meaning, kind="u64", format="Q", is_integer=True)
 
 
 def _u128_load(data: bytes) -> int:
@@ -102,7 +104,8 @@ def u128(wire_name: str, meaning: str = "") -> Field:
 
 def raw(size: int, wire_name: str, meaning: str = "") -> Field:
     """Exactly `size` bytes."""
-    return Field(construct.Bytes(size), size, f"V{size}", wire_name, meaning, kind=f"{size} bytes", count=size)
+    kind, form = f"{size} bytes", f"{size}s"
+    return Field(construct.Bytes(size), size, f"V{size}", wire_name, meaning, kind=kind, format=form, count=size)
 
 
 def padding(size: int, meaning: str = "unused") -> Field:
@@ -159,6 +162,13 @@ class Layout:
     @functools.cached_property
     def compiled(self) -> Any:
         return self.construct.compile()
+
+    @functools.cached_property
+    def plain(self) -> struct.Struct | None:
+        """The whole as one `struct`, where no field is more than that: ten times as quick as compiled construct, and
+        every request of a session goes through it."""
+        formats = [field.format for _, field in self.fields]
+        return struct.Struct("<" + "".join(formats)) if all(formats) else None
 
     @functools.cached_property
     def integers(self) -> dict[str, tuple[str, int | None]]:
@@ -245,6 +255,8 @@ class Structure:
         if offset < 0 or len(data) - offset < cls.SIZE:
             raise DecodeError(f"{cls.__name__} needs {cls.SIZE} bytes, {max(len(data) - offset, 0)} are left")
         layout = cls._LAYOUT
+        if layout.plain is not None:
+            return cls(*layout.plain.unpack_from(data, offset))
         return cls(*layout.load(layout.compiled.parse(data[offset:] if offset else data)))
 
     def encode(self) -> bytes:
@@ -252,7 +264,8 @@ class Structure:
         name = type(self).__name__
         layout = self._LAYOUT
         try:
-            encoded: bytes = layout.compiled.build(layout.dump(name, self))
+            values = layout.dump(name, self)
+            encoded: bytes = layout.compiled.build(values) if layout.plain is None else layout.plain.pack(*values)
         except (struct.error, construct.ConstructError, OverflowError, TypeError) as error:
             raise UsageError(f"a value of {name} doesn't fit its field: {error}") from error
         return encoded

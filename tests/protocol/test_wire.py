@@ -106,10 +106,13 @@ def test_each_byte_belongs_to_the_field_that_the_map_names(structure: type[Struc
 
 
 @each_structure
-def test_compiled_and_interpreted_construct_agree(structure: type[Structure]) -> None:
+def test_struct_compiled_and_interpreted_construct_agree(structure: type[Structure]) -> None:
     layout = structure.layout()
     data = pattern(structure.SIZE, seed=7)
     interpreted = layout.construct.parse(data)
+    if layout.plain is not None:
+        assert list(layout.plain.unpack(data)) == list(interpreted)
+        assert layout.plain.pack(*interpreted) == data
     assert layout.compiled.parse(data) == interpreted
     assert layout.construct.build(interpreted) == layout.compiled.build(interpreted) == data
 

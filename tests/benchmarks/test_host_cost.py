@@ -1,0 +1,197 @@
+"""What does the host spend on one ReadVirtualMemory? CPU time of this process, against a plain loop in it.
+
+A child answers with canned packets, so nothing but the host's own cost is left. The plain loop sends the same
+requests over a socket of the same kind, checks id and checksum, unpacks the reply and acknowledges it: what any KD
+client has to do, with none of our layers. Runs of both alternate, and medians are compared (`pytest -s` prints them).
+
+The tables of docs/explanation/wire-cost.md: python tests/benchmarks/wire_cost.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kdnb.capture.log import PacketLog
+from kdnb.debugger.engine import Engine, clock
+from kdnb.debugger.session import Session
+from kdnb.protocol.codec import Manipulate, encode
+from kdnb.protocol.constants import Api, PacketType
+from kdnb.protocol.framing import encode_packet, make_control, make_data
+from kdnb.protocol.link import Link, Role
+from kdnb.protocol.messages.memory import MemoryBody
+from kdnb.target.live import LiveTarget
+from kdnb.transport.pump import Pump
+from kdnb.transport.registry import open_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ADDRESS = 0xFFFFF80041E00000
+SIZES = (64, 1024, 3900)
+RUNS, READS = 30, 40
+SLOWEST = 8
+"""Plain loops that one read through the engine may cost. The goal is 2.5; seen: see wire-cost.md."""
+DEAREST_LOG = 1.3
+"""Recording may add so much; the goal is 1.1."""
+
+RESPONDER = """
+import socket, sys
+replies = [bytes.fromhex(sys.stdin.readline()) for _ in range(2)]
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+line, _ = server.accept()
+line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+while True:
+    request = line.recv(73, socket.MSG_WAITALL)
+    if not request:
+        break
+    line.sendall(replies[request[8] & 1])
+    line.recv(16, socket.MSG_WAITALL)
+"""
+
+
+def replies(size: int) -> list[bytes]:
+    """ACK and reply in one piece, for either id."""
+    body = MemoryBody(ADDRESS, size, size)
+    payload = encode(Manipulate(Api.ReadVirtualMemory, body, memory(size), status=0))
+    both = []
+    for number in (0x80800000, 0x80800001):
+        acknowledge = encode_packet(make_control(PacketType.ACKNOWLEDGE, number))
+        both.append(acknowledge + encode_packet(make_data(PacketType.STATE_MANIPULATE, number, payload)))
+    return both
+
+
+def memory(size: int) -> bytes:
+    return bytes(index * 7 & 0xFF for index in range(size))
+
+
+@contextlib.contextmanager
+def responder(size: int) -> Iterator[int]:
+    """A child that answers every request with `size` bytes; gives its TCP port."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RESPONDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        process.stdin.write("".join(f"{reply.hex()}\n" for reply in replies(size)))
+        process.stdin.flush()
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+HEADER = struct.Struct("<IHHII")
+REQUEST = struct.Struct("<IHHI4xQII24x")
+
+
+@contextlib.contextmanager
+def plain_loop(size: int) -> Iterator[Callable[[], bytes]]:
+    """A KD client without layers: one read at a time over a socket."""
+    number = 0x80800000
+    with responder(size) as port, socket.create_connection(("127.0.0.1", port)) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def read() -> bytes:
+            nonlocal number
+            payload = REQUEST.pack(0x3130, 0, 0, 0x103, ADDRESS, size, 0)
+            line.sendall(HEADER.pack(0x30303030, 2, len(payload), number, sum(payload)) + payload + b"\xaa")
+            buffer = line.recv(0x10000)
+            while len(buffer) < 16 + 16 + 56 + size + 1:
+                buffer += line.recv(0x10000)
+            leader, kind, _, acknowledged, _ = HEADER.unpack_from(buffer)
+            assert (leader, kind, acknowledged) == (0x69696969, 4, number)
+            leader, kind, count, came, claimed = HEADER.unpack_from(buffer, 16)
+            payload = buffer[32 : 32 + count]
+            assert (leader, kind, came, claimed) == (0x30303030, 2, number, sum(payload))
+            line.sendall(HEADER.pack(0x69696969, 4, 0, came, 0))
+            number ^= 1
+            _, _, _, status, _, _, actual = REQUEST.unpack_from(payload)
+            assert not status
+            return payload[56 : 56 + actual]
+
+        yield read
+
+
+@contextlib.contextmanager
+def our_target(size: int, log: PacketLog | None = None) -> Iterator[LiveTarget]:
+    """Transport, pump, link and conversation over the same line."""
+    with responder(size) as port:
+        pump = Pump(open_transport(f"tcp:127.0.0.1:{port}"), Link(Role.HOST), None if log is None else log.record)
+        pump.start()
+        target = LiveTarget(pump, clock=clock)
+        try:
+            yield target
+        finally:
+            target.close()
+
+
+@contextlib.contextmanager
+def our_engine(size: int, log: PacketLog | None = None) -> Iterator[Callable[[], bytes]]:
+    """The whole stack: a read is asked for by one thread and made by the engine's."""
+    with our_target(size, log) as target:
+        engine = Engine(Session(target, clock=clock))
+        try:
+            yield lambda: engine.call(target.read_virtual, ADDRESS, size)
+        finally:
+            engine.close()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Median CPU time of one read, in microseconds."""
+
+    plain: float
+    target: float
+    engine: float
+    recorded: float
+
+    @property
+    def ratio(self) -> float:
+        return self.engine / self.plain
+
+
+def cpu(read: Callable[[], bytes], expected: bytes) -> float:
+    started = time.process_time()
+    for _ in range(READS):
+        assert read() == expected
+    return (time.process_time() - started) / READS * 1e6
+
+
+def measure(size: int, runs: int = RUNS) -> Cost:
+    """Plain loop, our target without its thread hand-over, through the engine, and that with a packet log."""
+    expected = memory(size)
+    with (
+        plain_loop(size) as plain,
+        our_target(size) as target,
+        our_engine(size) as engine,
+        our_engine(size, PacketLog()) as recorded,
+    ):
+        reads = (plain, lambda: target.read_virtual(ADDRESS, size), engine, recorded)
+        for read in reads:
+            cpu(read, expected)
+        rounds = [[cpu(read, expected) for read in reads] for _ in range(runs)]
+    return Cost(*map(statistics.median, zip(*rounds, strict=True)))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_read_costs_a_few_plain_loops_of_cpu_time(size: int) -> None:
+    cost = measure(size)
+    print(
+        f"\n{size} bytes: plain {cost.plain:.0f} us, target {cost.target:.0f} us, engine {cost.engine:.0f} us "
+        f"({cost.ratio:.1f}x, {cost.engine / size * 1024:.0f} us a KiB; plain {cost.plain / size * 1024:.0f}), "
+        f"recorded {cost.recorded:.0f} us (+{cost.recorded / cost.engine - 1:.0%})"
+    )
+    assert cost.ratio < SLOWEST
+    assert cost.recorded < DEAREST_LOG * cost.engine
