@@ -120,6 +120,6 @@ _ANSWERS: dict[str, Callable[[Session], int | None]] = {
     "teb": lambda s: s.processes.teb(),
     "pcr": lambda s: s.processes.pcr(),
     "prcb": lambda s: s.processes.prcb(),
-    "tid": lambda s: None,
-    "tpid": lambda s: None,
+    "tid": lambda s: s.processes.thread(s.processes.current_thread(), 0).tid,
+    "tpid": lambda s: s.processes.thread(s.processes.current_thread(), 0).pid,
 }

@@ -37,8 +37,19 @@ class ListWalk:
         return len(self.links)
 
 
-def walk_list(memory: MemoryCache, head: int, *, limit: int = LIST_LIMIT, backwards: bool = False) -> ListWalk:
-    """The LIST_ENTRYs behind the list head at `head`, which is not one of them; each must point back."""
+def walk_list(
+    memory: MemoryCache,
+    head: int,
+    *,
+    limit: int = LIST_LIMIT,
+    backwards: bool = False,
+    around: tuple[int, int] | None = None,
+) -> ListWalk:
+    """The LIST_ENTRYs behind the list head at `head`, which is not one of them; each must point back.
+
+    `around` is the offset of the links in structs that will be read anyway, and the structs' size: each is fetched
+    as a whole when the walk comes to it, so that a live target is asked once for it.
+    """
     size = memory.pointer_size
     forward, back = (size, 0) if backwards else (0, size)
     links: list[int] = []
@@ -48,6 +59,8 @@ def walk_list(memory: MemoryCache, head: int, *, limit: int = LIST_LIMIT, backwa
         while at != head:
             problem = _impossible(at, seen, size)
             if not problem:
+                if around is not None:
+                    memory.read_available(at - around[0], around[1])
                 answer = memory.read_pointer(at + back)
                 if answer != last:
                     word = "Flink" if backwards else "Blink"

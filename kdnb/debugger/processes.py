@@ -1,26 +1,52 @@
-"""The current process and thread, and a processor's control regions; by the offsets that the KDBG block gives."""
+"""Processes, the current process and thread, and a processor's control regions.
+
+What the KDBG block gives needs no symbols; lists of processes need the fields that `kernel_records` finds.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.errors import UnsupportedError
+from kdnb.debugger.kernel_records import Records
+from kdnb.debugger.lists import walk_list
+from kdnb.debugger.modules import clean
+from kdnb.debugger.threads import describe_thread, threads_of
+from kdnb.errors import MemoryReadError, UnknownNameError, UnsupportedError
 from kdnb.protocol.constants import MachineType
+from kdnb.results.processes import ProcessInfo, ProcessList, ProcessorInfo, ThreadInfo
 
 if TYPE_CHECKING:
+    from kdnb.debugger.kernel_records import Record
     from kdnb.debugger.session import Session
 
 __all__ = ["Processes"]
 
 PCR_SELECTOR, PRCB_SELECTOR = 0, 1
 """Control space of 64-bit targets (the protocol reference 3.7)."""
+PROCESS_OBJECT = 3
+"""Type in a dispatcher header (6.5)."""
+PROCESS_LIMIT = 8192
+PID_LIMIT = 0x0100_0000
+"""A number below it is an id, not an address."""
+_DETAILS = (
+    ("VadRoot", "VadRoot"), ("DeviceMap", "DeviceMap"), ("Token", "Token"), ("UserTime", "Pcb.UserTime"),
+    ("KernelTime", "Pcb.KernelTime"), ("VirtualSize", "VirtualSize"), ("PeakVirtualSize", "PeakVirtualSize"),
+    ("BasePriority", "Pcb.BasePriority"), ("PriorityClass", "PriorityClass"), ("CommitCharge", "CommitCharge"),
+    ("ActiveThreads", "ActiveThreads"),
+)  # fmt: skip
+"""Rows of flag 1: words and fields. Rows that the build doesn't have are left out."""
+_PATHS = (*(path for _, path in _DETAILS), "ObjectTable", "Session", "ActiveProcessLinks", "ThreadListHead")
 
 
 class Processes:
-    """Thin: what expressions and breakpoints need. Without the block each answer says what is missing."""
+    """The target's processes. Without the data each answer says what is missing."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.records = Records(session)
+        """Layouts of the kernel's structs."""
+        self.on_processors: tuple[object, dict[int, int]] | None = None
+        """Of which stop, and the threads that run at it, by their processor."""
 
     def current_thread(self) -> int:
         """KTHREAD of the current processor."""
@@ -32,6 +58,124 @@ class Processes:
     def current(self) -> int:
         """EPROCESS to which the current thread belongs."""
         return self._session.memory.read_pointer(self.current_thread() + self._field("offset_kthread_apc_process"))
+
+    # --- lists ----------------------------------------------------------------------------------
+
+    def listing(self, name: str = "", flags: int = 0) -> ProcessList:
+        """All processes, or those with an image name (any case; WinDbg cuts both to 15 characters)."""
+        addresses, note = self.addresses()
+        found = []
+        for address in addresses:
+            self._session.require_stopped()  # sees a cancel
+            record = self.record(address)
+            if not name or _image(record).lower() == name.lower()[:15]:
+                found.append(self._describe(record, flags))
+        return ProcessList(tuple(found), is_dump=not name, note=note)
+
+    def addresses(self) -> tuple[list[int], str]:
+        """EPROCESS of each process, and why the list ended early. Each is read as a whole when the walk reaches it."""
+        layout = self.records.layout("_EPROCESS", _PATHS)
+        links = layout.offset("ActiveProcessLinks")
+        head = self._field("ps_active_process_head")
+        found = walk_list(self._session.memory, head, limit=PROCESS_LIMIT, around=(links, layout.size))
+        return [link - links for link in found], found.note
+
+    def find(self, key: int | str) -> int:
+        """EPROCESS by address, id or image name; the first of several. `UnknownNameError` where there is none."""
+        if isinstance(key, int) and key >= PID_LIMIT:
+            return key
+        for address in self.addresses()[0]:
+            record = self.record(address)
+            matches = record.number("UniqueProcessId") == key if isinstance(key, int) else _same(record, key)
+            if matches:
+                return address
+        word = f"{key:x}" if isinstance(key, int) else f"called {clean(key)[:40]}"
+        raise UnknownNameError(f"there is no process {word}", "!process 0 0 lists them; ids are hex")
+
+    def describe(self, address: int, flags: int = 0) -> ProcessInfo:
+        """One process; `UnknownNameError` when there is none at `address`."""
+        record = self.record(address)
+        if record.number("Pcb.Header.Type") & 0x7F != PROCESS_OBJECT:
+            raise UnknownNameError(f"{address:x} is no process: its header's type is not 3", "!process 0 0 lists them")
+        return self._describe(record, flags)
+
+    def record(self, address: int) -> Record:
+        """EPROCESS in one read."""
+        return self.records.read("_EPROCESS", address, _PATHS)
+
+    def _describe(self, record: Record, flags: int) -> ProcessInfo:
+        size = self._session.pointer_size
+        threads, note = threads_of(self._session, record, flags) if flags & 6 else ((), "")
+        table = record.number("ObjectTable")
+        return ProcessInfo(
+            address=record.address,
+            pid=record.number("UniqueProcessId"),
+            parent_pid=record.number("InheritedFromUniqueProcessId"),
+            image=_image(record),
+            directory_table_base=record.number("Pcb.DirectoryTableBase"),
+            peb=record.number("Peb"),
+            object_table=table,
+            handle_count=self._handle_count(table) if table else 0,
+            session_id=self._session_id(record.number("Session")),
+            active_threads=record.get("ActiveThreads"),
+            address_size=size,
+            details=tuple(
+                (word, value) for word, path in _DETAILS if flags & 1 and (value := record.get(path)) is not None
+            ),
+            flags=flags,
+            threads=threads,
+            note=note,
+        )
+
+    def _handle_count(self, table: int) -> int:
+        try:
+            return self.records.read("_HANDLE_TABLE", table, ["HandleCount"]).number("HandleCount")
+        except MemoryReadError:
+            return 0
+
+    def _session_id(self, address: int) -> int | None:
+        if not address:
+            return None
+        try:
+            return self._session.memory.read_u32(address + 8)  # MM_SESSION_SPACE.SessionId in all public PDBs
+        except MemoryReadError:
+            return None
+
+    # --- threads --------------------------------------------------------------------------------
+
+    def thread(self, address: int, flags: int = 6) -> ThreadInfo:
+        """One thread; `UnknownNameError` when there is none at `address`."""
+        return describe_thread(self._session, address, flags)
+
+    def processors(self) -> tuple[ProcessorInfo, ...]:
+        """Every processor with its present, next and idle thread, which lie side by side in KPRCB."""
+        session = self._session
+        offset, size = self._field("offset_prcb_current_thread"), session.pointer_size
+        found = []
+        for number in range(session.processor_count):
+            prcb = self.prcb(number)
+            data = session.memory.read(prcb + offset, 3 * size)
+            current, following, idle = (int.from_bytes(data[at : at + size], "little") for at in (0, size, 2 * size))
+            found.append(
+                ProcessorInfo(
+                    number,
+                    prcb,
+                    current,
+                    following,
+                    idle,
+                    self.thread(current, 0).priority if current else None,
+                    self.thread(following, 0).priority if following else None,
+                )
+            )
+        return tuple(found)
+
+    def running_thread(self, processor: int) -> int:
+        """KTHREAD on a processor."""
+        if processor == self._session.current_processor:
+            return self.current_thread()
+        return self._session.memory.read_pointer(self.prcb(processor) + self._field("offset_prcb_current_thread"))
+
+    # --- the current ones -----------------------------------------------------------------------
 
     def teb(self) -> int:
         return self._session.memory.read_pointer(self.current_thread() + self._field("offset_kthread_teb"))
@@ -67,3 +211,11 @@ class Processes:
                 f"the target's data block doesn't give {name}", "it is not initialised yet, or of another version"
             )
         return value & self._session.address_mask
+
+
+def _image(record: Record) -> str:
+    return clean(record.bytes("ImageFileName").split(b"\0", 1)[0].decode("latin-1"))
+
+
+def _same(record: Record, name: str) -> bool:
+    return _image(record).lower() == name.lower()[:15]

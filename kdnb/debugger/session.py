@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.address_space import AddressSpace
 from kdnb.debugger.breakpoints import BreakpointTable
 from kdnb.debugger.debugger_data import DebuggerData
 from kdnb.debugger.disassembly import disassemble, disassemble_before
@@ -17,6 +18,7 @@ from kdnb.debugger.environment import SessionEnvironment
 from kdnb.debugger.events import Events
 from kdnb.debugger.execution import Execution
 from kdnb.debugger.expression import evaluate
+from kdnb.debugger.filters import EventFilters
 from kdnb.debugger.memory import MemoryCache
 from kdnb.debugger.modules import ModuleTable
 from kdnb.debugger.processes import Processes
@@ -87,15 +89,19 @@ class Session:
         self.processor_count = 1
         self.lost = ""
         """Why the link is gone; empty while it is there."""
+        self.reconnecting = False
+        """The line is being opened: there is nothing to break into, so a wish to stop ends the waiting."""
         self.between_events: Callable[[], None] = lambda: None
         """Called now and then while the session waits for the target; the engine serves other callers in it."""
-        self.event_filters: dict[str, str] = {"ld": "ignore", "ud": "ignore"}
-        """`break` or `ignore` for load (`ld`) and unload (`ud`) of images."""
+        self.filters: EventFilters = EventFilters()
+        """What exceptions, image loads and other events do (`sx*`)."""
         self._cancel = threading.Event()
         self._break = threading.Event()
 
         self.events: Events = Events()
-        self.memory = MemoryCache(target.read_virtual, target.write_virtual, self.require_stopped)
+        self.address_space: AddressSpace = AddressSpace(self)
+        """Whose user memory is seen (`.process`)."""
+        self.memory = MemoryCache(self.address_space.read, self.address_space.write, self.require_stopped)
         self.physical = MemoryCache(target.read_physical, target.write_physical, self.require_stopped)
         self.registers: Registers = Registers(self)
         self.scope: Scope = Scope(self)
@@ -133,7 +139,7 @@ class Session:
 
     def request_cancel(self) -> None:
         """End the present command, or break into the running target. From any thread."""
-        if self.change is None:
+        if self.change is None and not self.reconnecting:
             self.request_break()
         else:
             self._cancel.set()
@@ -165,6 +171,15 @@ class Session:
         """Get in touch and, with `break_in`, stop the target. Raises `ConnectError` at `timeout` seconds."""
         return self.execution.connect(timeout, break_in=break_in)
 
+    def reconnect(self, timeout: float) -> Stop | None:
+        """Open the line anew, take the target over and stop it. Raises `ConnectError` at `timeout` seconds."""
+        return self.execution.reconnect(timeout)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for a time that `request_cancel` ends. Raises `Cancelled` then."""
+        if self._cancel.wait(seconds):
+            raise Cancelled("the command was stopped")
+
     def activate(self) -> None:
         """What the first stop of a target starts: its version, a clean breakpoint table, its modules (9.1, 9.2)."""
         version = self.target.request(Api.GetVersion, EmptyBody(), processor=ALL_PROCESSORS).body
@@ -179,6 +194,7 @@ class Session:
         self.memory.pointer_size = self.pointer_size
         self.breakpoints.clear_leftovers()
         self.modules.reload()
+        self.breakpoints.resolve_deferred()
 
     def forget(self) -> None:
         """The target began anew: nothing known about it holds any more; breakpoints wait for their modules."""

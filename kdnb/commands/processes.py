@@ -1,0 +1,133 @@
+"""`!process .process !peb !teb`: processes and their address spaces (the command reference, 7.10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.commands.types import display_type
+from kdnb.errors import UnsupportedError
+from kdnb.results.processes import ImplicitContext, ProcessList
+
+if TYPE_CHECKING:
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+
+ALL, CURRENT = 0, -1
+SUMMARY_FLAGS, FULL_FLAGS = 3, 0xF
+SWITCH_TEXT = """You need to continue execution (press 'g' <enter>) for the context
+to be switched. When the debugger breaks in again, you will be in
+the new process context."""
+_WORK_NAMES = ("ExpDebuggerProcessAttach", "ExpDebuggerPageIn", "ExpDebuggerWork")
+"""The kernel's variables for work that a debugger asks for, which a system thread does (public sources, PDBs)."""
+
+
+@command(
+    "!process",
+    summary="Show processes, and with them their threads and stacks.",
+    syntax="!process 0 [Flags [ImageName]]\n!process [Process|Cid] [Flags [ImageName]]\n!process -1 [Flags]",
+    details="Process is an EPROCESS or a process id (hex), 0 all processes, -1 or nothing the current one. Flags: 1 "
+    "more about the process, 2 threads and what they wait for, 4 their stacks (with 2); 3 unless given for 0, -1 and "
+    "nothing, else F. An ImageName chooses among all. What the target's build doesn't tell is left out.",
+    examples=("!process 0 0", "!process -1 0", "!process", "!process 0 0 notepad.exe", "!process 4 3"),
+)
+def show_processes(session: Session, arguments: Arguments) -> Result:
+    """One process or several."""
+    which = _which(arguments)
+    every = which in (ALL, CURRENT)
+    flags = arguments.expression(SUMMARY_FLAGS if every else FULL_FLAGS)
+    name = arguments.quoted() or arguments.all().strip()
+    if name or which == ALL:
+        return session.processes.listing(name, flags)
+    address = session.processes.current() if which == CURRENT else session.processes.find(which)
+    return ProcessList((session.processes.describe(address, flags),))
+
+
+def _which(arguments: Arguments) -> int:
+    """0, -1, a process id or an address; `CURRENT` where nothing is given."""
+    if arguments.at_end or arguments.match(r"-1(?!\S)"):
+        return CURRENT
+    return arguments.expression()
+
+
+@command(
+    ".process",
+    summary="Choose the process whose user memory is seen; with /i let the target switch to it.",
+    syntax=".process [/i] [/p] [/r] [/P] [Process]",
+    details="Process is an EPROCESS or a process id. Its page tables then translate user addresses until the target "
+    "runs; without Process, or with 0, those of the processor do again. /i asks the target itself to attach to the "
+    "process: it breaks in there after g. /p and /P change nothing here, since page tables are always walked; /r reads "
+    "the module list anew.",
+    examples=(".process",),
+)
+def choose_process(session: Session, arguments: Arguments) -> Result:
+    """The implicit process."""
+    options = arguments.options({"i": False, "p": False, "r": False, "P": False})
+    which = arguments.expression(0)
+    arguments.finish()
+    size = session.pointer_size
+    if not which:
+        session.address_space.choose(None)
+        return ImplicitContext("process", session.processes.current(), size)
+    address = session.processes.describe(session.processes.find(which)).address
+    if "i" in options:
+        _ask_for_attach(session, address)
+        return ImplicitContext("process", 0, size, SWITCH_TEXT)
+    session.address_space.choose(address)
+    if "r" in options:
+        session.modules.reload()
+    return ImplicitContext("process", address, size)
+
+
+def _ask_for_attach(session: Session, process: int) -> None:
+    """Have a system thread attach to `process` and break in there."""
+    session.require_writable(".process /i writes kernel variables")
+    places = [session.symbols.lookup(f"nt!{name}") for name in _WORK_NAMES]
+    attach, page_in, work = places
+    if attach is None or page_in is None or work is None:
+        raise UnsupportedError("nt!ExpDebuggerWork is not known", "give the kernel's PDB with .sympath")
+    size = session.pointer_size
+    session.memory.write(attach, process.to_bytes(size, "little"))
+    session.memory.write(page_in, bytes(size))
+    session.memory.write(work, (1).to_bytes(4, "little"))
+
+
+def _require(kind: str, address: int, owner: str) -> int:
+    if not address:
+        raise UnsupportedError(f"{kind} NULL...: the current {owner} has no user mode part", ".process and .thread")
+    return address
+
+
+@command(
+    "!peb",
+    summary="Show the process environment block of the current process.",
+    syntax="!peb [Address]",
+    details="dt nt!_PEB at the address that EPROCESS gives. System processes have none.",
+    tier="B",
+)
+def show_peb(session: Session, arguments: Arguments) -> Result:
+    """The PEB as a struct."""
+    given = None if arguments.at_end else arguments.expression()
+    process = session.address_space.process or session.processes.current()
+    address = session.processes.describe(process).peb if given is None else given
+    return _dump(session, arguments, "_PEB", _require("PEB", address, "process"))
+
+
+@command(
+    "!teb",
+    summary="Show the thread environment block of the current thread.",
+    syntax="!teb [Address]",
+    details="dt nt!_TEB at the address that KTHREAD gives. System threads have none.",
+    tier="B",
+)
+def show_teb(session: Session, arguments: Arguments) -> Result:
+    """The TEB as a struct."""
+    address = session.processes.teb() if arguments.at_end else arguments.expression()
+    return _dump(session, arguments, "_TEB", _require("TEB", address, "thread"))
+
+
+def _dump(session: Session, arguments: Arguments, name: str, address: int) -> Result:
+    arguments.finish()
+    arguments.rest = f"nt!{name} 0x{address:x}"
+    return display_type(session, arguments)

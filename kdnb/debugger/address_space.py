@@ -1,0 +1,120 @@
+"""Which page tables turn user addresses into memory: those of the stopped processor, or of a chosen process.
+
+KD reads through whatever the stopped processor has loaded. Another process's user memory is therefore reached by
+walking its page tables with physical reads (the protocol reference 6.5). Kernel addresses are the same everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.debugger.paging import translate
+from kdnb.errors import MemoryReadError, MemoryWriteError
+
+if TYPE_CHECKING:
+    from kdnb.debugger.session import Session
+    from kdnb.target.base import Change
+
+__all__ = ["AddressSpace", "ProcessMemory"]
+
+PAGE_SIZE = 0x1000
+MAX_READ = 0x1000_0000
+
+
+class ProcessMemory:
+    """Memory as one process sees it; a `MemoryReader`. Page by page through its page tables."""
+
+    def __init__(self, session: Session, directory: int) -> None:
+        self._session = session
+        self._directory = directory
+
+    def read(self, address: int, size: int) -> bytes:
+        """Exactly `size` bytes; `MemoryReadError` with `partial` at a hole."""
+        if not 0 <= size <= MAX_READ:
+            raise MemoryReadError(address, size)
+        data = self.read_available(address, size)
+        if len(data) < size:
+            raise MemoryReadError(address, size, data)
+        return data
+
+    def read_available(self, address: int, size: int) -> bytes:
+        """The bytes up to the first page that is not there."""
+        parts: list[bytes] = []
+        for at, count in _pages(address, size):
+            self._session.require_stopped()  # sees a cancel
+            physical = self._physical(at)
+            part = self._session.physical.read_available(physical, count) if physical is not None else b""
+            parts.append(part)
+            if len(part) < count:
+                break
+        return b"".join(parts)
+
+    def write_available(self, address: int, data: bytes) -> int:
+        """Write up to the first page that is not there; how much went in."""
+        done = 0
+        for at, count in _pages(address, len(data)):
+            physical = self._physical(at)
+            if physical is None:
+                break
+            try:
+                self._session.physical.write(physical, data[done : done + count])
+            except MemoryWriteError:
+                break
+            done += count
+        return done
+
+    def _physical(self, address: int) -> int | None:
+        try:
+            return translate(self._session, address & self._session.address_mask, self._directory).physical
+        except MemoryReadError:
+            return None
+
+
+class AddressSpace:
+    """The session's virtual memory: what `session.memory` caches."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._process: int | None = None
+        self._memory: ProcessMemory | None = None
+        self._change: Change | None = None
+
+    @property
+    def process(self) -> int | None:
+        """EPROCESS whose user memory is seen; None for that of the stopped processor."""
+        return self._process if self._change is not None and self._change is self._session.change else None
+
+    def choose(self, process: int | None) -> None:
+        """See the user memory of `process` until the target runs; None goes back."""
+        session = self._session
+        session.require_stopped()
+        memory = None
+        if process is not None:
+            memory = ProcessMemory(session, session.processes.directory_table_base(process))
+        self._process, self._memory, self._change = process, memory, session.change
+        session.memory.invalidate()
+
+    def read(self, address: int, size: int) -> bytes:
+        """The bytes up to the first hole."""
+        memory = self._chosen(address)
+        return memory.read_available(address, size) if memory else self._session.target.read_virtual(address, size)
+
+    def write(self, address: int, data: bytes) -> int:
+        """Write; how much went in."""
+        memory = self._chosen(address)
+        return memory.write_available(address, data) if memory else self._session.target.write_virtual(address, data)
+
+    def _chosen(self, address: int) -> ProcessMemory | None:
+        """Page tables to walk for this address, where the processor's won't do."""
+        is_user = not address >> (8 * self._session.pointer_size - 1)
+        return self._memory if is_user and self.process is not None else None
+
+
+def _pages(address: int, size: int) -> list[tuple[int, int]]:
+    """The range cut at page borders: (address, bytes)."""
+    pieces = []
+    while size > 0:
+        count = min(size, PAGE_SIZE - address % PAGE_SIZE)
+        pieces.append((address, count))
+        address, size = address + count, size - count
+    return pieces

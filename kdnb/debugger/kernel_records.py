@@ -1,0 +1,203 @@
+"""The kernel's structures by field: where each field lies, and whole structs read in one go.
+
+Offsets come from the kernel's PDB; where it has no types, from the KDBG block (the protocol reference 6.2); and what
+neither gives, from the builds whose layouts public PDBs agree on. A field that none knows is None: builds differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdnb.errors import UnsupportedError
+from kdnb.protocol.constants import MachineType
+from kdnb.symbols.types import StructType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kdnb.debugger.session import Session
+    from kdnb.symbols.types import FieldType, TypeTable
+
+__all__ = ["Layout", "Record", "Records"]
+
+MAX_RECORD = 0x2000
+"""No kernel struct that is read here is longer; a PDB may claim anything."""
+
+_KNOWN_BUILDS = range(19041, 22632)
+"""x64 builds to which `_X64` applies: Windows 10 2004 to Windows 11 23H2, by their public PDBs. The simulated machine
+calls itself 19041."""
+
+# Struct -> field -> (offset, size).
+_X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "_EPROCESS": {
+        "Pcb.Header.Type": (0, 1), "Pcb.DirectoryTableBase": (0x28, 8), "UniqueProcessId": (0x440, 8),
+        "ActiveProcessLinks": (0x448, 16), "InheritedFromUniqueProcessId": (0x540, 8), "Peb": (0x550, 8),
+        "ImageFileName": (0x5A8, 15), "ThreadListHead": (0x5E0, 16), "ActiveThreads": (0x5F0, 4),
+    },
+    "_ETHREAD": {
+        "Tcb.Header.Type": (0, 1), "Tcb.InitialStack": (0x28, 8), "Tcb.StackLimit": (0x30, 8),
+        "Tcb.StackBase": (0x38, 8), "Tcb.KernelStack": (0x58, 8), "Tcb.TrapFrame": (0x90, 8),
+        "Tcb.ApcState.Process": (0xB8, 8), "Tcb.WaitBlockList": (0xD0, 8), "Tcb.Teb": (0xF0, 8),
+        "Tcb.State": (0x184, 1), "Tcb.WaitMode": (0x187, 1), "Tcb.Process": (0x220, 8), "Tcb.WaitReason": (0x283, 1),
+        "StartAddress": (0x450, 8), "Cid.UniqueProcess": (0x478, 8), "Cid.UniqueThread": (0x480, 8),
+        "Win32StartAddress": (0x4D0, 8), "ThreadListEntry": (0x4E8, 16),
+    },
+    "_OBJECT_HEADER": {
+        "PointerCount": (0, 8), "HandleCount": (8, 8), "TypeIndex": (0x18, 1), "InfoMask": (0x1A, 1),
+        "Body": (0x30, 8),
+    },
+    "_OBJECT_HEADER_NAME_INFO": {"Directory": (0, 8), "Name": (8, 16), "ReferenceCount": (0x18, 4)},
+    "_OBJECT_HEADER_CREATOR_INFO": {"TypeList": (0, 16), "CreatorUniqueProcess": (0x10, 8), "Reserved": (0x18, 8)},
+    "_OBJECT_TYPE": {"TypeList": (0, 16), "Name": (0x10, 16), "Index": (0x28, 1), "TotalNumberOfObjects": (0x2C, 4)},
+    "_OBJECT_DIRECTORY": {"HashBuckets": (0, 37 * 8)},
+    "_OBJECT_DIRECTORY_ENTRY": {"ChainLink": (0, 8), "Object": (8, 8)},
+    "_OBJECT_SYMBOLIC_LINK": {"LinkTarget": (8, 16)},
+    "_DRIVER_OBJECT": {
+        "Type": (0, 2), "Size": (2, 2), "DeviceObject": (8, 8), "Flags": (0x10, 4), "DriverStart": (0x18, 8),
+        "DriverSize": (0x20, 4), "DriverExtension": (0x30, 8), "DriverName": (0x38, 16), "DriverInit": (0x58, 8),
+        "DriverStartIo": (0x60, 8), "DriverUnload": (0x68, 8), "MajorFunction": (0x70, 28 * 8),
+    },
+    "_DRIVER_EXTENSION": {"AddDevice": (8, 8)},
+    "_DEVICE_OBJECT": {
+        "Type": (0, 2), "Size": (2, 2), "ReferenceCount": (4, 4), "DriverObject": (8, 8), "NextDevice": (0x10, 8),
+        "AttachedDevice": (0x18, 8), "CurrentIrp": (0x20, 8), "Flags": (0x30, 4), "Characteristics": (0x34, 4),
+        "Vpb": (0x38, 8), "DeviceExtension": (0x40, 8), "DeviceType": (0x48, 4), "StackSize": (0x4C, 1),
+    },
+    "_KWAIT_BLOCK": {"Object": (0x20, 8)},
+}  # fmt: skip
+
+# What KDBG tells: field -> (name in the block, size in pointers).
+_KDBG: Mapping[str, Mapping[str, str]] = {
+    "_EPROCESS": {
+        "Peb": "offset_eprocess_peb",
+        "InheritedFromUniqueProcessId": "offset_eprocess_parent_cid",
+        "Pcb.DirectoryTableBase": "offset_eprocess_directory_table_base",
+    },
+    "_ETHREAD": {
+        "Tcb.Teb": "offset_kthread_teb",
+        "Tcb.KernelStack": "offset_kthread_kernel_stack",
+        "Tcb.InitialStack": "offset_kthread_initial_stack",
+        "Tcb.ApcState.Process": "offset_kthread_apc_process",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The fields of one struct. `size` is the struct's, as far as it is known: what one read fetches."""
+
+    name: str
+    fields: Mapping[str, tuple[int, int]]
+    """Path with dots -> (offset, size)."""
+    size: int
+    types: StructType | None = None
+
+    def offset(self, path: str) -> int:
+        """Offset of a field that has to be there; `UnsupportedError` where the build is not known well enough."""
+        place = self.fields.get(path)
+        if place is None:
+            raise UnsupportedError(
+                f"where {self.name.lstrip('_')}.{path} lies in this build is not known", "give its PDBs with .sympath"
+            )
+        return place[0]
+
+
+class Record:
+    """One struct in memory, read as a whole. Fields are numbers; what the layout doesn't have is None."""
+
+    __slots__ = ("address", "data", "layout")
+
+    def __init__(self, layout: Layout, address: int, data: bytes) -> None:
+        self.layout = layout
+        self.address = address
+        self.data = data
+
+    def get(self, *paths: str) -> int | None:
+        """The first of these fields that exists (they were renamed over the builds)."""
+        for path in paths:
+            data = self.bytes(path)
+            if data:
+                return int.from_bytes(data, "little")
+        return None
+
+    def number(self, *paths: str) -> int:
+        """Like `get`, 0 for what isn't there."""
+        return self.get(*paths) or 0
+
+    def bytes(self, path: str) -> bytes:
+        """A field's bytes; empty where it isn't there."""
+        place = self.layout.fields.get(path)
+        if place is None or place[0] + place[1] > len(self.data):
+            return b""
+        return self.data[place[0] : place[0] + place[1]]
+
+    def address_of(self, path: str) -> int:
+        return self.address + self.layout.offset(path)
+
+
+class Records:
+    """Layouts of one session's kernel, and reads by them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._layouts: dict[str, Layout] = {}
+        self._source: object = self
+
+    def layout(self, name: str, paths: Iterable[str] = ()) -> Layout:
+        """The layout of `_NAME` with at least the fields in `paths`, where they are known."""
+        types = self._types()
+        source = types if types is not None else self._session.version
+        if source is not self._source:
+            self._layouts.clear()
+            self._source = source
+        layout = self._layouts.get(name)
+        if layout is None or any(path not in layout.fields for path in paths):
+            layout = self._layouts[name] = self._make(name, types, paths, layout)
+        return layout
+
+    def read(self, name: str, address: int, paths: Iterable[str] = ()) -> Record:
+        """The struct at `address`, in one read. Raises `MemoryReadError` where its first byte can't be read."""
+        layout = self.layout(name, paths)
+        memory = self._session.memory
+        data = memory.read_available(address, layout.size)
+        return Record(layout, address & self._session.address_mask, data or memory.read(address, 1))
+
+    def _types(self) -> TypeTable | None:
+        kernel = self._session.modules.kernel
+        return kernel.types if kernel is not None else None
+
+    def _make(self, name: str, types: TypeTable | None, paths: Iterable[str], before: Layout | None) -> Layout:
+        known = dict(self._known(name))
+        wanted = dict.fromkeys([*known, *_X64.get(name, ()), *paths, *(before.fields if before is not None else ())])
+        found = types.lookup(name) if types is not None else None
+        if not isinstance(found, StructType):
+            return Layout(name, known, min(max([at + size for at, size in known.values()], default=1), MAX_RECORD))
+        fields = {path: place for path in wanted if (place := _place(found, path)) is not None}
+        return Layout(name, fields or known, min(max(found.size, 1), MAX_RECORD), found)
+
+    def _known(self, name: str) -> Mapping[str, tuple[int, int]]:
+        """Offsets without types."""
+        session = self._session
+        build = session.version.minor if session.version is not None else 0
+        fits = session.machine == MachineType.AMD64 and build in _KNOWN_BUILDS
+        fields = dict(_X64.get(name, {})) if fits else {}
+        block = session.debugger_data
+        for path, key in _KDBG.get(name, {}).items():
+            offset = block.get(key) if block is not None else None
+            if offset is not None:
+                fields[path] = offset, session.pointer_size
+        return fields
+
+
+def _place(struct: StructType, path: str) -> tuple[int, int] | None:
+    """Offset and size of `A.B.C`."""
+    offset = 0
+    of: FieldType = struct
+    for part in path.split("."):
+        field = of.field(part) if isinstance(of, StructType) else None
+        if field is None:
+            return None
+        offset += field.offset
+        of = field.type
+    return (offset, of.size) if 0 < of.size <= MAX_RECORD and offset <= MAX_RECORD else None
