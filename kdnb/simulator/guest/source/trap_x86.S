@@ -34,15 +34,19 @@
     .cv_fpo_pushreg esi
     push edi
     .cv_fpo_pushreg edi
-    push fs
+    .att_syntax
+    pushl %fs
+    .intel_syntax noprefix
     push dword ptr fs:[0]
     push 0
     push eax
     push ecx
     push edx
-    push ds
-    push es
-    push gs
+    .att_syntax // Intel's form would push 16 bits
+    pushl %ds
+    pushl %es
+    pushl %gs
+    .intel_syntax noprefix
     sub esp, 0x30
     .cv_fpo_stackalloc 0x54
     mov ebp, esp
