@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.debugger.function_flow import function_blocks
 from kdnb.errors import ExpressionError
-from kdnb.results.disassembly import Disassembly
+from kdnb.results.disassembly import Call, CallList, Disassembly, FunctionCode
 
 if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
@@ -87,7 +88,9 @@ def disassemble_backward(session: Session, arguments: Arguments) -> Result:
     "uf",
     summary="Disassemble a whole function.",
     syntax="uf [/c] [Address]",
-    details="The function's bounds come from its unwind data (.pdata). /c shows only the calls.",
+    details="Jumps are followed inside the bounds that unwind data (x86: the PDB's frame data) give; parts of the "
+    "function elsewhere are shown too. Blocks are in address order, with a blank line between them. /c shows only "
+    "the calls.",
     examples=("uf nt!KeBugCheckEx", "uf /c nt!KeBugCheckEx"),
 )
 def disassemble_function(session: Session, arguments: Arguments) -> Result:
@@ -95,14 +98,20 @@ def disassemble_function(session: Session, arguments: Arguments) -> Result:
     calls_only = "c" in arguments.options({"c": False})
     address = arguments.expression(session.environment.instruction_pointer)
     arguments.finish()
-    module = session.modules.find(address)
-    image = module.image if module is not None else None
-    entry = image.function_table.lookup(address - module.base) if module is not None and image is not None else None
-    if module is None or entry is None:
-        raise ExpressionError(
-            f"No code found, aborting '{arguments.text[:60]}'", "u ADDRESS L COUNT shows code without bounds"
+    blocks = function_blocks(session, address)
+    name_at = session.symbols.format
+    if not calls_only:
+        return FunctionCode(blocks, session.pointer_size)
+    start = next((block[0] for block in blocks if "+" not in block[0].label), blocks[0][0])
+    calls = [
+        Call(
+            instruction.address,
+            name_at(instruction.address),
+            instruction.target,
+            name_at(instruction.target) if instruction.target is not None else instruction.operands,
         )
-    begin, end = module.base + entry.begin, module.base + entry.end
-    code = session.disassemble(begin, min(end - begin, MOST))
-    code = tuple(i for i in code if i.address < end and (i.is_call or not calls_only))
-    return _listing(session, arguments, code)
+        for block in blocks
+        for instruction in block
+        if instruction.is_call
+    ]
+    return CallList(start.address, name_at(start.address), tuple(calls), session.pointer_size)

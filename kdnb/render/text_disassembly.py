@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines, printable
 from kdnb.results.addresses import format_address
-from kdnb.results.disassembly import Disassembly, Instruction
+from kdnb.results.disassembly import CallList, Disassembly, FunctionCode, Instruction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,34 @@ def _disassembly(value: Disassembly) -> Iterator[str]:
     for instruction in value.instructions:
         if instruction.label:
             yield f"{printable(instruction.label)}:"
-        yield instruction_line(instruction, value.address_size)
+        yield _marked(instruction, value.address_size)
     if value.note:
         yield f"{'^':>16} {printable(value.note)}"
+
+
+def _marked(instruction: Instruction, address_size: int) -> str:
+    """The line, with the number of our breakpoint where one stands (WinDbg shows it in its windows only)."""
+    line = instruction_line(instruction, address_size)
+    return line if instruction.breakpoint is None else f"{line}    ; breakpoint {instruction.breakpoint}"
+
+
+@lines.register(FunctionCode)
+def _function(value: FunctionCode) -> Iterator[str]:
+    for number, block in enumerate(value.blocks):
+        if number:
+            yield ""
+        yield f"{printable(block[0].label)}:"
+        for instruction in block:
+            yield _marked(instruction, value.address_size)
+
+
+@lines.register(CallList)
+def _calls(value: CallList) -> Iterator[str]:
+    def show(address: int) -> str:
+        return format_address(address, value.address_size)
+
+    yield f"{printable(value.symbol)} ({show(value.address)})"
+    for call in value.calls:
+        yield f"  {printable(call.symbol)} ({show(call.address)}):"
+        place = f" ({show(call.target)})" if call.target is not None else ""
+        yield f"    call to {printable(call.target_symbol)}{place}"

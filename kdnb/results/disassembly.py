@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kdnb.results.base import TableResult, plain
+from kdnb.results.base import Result, TableResult, plain
 
-__all__ = ["Disassembly", "Instruction"]
+__all__ = ["Call", "CallList", "Disassembly", "FunctionCode", "Instruction"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,3 +53,43 @@ class Disassembly(TableResult):
 
     def rows(self) -> list[dict[str, Any]]:
         return [plain(instruction) for instruction in self.instructions]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FunctionCode(TableResult):
+    """A whole function (`uf`): its basic blocks, in address order."""
+
+    blocks: tuple[tuple[Instruction, ...], ...]
+    address_size: int
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """All of them, one after the other."""
+        return tuple(instruction for block in self.blocks for instruction in block)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [plain(instruction) for instruction in self.instructions]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Call(Result):
+    """One call in a function; `target` is None where a register or memory says where it goes."""
+
+    address: int
+    symbol: str
+    target: int | None
+    target_symbol: str
+    """The callee, or the operand of an indirect call."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CallList(TableResult):
+    """The calls that a function makes (`uf /c`)."""
+
+    address: int
+    symbol: str
+    calls: tuple[Call, ...]
+    address_size: int
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [plain(call) for call in self.calls]

@@ -9,7 +9,7 @@ import pytest
 from kdnb.commands.run import execute
 from kdnb.errors import CommandError
 from kdnb.render.text import to_text
-from kdnb.results.disassembly import Disassembly
+from kdnb.results.disassembly import CallList, Disassembly, FunctionCode
 
 if TYPE_CHECKING:
     from kdnb.debugger.session import Session
@@ -56,16 +56,17 @@ def test_unreadable_memory_ends_the_listing_with_a_note(session: Session) -> Non
 
 
 def test_a_function_has_all_its_instructions(session: Session) -> None:
-    whole = code(session, "uf nt!KeBugCheckEx").instructions
-    assert whole[0].address == session.evaluate("nt!KeBugCheckEx")
-    calls = code(session, "uf /c nt!KeBugCheckEx").instructions
-    assert calls
-    assert all(i.is_call for i in calls)
+    (whole,) = execute(session, "uf nt!KeBugCheckEx")
+    assert isinstance(whole, FunctionCode)
+    assert whole.instructions[0].address == session.evaluate("nt!KeBugCheckEx")
+    (calls,) = execute(session, "uf /c nt!KeBugCheckEx")
+    assert isinstance(calls, CallList)
+    assert [call.address for call in calls.calls] == [i.address for i in whole.instructions if i.is_call]
     with pytest.raises(CommandError, match="No code found"):
         execute(session, "uf 1000")
 
 
-def test_our_breakpoints_never_show(session: Session) -> None:
-    before = to_text(code(session, "u nt!KeUpdateSystemTime L4"))
+def test_our_breakpoints_never_show_in_code(session: Session) -> None:
+    before = [i.data for i in code(session, "u nt!KeUpdateSystemTime L4").instructions]
     execute(session, "bp nt!KeUpdateSystemTime; g")
-    assert to_text(code(session, "u nt!KeUpdateSystemTime L4")) == before
+    assert [i.data for i in code(session, "u nt!KeUpdateSystemTime L4").instructions] == before
