@@ -28,7 +28,7 @@ MAX_LINE = 2000
 class SimulatedMachine:
     """A running child. `address` is where it listens, `symbols` the folder with the guest's PDBs."""
 
-    def __init__(self, scenario: str = "", timeout: float = 30.0) -> None:
+    def __init__(self, scenario: str = "", timeout: float = 30.0, architecture: str = "") -> None:
         """Start it and wait for its ready line. Raises `ConnectError`, or `MissingExtraError` without unicorn."""
         if importlib.util.find_spec("unicorn") is None:
             raise MissingExtraError("the simulated machine needs unicorn", "pip install 'kdnb[sim]'")
@@ -36,6 +36,7 @@ class SimulatedMachine:
         command = [sys.executable, "-m", "kdnb", "simulate", "--listen", "tcp:127.0.0.1:0"]
         command += ["--symbols", self.symbols, "--until-stdin-closes"]
         command += ["--scenario", scenario] if scenario else []
+        command += ["--arch", architecture] if architecture else []
         pipe = subprocess.PIPE
         # A session of its own: Ctrl-C in a terminal goes to the whole process group and is meant for the debugger.
         self._process = subprocess.Popen(

@@ -18,6 +18,7 @@ from kdnb.errors import TransportClosed
 from kdnb.protocol.constants import Direction
 from kdnb.protocol.kdnet import KdnetCodec
 from kdnb.protocol.link import Link, Role
+from kdnb.simulator.architecture import architecture_of
 from kdnb.simulator.guest_symbols import write_symbols
 from kdnb.simulator.machine import Machine
 from kdnb.simulator.net import Pokes, key_of
@@ -140,6 +141,7 @@ def run_simulator(
     spec: str,
     *,
     scenario: str = "idle",
+    architecture: str = "amd64",
     symbols: Path | str | None = None,
     faults: str | None = None,
     until_stdin_closes: bool = False,
@@ -150,9 +152,9 @@ def run_simulator(
     `write` gets the one line that says where the machine listens; with port 0 it names the real port.
     """
     rules = FaultRules.parse(faults) if faults else None
-    machine = Machine(scenario)
+    machine = Machine(scenario, architecture_of(architecture))
     if symbols is not None:
-        write_symbols(Path(symbols))
+        write_symbols(Path(symbols), machine.architecture)
     machine.boot()
     with contextlib.closing(listen(spec)) as listener:
         server = Server(
@@ -161,7 +163,7 @@ def run_simulator(
         with closed_by_signals(server.close):
             if until_stdin_closes:
                 _watch_standard_input(server.close)
-            write(f"listening on {listener.address} scenario={scenario}")
+            write(f"listening on {listener.address} scenario={scenario} arch={architecture}")
             server.run()
     return 0
 

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from kdnb.protocol import codec
-from kdnb.protocol.constants import ContinueStatus, Direction, MachineType, PacketType
+from kdnb.protocol.constants import ContinueStatus, Direction, PacketType
 from kdnb.protocol.link import (
     BreakInReceived,
     Link,
@@ -287,7 +287,7 @@ class Stub:
             self._run_on(ContinueStatus.DBG_CONTINUE)
 
     def _received(self, packet_type: int, payload: bytes, now: float) -> None:
-        message = codec.decode(packet_type, payload, Direction.TO_TARGET, MachineType.AMD64)
+        message = codec.decode(packet_type, payload, Direction.TO_TARGET, self.machine.architecture.machine)
         if self._halt is not None and isinstance(message, Manipulate):
             self._follow(carry_out(self._halt, message), now)
         elif isinstance(self._event, Prompt) and isinstance(message, DebugPromptReply):

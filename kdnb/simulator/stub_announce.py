@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kdnb.protocol.constants import SYSTEM_PROCESS_ID, NewState, ReportFlags
+from kdnb.protocol.constants import SYSTEM_PROCESS_ID, MachineType, NewState, ReportFlags
 from kdnb.protocol.context.amd64 import AMD64Context, AMD64SpecialRegisters
-from kdnb.protocol.messages.control_report import ControlReportAmd64
+from kdnb.protocol.context.x86 import X86Context, X86SpecialRegisters
+from kdnb.protocol.messages.control_report import ControlReportAmd64, ControlReportX86
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPrompt
 from kdnb.protocol.messages.state_change import ExceptionRecord64, LoadSymbols, StateChange64
 from kdnb.simulator import events
 
 if TYPE_CHECKING:
     from kdnb.protocol.wire import Structure
+    from kdnb.simulator.architecture import Architecture
     from kdnb.simulator.machine import Machine
     from kdnb.simulator.stub_halt import Halt
 
@@ -23,6 +25,11 @@ LONGEST_PRINT = 512
 """Longest text of one print packet (protocol reference 4.1)."""
 
 _EXCEPTION_PARAMETERS = 15
+_FORMS: dict[MachineType, tuple[Any, Any, Any]] = {
+    MachineType.AMD64: (AMD64Context, AMD64SpecialRegisters, ControlReportAmd64),
+    MachineType.I386: (X86Context, X86SpecialRegisters, ControlReportX86),
+}
+"""CONTEXT, KSPECIAL_REGISTERS and control report of each machine."""
 
 
 def state_change(halt: Halt, event: events.Trap | events.LoadSymbols) -> StateChange64:
@@ -31,22 +38,24 @@ def state_change(halt: Halt, event: events.Trap | events.LoadSymbols) -> StateCh
     The stub's own breakpoints among the reported bytes are given up first (2.5): their handles are free then.
     """
     machine, processor = halt.machine, halt.processor
-    context = AMD64Context.decode(machine.get_context(processor))
-    halt.breakpoints.give_up_within(processor, context.rip, INSTRUCTION_STREAM)
+    extend = machine.architecture.sign_extend
+    context = _FORMS[machine.architecture.machine][0].decode(machine.get_context(processor))
+    pc = getattr(context, machine.architecture.program_counter)
+    halt.breakpoints.give_up_within(processor, pc, INSTRUCTION_STREAM)
     if isinstance(event, events.LoadSymbols):
         new_state, data = NewState.LoadSymbolsStateChange, _path(event)
-        body: Structure = _load_symbols(event)
+        body: Structure = _load_symbols(event, extend(event.base))
     else:
-        new_state, data, body = NewState.ExceptionStateChange, b"", _exception(event)
+        new_state, data, body = NewState.ExceptionStateChange, b"", _exception(event, machine.architecture)
     return StateChange64(
         new_state=new_state.value,
         processor_level=0,
         processor=processor,
         number_processors=len(machine.processors),
-        thread=machine.thread(processor),
-        program_counter=context.rip,
+        thread=extend(machine.thread(processor)),
+        program_counter=extend(pc),
         body=body,
-        report=_control_report(machine, processor, context),
+        report=_control_report(machine, processor, context, pc),
         data=data,
     )
 
@@ -60,21 +69,21 @@ def debug_prompt(event: events.Prompt) -> DebugPrompt:
     return DebugPrompt(processor=event.processor, text=event.text[:LONGEST_PRINT], max_length=event.max_length)
 
 
-def _exception(trap: events.Trap) -> ExceptionRecord64:
-    parameters = tuple(trap.parameters)[:_EXCEPTION_PARAMETERS]
+def _exception(trap: events.Trap, architecture: Architecture) -> ExceptionRecord64:
+    parameters = tuple(architecture.sign_extend(value) for value in trap.parameters)[:_EXCEPTION_PARAMETERS]
     return ExceptionRecord64(
         code=trap.code,
-        address=trap.address,
+        address=architecture.sign_extend(trap.address),
         number_parameters=len(parameters),
         information=parameters + (0,) * (_EXCEPTION_PARAMETERS - len(parameters)),
         first_chance=int(trap.first_chance),
     )
 
 
-def _load_symbols(event: events.LoadSymbols) -> LoadSymbols:
+def _load_symbols(event: events.LoadSymbols, base: int) -> LoadSymbols:
     return LoadSymbols(
         path_name_length=len(_path(event)),
-        base=event.base,
+        base=base,
         process_id=event.process_id & SYSTEM_PROCESS_ID,
         checksum=event.checksum,
         size_of_image=event.size,
@@ -86,10 +95,11 @@ def _path(event: events.LoadSymbols) -> bytes:
     return event.path + b"\0" if event.path else b""
 
 
-def _control_report(machine: Machine, processor: int, context: AMD64Context) -> ControlReportAmd64:
-    special = AMD64SpecialRegisters.decode(machine.get_special(processor))
-    stream = machine.read_virtual(processor, context.rip, INSTRUCTION_STREAM)
-    return ControlReportAmd64(
+def _control_report(machine: Machine, processor: int, context: Any, pc: int) -> Structure:
+    _, special_type, report_type = _FORMS[machine.architecture.machine]
+    special = special_type.decode(machine.get_special(processor))
+    stream = machine.read_virtual(processor, pc, INSTRUCTION_STREAM)
+    report: Structure = report_type(
         dr6=special.kernel_dr6,
         dr7=special.kernel_dr7,
         eflags=context.efl,
@@ -101,3 +111,4 @@ def _control_report(machine: Machine, processor: int, context: AMD64Context) -> 
         es=context.es,
         fs=context.fs,
     )
+    return report

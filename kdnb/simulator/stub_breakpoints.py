@@ -43,6 +43,7 @@ class BreakpointTable:
 
     def write(self, processor: int, address: int, opcode: bytes = INT3) -> int:
         """Set a breakpoint; its handle, or 0 if the table is full or has one at this address."""
+        address = self._machine.architecture.truncate(address)
         free = next((handle for handle in range(1, MAX_BREAKPOINTS + 1) if handle not in self._entries), 0)
         if not free or any(entry.address == address for entry in self._entries.values()):
             return 0

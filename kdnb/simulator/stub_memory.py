@@ -19,7 +19,6 @@ LARGEST_SWEEP = 0x400_0000
 _PAGE = 0x1000
 _SPACE_PROCESS, _SPACE_KERNEL = 0, 2
 _EVERYTHING = QueryFlags.READ | QueryFlags.WRITE | QueryFlags.EXECUTE
-_KERNEL_HALF = 1 << 63
 
 
 def read_virtual_memory(halt: Halt, request: Manipulate, body: MemoryBody) -> Outcome:
@@ -87,7 +86,9 @@ def query_memory(halt: Halt, request: Manipulate, body: QueryMemoryBody) -> Outc
     """Kernel or process space; all flags, as a real kernel answers for its own addresses."""
     if body.address_space != 0:
         return refuse(request, Status.INVALID_PARAMETER)
-    space = _SPACE_KERNEL if body.address & _KERNEL_HALF else _SPACE_PROCESS
+    architecture = halt.machine.architecture
+    kernel = architecture.truncate(body.address) >> (8 * architecture.pointer_size - 1)
+    space = _SPACE_KERNEL if kernel else _SPACE_PROCESS
     return reply(request, address_space=space, flags=int(_EVERYTHING))
 
 

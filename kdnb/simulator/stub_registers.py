@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.protocol.constants import Status
+from kdnb.protocol.constants import MachineType, Status
 from kdnb.simulator.stub_halt import Halt, Outcome, refuse, reply
 
 if TYPE_CHECKING:
@@ -67,7 +67,11 @@ def set_context_ex(halt: Halt, request: Manipulate, body: ContextExBody) -> Outc
 
 def read_control_space(halt: Halt, request: Manipulate, body: MemoryBody) -> Outcome:
     processor = request.processor
-    if not halt.exists(processor) or body.address not in _CONTROL_SPACE:
+    if not halt.exists(processor):
+        return reply(request, Status.UNSUCCESSFUL, actual=0)
+    if halt.machine.architecture.machine == MachineType.I386:
+        return _read_processor_state(halt, request, body)
+    if body.address not in _CONTROL_SPACE:
         return reply(request, Status.UNSUCCESSFUL, actual=0)
     data = _CONTROL_SPACE[body.address](halt, processor)[: body.transfer_count]
     return reply(request, data=data, actual=len(data))
@@ -75,11 +79,39 @@ def read_control_space(halt: Halt, request: Manipulate, body: MemoryBody) -> Out
 
 def write_control_space(halt: Halt, request: Manipulate, body: MemoryBody) -> Outcome:
     """Special registers only; a shorter, older form leaves the rest as it is."""
-    if not halt.exists(request.processor) or body.address != _SPECIAL_REGISTERS:
+    if not halt.exists(request.processor):
+        return reply(request, Status.UNSUCCESSFUL, actual=0)
+    if halt.machine.architecture.machine == MachineType.I386:
+        return _write_processor_state(halt, request, body)
+    if body.address != _SPECIAL_REGISTERS:
         return reply(request, Status.UNSUCCESSFUL, actual=0)
     old = halt.machine.get_special(request.processor)
     new = request.data[: min(body.transfer_count, len(old))]
     halt.machine.set_special(request.processor, new + old[len(new) :])
+    return reply(request, actual=len(new))
+
+
+def _processor_state(halt: Halt, processor: int) -> bytes:
+    """KPROCESSOR_STATE, the control space of x86: it is read and written by byte offsets."""
+    return halt.machine.get_context(processor) + halt.machine.get_special(processor)
+
+
+def _read_processor_state(halt: Halt, request: Manipulate, body: MemoryBody) -> Outcome:
+    data = _processor_state(halt, request.processor)[body.address : body.address + body.transfer_count]
+    return reply(request, Status.SUCCESS if data else Status.UNSUCCESSFUL, data, actual=len(data))
+
+
+def _write_processor_state(halt: Halt, request: Manipulate, body: MemoryBody) -> Outcome:
+    old = _processor_state(halt, request.processor)
+    new = request.data[: min(body.transfer_count, max(0, len(old) - body.address))]
+    if not new:
+        return reply(request, Status.UNSUCCESSFUL, actual=0)
+    state = old[: body.address] + new + old[body.address + len(new) :]
+    special = len(old) - len(halt.machine.get_special(request.processor))
+    if state[:special] != old[:special]:
+        halt.machine.set_context(request.processor, state[:special])
+    if state[special:] != old[special:]:
+        halt.machine.set_special(request.processor, state[special:])
     return reply(request, actual=len(new))
 
 

@@ -15,13 +15,15 @@ from kdnb.protocol.link import Link, Role
 from kdnb.protocol.messages.debug_io import DebugPromptReply
 from kdnb.protocol.messages.execution import Continue2Amd64, ContinueBody, EmptyBody
 from kdnb.protocol.messages.manipulate import Manipulate
+from kdnb.simulator.architecture import AMD64
 from kdnb.simulator.events import LoadSymbols, Print, Prompt, Rebooted, Trap
 from kdnb.simulator.stub import Phase, Stub
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kdnb.simulator.events import MachineEvent
+    from kdnb.simulator.architecture import AMD64
+from kdnb.simulator.events import MachineEvent
 
 SIZE = 0x200000
 BASE = 0xFFFFF80000200000
@@ -41,6 +43,7 @@ class FakeMachine:
     def __init__(self, *events: MachineEvent) -> None:
         self.events = deque(events)
         self.processors = [0, 1]
+        self.architecture = AMD64
         self.memory = bytearray(SIZE)
         self.contexts = [
             AMD64Context(rip=PC, efl=0x246, cs=0x10, ds=0x2B, es=0x2B, fs=0x53).encode() for _ in self.processors
