@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import atexit
 import glob
-import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from kdnb.capture.log import PacketLog
 from kdnb.capture.open import Capture, open_capture
 from kdnb.commands.run import Runner, run_breakpoint_commands
 from kdnb.debugger.engine import Engine, clock
+from kdnb.debugger.line import Line
 from kdnb.debugger.session import Session
 from kdnb.debugger.typed_views import TypesView, list_at, struct_at
 from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
-from kdnb.errors import ConnectError, KdnbError, StaleError, UnsupportedError, UsageError
+from kdnb.errors import KdnbError, StaleError, UnsupportedError
 from kdnb.protocol.constants import ContinueStatus
-from kdnb.protocol.kdnet import KdnetCodec, parse_key
-from kdnb.protocol.link import Link, Role
 from kdnb.symbols.store import SymbolPath
 from kdnb.target.live import LiveTarget
-from kdnb.transport.pump import Pump
-from kdnb.transport.registry import open_transport, parse_spec
+from kdnb.target.settings import live_settings
+from kdnb.transport.registry import parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,10 +34,10 @@ if TYPE_CHECKING:
 
     from kdnb.debugger.events import Events
     from kdnb.debugger.structs import Struct, StructList
+    from kdnb.protocol.link_events import LinkStatistics
     from kdnb.results.base import Result
     from kdnb.results.events import Stop
     from kdnb.results.stack import Stack
-    from kdnb.simulator.child import SimulatedMachine
     from kdnb.target.base import Capability
     from kdnb.transport.registry import Spec
 
@@ -51,12 +50,14 @@ def connect(
     timeout: float = 30.0,
     break_in: bool = True,
     read_only: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> Debugger:
     """Connect to a target and stop it, or raise `ConnectError` after `timeout` seconds.
 
     `spec` is a connection string: `sim:`, `sim:scenario=boot`, `tcp:127.0.0.1:5555`, `com:port=/dev/ttyS0,baud=115200`,
     `unix:/tmp/kd.sock`, `net:port=50000,key=1.2.3.4`. `symbols` is a symbol path (a folder, or `;` lists as in
     WinDbg). With `break_in=False` it returns as soon as the line is open, and the first stop is an event.
+    `progress` is told now and then, in one line, what is waited for and why that may be.
     """
     parsed = parse_spec(spec)
     path = str(symbols) if symbols is not None else str(SymbolPath.from_environment())
@@ -64,58 +65,48 @@ def connect(
         raise UnsupportedError("a capture can't be debugged yet", f"read it: kdnb.open_capture({parsed.argument!r})")
     if parsed.scheme in ("dump", "snapshot"):
         raise UnsupportedError("dumps can't be opened yet", "connect to a live target")
-    machine = _start_simulator(parsed, timeout) if parsed.scheme == "sim" else None
+    deadline = clock() + timeout
+    line = Line(parsed, spec, PacketLog(parsed.options.get("key")), timeout)
     try:
-        where = machine.address if machine is not None else spec
-        if machine is not None:
-            path = ";".join(filter(None, [path, machine.symbols]))
-        key = parsed.options.get("key")
-        codec = KdnetCodec(Role.HOST, parse_key(key), os.urandom) if key is not None else None
-        session = _session(where, parsed, path, codec, read_only=read_only)
-        debugger = Debugger(session, machine)
+        session = _session(line, parsed, path, deadline, progress, read_only=read_only)
+        debugger = Debugger(session, line)
     except BaseException:
-        if machine is not None:
-            machine.close()
+        line.close()
         raise
     try:
-        debugger._engine.call(session.connect, timeout, break_in=break_in)
-    except ConnectError:
-        debugger._abandon()
-        if codec is not None:
-            codec.check_key()  # a wrong key is the likelier reason, and says so
-        raise
+        debugger._engine.call(session.connect, max(deadline - clock(), MIN_TIMEOUT), break_in=break_in)
     except BaseException:
         debugger._abandon()
         raise
     return debugger
 
 
-def _start_simulator(spec: Spec, timeout: float) -> SimulatedMachine:
-    from kdnb.simulator.child import SimulatedMachine
-
-    unknown = set(spec.options) - {"scenario", "arch"}
-    if unknown:
-        raise UsageError(f"sim: doesn't know {sorted(unknown)[0]!r}", "sim:  or  sim:scenario=boot")
-    if spec.options.get("arch", "x64") not in ("x64", "amd64"):
-        raise UnsupportedError(f"no simulated machine for {spec.options['arch']}", "sim: is an x64 machine")
-    return SimulatedMachine(spec.options.get("scenario", ""), timeout)
-
-
-def _session(where: str, spec: Spec, symbol_path: str, codec: KdnetCodec | None, *, read_only: bool) -> Session:
+def _session(
+    line: Line,
+    spec: Spec,
+    symbol_path: str,
+    deadline: float,
+    progress: Callable[[str], None] | None,
+    *,
+    read_only: bool,
+) -> Session:
     """A session over a fresh line, not connected yet."""
-    log = PacketLog(spec.options.get("key"))
-    link = Link(Role.HOST, kdnet=codec)
-    target = LiveTarget(Pump(open_transport(where), link, log.record), clock=clock)
+    tell = progress or (lambda _: None)
+    settings = live_settings(spec.options)
+    pump = line.open_within(lambda: deadline - clock(), threading.Event().wait, tell)
+    target = LiveTarget(pump, clock=clock, settings=settings, open_pump=line.open)
+    machine = line.machine
     session = Session(
         target,
         clock=clock,
-        log=log,
+        log=line.log,
         run_commands=run_breakpoint_commands,
-        symbol_path=symbol_path,
+        symbol_path=symbol_path if machine is None else ";".join(filter(None, [symbol_path, machine.symbols])),
         read_only=read_only,
         spec=str(spec),
     )
     target.cancelled = session.cancel_requested
+    target.progress = tell
     return session
 
 
@@ -141,9 +132,9 @@ def _open_with(path: str, keys: Sequence[str | None]) -> Capture:
 class Debugger:
     """A connected debugger. Memory verbs, collections, running, commands; `close()` lets the target run on."""
 
-    def __init__(self, session: Session, machine: SimulatedMachine | None = None) -> None:
+    def __init__(self, session: Session, line: Line | None = None) -> None:
         self._session = session
-        self._machine = machine
+        self._line = line
         self._closed = False
         self._engine = Engine(session)
         atexit.register(self.close)  # a script that just ends must not leave a machine frozen
@@ -302,6 +293,17 @@ class Debugger:
         assert self._session.log is not None
         return self._session.log.packets(summary)
 
+    def link_statistics(self) -> LinkStatistics:
+        """Counters of the link: packets, repetitions, damage, dropped datagrams."""
+        return self._session.target.statistics
+
+    def reconnect(self, timeout: float = 30.0) -> Stop | None:
+        """Open the line anew and stop the target: after a lost link, or a target that has been replaced.
+
+        Breakpoints, log and callbacks stay; what was known of the target is read again. Gives the stop.
+        """
+        return self._engine.call(self._session.reconnect, timeout)
+
     # --- typed memory ---------------------------------------------------------------------------
 
     def struct(self, type_name: str, address: int | str) -> Struct:
@@ -332,9 +334,11 @@ class Debugger:
         atexit.unregister(self.close)
         self._engine.close()
         self._session.target.close()
-        if self._machine is not None:
-            self._machine.close()
+        if self._line is not None:
+            self._line.close()
 
 
+MIN_TIMEOUT = 1.0
+"""Seconds left for a target to answer, even where opening its line took all there were."""
 CLOSE_TIMEOUT = 5.0
 """Seconds that `close` waits for a running target to stop."""

@@ -77,7 +77,11 @@ def _exec(options: argparse.Namespace) -> int:
     from kdnb.commands.parse import pieces
 
     with kdnb.connect(
-        options.spec, symbols=options.symbols, timeout=options.timeout, read_only=options.read_only
+        options.spec,
+        symbols=options.symbols,
+        timeout=options.timeout,
+        read_only=options.read_only,
+        progress=_complain if sys.stderr.isatty() else None,  # a script's standard error is for errors
     ) as debugger:
         debugger.events.on_print(_show_print)
         debugger.session.options["go_timeout"] = options.timeout
@@ -123,14 +127,14 @@ def _show_print(event: DebugPrint) -> None:
 def _decode(options: argparse.Namespace) -> int:
     from kdnb.capture.open import open_capture
     from kdnb.capture.summary import summarise
-    from kdnb.capture.writers import write
+    from kdnb.capture.writers import write, write_decrypted
 
     capture = open_capture(options.file, options.key, options.target, options.direction)
     if options.output is None:
         _say(summarise(capture).rstrip("\n"))
     else:
         try:
-            write(capture, options.output)
+            (write_decrypted if options.decrypted else write)(capture, options.output)
         except UsageError as error:
             raise _CommandLineError(error.message, error.hint) from error
     for problem in capture.problems:
@@ -148,6 +152,7 @@ def _simulate(options: argparse.Namespace) -> int:
     return run_simulator(
         options.listen,
         scenario=options.scenario,
+        architecture=options.arch,
         symbols=options.symbols,
         faults=options.faults,
         until_stdin_closes=options.until_stdin_closes,
@@ -255,10 +260,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--target", type=int, metavar="PORT", help="TCP port of the target's end")
     one.add_argument("--direction", choices=("to_host", "to_target"), help="direction of a raw byte log")
     one.add_argument("-o", dest="output", metavar="OUT", help="write .csv, .parquet, .jsonl or .pcapng")
+    one.add_argument("--decrypted", action="store_true", help="-o OUT.pcapng with KDNET's packets as on a serial line")
 
     one = add("simulate", _simulate, "Serve the simulated machine to any KD client.")
     one.add_argument("--listen", default="tcp:127.0.0.1:5555", metavar="SPEC", help="default tcp:127.0.0.1:5555")
     one.add_argument("--scenario", default="idle", help="idle, boot, syscalls, bugcheck, storm")
+    one.add_argument("--arch", default="amd64", help="amd64, x86")
     one.add_argument("--symbols", type=Path, metavar="DIR", help="write the guest's PDBs there, in store layout")
     one.add_argument("--faults", metavar="RULES", help="damage the line: drop=0.01,dir=to_host,seed=3")
     one.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)

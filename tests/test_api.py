@@ -144,7 +144,7 @@ def test_connecting_without_breaking_in_leaves_the_first_stop_to_an_event() -> N
 
 def test_closing_ends_the_child_and_further_use_says_so() -> None:
     kd = kdnb.connect("sim:")
-    machine = kd._machine
+    machine = kd._line.machine
     assert machine is not None
     assert machine.is_running
     assert os.path.isdir(machine.symbols)
@@ -160,7 +160,7 @@ def test_the_child_does_not_survive_a_parent_that_was_killed() -> None:
     script = """
 import kdnb, os
 kd = kdnb.connect("sim:")
-print(kd._machine.address.rpartition(":")[2], flush=True)
+print(kd._line.machine.address.rpartition(":")[2], flush=True)
 os.kill(os.getpid(), 9)
 """
     parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)

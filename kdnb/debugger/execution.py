@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from kdnb.debugger.decisions import Decisions
 from kdnb.debugger.disassembly import disassemble, instruction_size
 from kdnb.debugger.resuming import Resuming
-from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, describe
-from kdnb.errors import Cancelled, ConnectError, KdnbError, LinkError, UsageError
+from kdnb.debugger.stops import Cause, describe
+from kdnb.errors import AuthenticationError, Cancelled, ConnectError, KdnbError, LinkError, UsageError
 from kdnb.protocol.codec import decode, encode, packet_type_of
-from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType, Status
+from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType
 from kdnb.protocol.messages.state_change import StateChange64
 from kdnb.results.events import DebugPrint, LinkStateChange
 from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChanged
@@ -24,7 +24,6 @@ from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChange
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kdnb.debugger.breakpoints import Breakpoint
     from kdnb.debugger.session import Session
     from kdnb.results.events import Stop
     from kdnb.target.base import Change, TargetEvent
@@ -38,8 +37,11 @@ BREAK_IN_INTERVAL = 1.5
 FIRST_BREAK_IN = 0.05
 """After the target was first heard: time to take the stop that it may have announced, before 62 asks for one."""
 BREAK_IN_TIMEOUT = 30.0
+REOPEN_INTERVAL = 0.5
+"""Seconds between two tries to open a lost line again."""
 INT3 = 0xCC
 MAX_TEXT = 4096
+LOST_HINT = ".restart or kd.reconnect() opens it anew; kd.packets() has what was said"
 
 
 class Execution:
@@ -54,6 +56,8 @@ class Execution:
         self._resume_with: int | None = None
         """A breakpoint's command asked to go on, with this status."""
         self._next_break = 0.0
+        self.met_restart = False
+        """The target has begun anew since it was told to."""
 
     # --- coming and going -----------------------------------------------------------------------
 
@@ -73,6 +77,43 @@ class Execution:
             )
         return stop
 
+    def reconnect(self, timeout: float) -> Stop | None:
+        """Open the line anew and take over what is there; breakpoints go in again as the target is resumed."""
+        session = self._session
+        deadline = session.clock() + timeout
+        self._resuming.left_stop()
+        session.reconnecting = True
+        try:
+            self._reopen(deadline)
+            session.lost = ""
+            session.forget()
+            return self.connect(max(deadline - session.clock(), 1.0), break_in=True)
+        except (ConnectError, AuthenticationError, Cancelled) as error:
+            session.lost = session.lost or error.message
+            raise
+        finally:
+            session.reconnecting = False
+
+    def _reopen(self, deadline: float) -> None:
+        while True:
+            try:
+                return self._session.target.reopen()
+            except ConnectError:
+                if self._session.clock() >= deadline:
+                    raise
+            self._session.pause(REOPEN_INTERVAL)
+
+    def _report_breakpoints(self) -> None:
+        """The target is new, so every breakpoint has to be set again: say what became of each."""
+        breakpoints = list(self._session.breakpoints)
+        if not breakpoints:
+            return
+        known = [str(b.number) for b in breakpoints if b.address is not None]
+        waiting = [str(b.number) for b in breakpoints if b.address is None]
+        parts = [f"breakpoints set again: {' '.join(known)}"] if known else []
+        parts += [f"waiting for their modules: {' '.join(waiting)}"] if waiting else []
+        self._session.events.on_state.publish(LinkStateChange("rearmed", "; ".join(parts)))
+
     def leave(self) -> None:
         """Let the stopped target run and don't look back."""
         self._resuming.pass_compiled_breakpoint()
@@ -90,6 +131,8 @@ class Execution:
         self, status: int, until: int | Sequence[int] | None, timeout: float | None, *, wait: bool = True
     ) -> Stop | None:
         session = self._session
+        if session.is_running and not session.lost and until is None and not self._commanding:
+            return self._join(timeout, wait=wait)
         session.require_stopped()
         if self._commanding:
             self._resume_with = status
@@ -103,14 +146,19 @@ class Execution:
             return session.stop
         return self._wait(deadline)
 
+    def _join(self, timeout: float | None, *, wait: bool) -> Stop | None:
+        """`g` while the target runs (behind `.reboot`, `g &`): there is nothing to resume, only a stop to wait for."""
+        if not wait:
+            return None
+        return self._wait(None if timeout is None else self._session.clock() + timeout)
+
     def _default_status(self, status: int) -> int:
-        """Plain `g` leaves an exception to the system, as WinDbg's filters do: to call it handled would repeat it."""
+        """Plain `g` leaves an exception to the system, as its filter says: to call it handled would repeat it."""
         change = self._session.change
         exception = change.exception if change is not None else None
         if status != ContinueStatus.DBG_CONTINUE or exception is None:
             return status
-        ours = exception.code in BREAKPOINT_CODES | STEP_CODES | {Status.ASSERTION_FAILURE}
-        return status if ours else ContinueStatus.DBG_EXCEPTION_NOT_HANDLED
+        return self._session.filters.of_exception(exception.code).continue_status(status)
 
     def repeat(self, step: Callable[[], Stop], count: int) -> Stop:
         """`step` that often; ends early at a stop that is no step."""
@@ -199,10 +247,20 @@ class Execution:
         session.stop = session.last_stop = stop
         return stop
 
-    def reboot(self) -> Stop | None:
-        """Restart the target (`.reboot`): no reply comes, what it says next are events."""
+    def reboot(self, timeout: float = 0.0) -> Stop | None:
+        """Restart the target (`.reboot`): no reply comes. Waits `timeout` seconds for it to be there again.
+
+        Gives the first stop where the filters want one (`sxe ibp`, `sxe iml`), else None: the target runs.
+        """
+        session = self._session
+        self.met_restart = False
         self._send_away(Api.Reboot)
-        return None
+        deadline = session.clock() + timeout
+        while session.stop is None and not self.met_restart and session.clock() < deadline:
+            self._wait_slice(deadline)
+            session.between_events()
+        wanted = [name for name in ("ibp", "iml") if session.filters[name].action == "break"]
+        return self._wait(deadline) if wanted and session.clock() < deadline else session.stop
 
     def crash(self) -> Stop | None:
         """Make the target bug check (`.crash`); its stop is the value."""
@@ -251,7 +309,7 @@ class Execution:
     def _wait_slice(self, deadline: float | None) -> None:
         session = self._session
         if session.lost:
-            raise LinkError(f"the link is lost: {session.lost}", "connect again; kd.packets() has what was said")
+            raise LinkError(f"the link is lost: {session.lost}", LOST_HINT)
         if self._give_up:
             self._give_up = False
             raise Cancelled("gave up waiting; the target still runs")
@@ -273,7 +331,7 @@ class Execution:
         session = self._session
         while deadline is None or session.clock() < deadline:
             if session.lost:
-                raise LinkError(f"the link is lost: {session.lost}", "connect again")
+                raise LinkError(f"the link is lost: {session.lost}", LOST_HINT)
             if self._give_up:
                 self._give_up = False
                 raise Cancelled("gave up waiting; the target still runs")
@@ -298,18 +356,30 @@ class Execution:
                 self._resuming.note_compiled_breakpoint(change)
                 self._settle(change)
             case Printed(text, processor):
-                session.events.on_print.publish(DebugPrint(text[:MAX_TEXT].decode("latin-1"), processor))
+                self._printed(text[:MAX_TEXT].decode("latin-1"), processor)
             case Prompted(text, answer, processor):
                 shown = (text[:MAX_TEXT] + b" " + answer + b"\n").decode("latin-1")
                 session.events.on_print.publish(DebugPrint(shown, processor))
             case Restarted():
                 self._resuming.left_stop()
                 session.forget()
+                self._decisions.is_first_load = self.met_restart = True
+                if session.filters["ibp"].action == "break":
+                    session.request_break()
                 session.events.on_state.publish(LinkStateChange("restarted"))
             case LinkLost(reason):
                 session.lost = reason
                 self._resuming.left_stop()
                 session.events.on_state.publish(LinkStateChange("lost", reason))
+
+    def _printed(self, text: str, processor: int) -> None:
+        """A print as the filter `out` wants it: shown, dropped, or a reason to stop."""
+        session = self._session
+        chosen = session.filters["out"]
+        if chosen.action != "ignore" or not chosen.matches_output(text):
+            session.events.on_print.publish(DebugPrint(text, processor))
+        if chosen.action == "break" and chosen.matches_output(text) and session.is_running:
+            session.request_break()
 
     def _arrive(self, change: Change) -> None:
         """The target is stopped: take over what it said, and take our breakpoints out."""
@@ -322,6 +392,7 @@ class Execution:
         if session.version is None:
             session.activate()
             session.change = self._with_machine(change)
+            self._report_breakpoints()
         else:
             session.breakpoints.lift()
 
@@ -340,7 +411,7 @@ class Execution:
             cause, status = self._decisions.decide(change)
             if cause is not None:
                 stop = self._announce(cause)
-                status_after = self._run_commands(stop, cause.hits)
+                status_after = self._run_commands(stop, cause)
                 if status_after is None:
                     return
                 status = status_after
@@ -361,21 +432,23 @@ class Execution:
         session.events.on_state.publish(LinkStateChange("stopped", stop.reason))
         return stop
 
-    def _run_commands(self, stop: Stop, hits: tuple[Breakpoint, ...]) -> int | None:
-        """Run the commands of the breakpoints that were hit; the status to go on with, where one of them said so."""
+    def _run_commands(self, stop: Stop, cause: Cause) -> int | None:
+        """Run the commands of the breakpoints and filters behind a stop; the status to go on with, where one says so."""
         session = self._session
         if session.run_commands is None or self._decisions.stepping or self._commanding:
             return None
         self._resume_with = None
-        for breakpoint in hits:
-            if not breakpoint.command or self._resume_with is not None:
+        commands = [(f"breakpoint {breakpoint.number}", breakpoint.command) for breakpoint in cause.hits]
+        commands += [("the event filter", command) for command in cause.commands]
+        for owner, command in commands:
+            if not command or self._resume_with is not None:
                 continue
             self._commanding = True
             try:
-                session.run_commands(session, breakpoint.command)
+                session.run_commands(session, command)
             except KdnbError as error:
                 session.events.failures.append(error)
-                text = f"command of breakpoint {breakpoint.number} failed: {error}\n"
+                text = f"command of {owner} failed: {error}\n"
                 session.events.on_print.publish(DebugPrint(text, stop.processor))
                 self._resume_with = None
                 break

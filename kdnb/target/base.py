@@ -16,6 +16,7 @@ from kdnb.protocol.messages.state_change32 import StateChange32
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kdnb.protocol.link_events import LinkStatistics
     from kdnb.protocol.messages.manipulate import Manipulate
     from kdnb.protocol.wire import Structure
 
@@ -98,6 +99,10 @@ class Target(Protocol):
     capabilities: frozenset[Capability]
     answer: Callable[[str], str] | None
     """Gives the answer to a question of the target (DbgPrompt)."""
+
+    @property
+    def statistics(self) -> LinkStatistics:
+        """Counters of the link."""
 
     def connect(self, timeout: float, *, break_in: bool) -> None:
         """Get in touch: returns once the target was heard, or (`break_in=False`) once the line is open.

@@ -55,7 +55,7 @@ from kdnb.target.settings import LiveSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kdnb.protocol.link_events import LinkEvent
+    from kdnb.protocol.link_events import LinkEvent, LinkStatistics
     from kdnb.protocol.messages.message import Message
     from kdnb.protocol.wire import Structure
     from kdnb.target.base import Change, TargetEvent
@@ -142,6 +142,10 @@ class Conversation:
         self._stop_key = None
         self._out_of_step = False
         self._unconfirmed = 0
+
+    @property
+    def statistics(self) -> LinkStatistics:
+        return self._pump.statistics
 
     def _heard(self) -> bool:
         return any(not isinstance(event, LinkLost) for event in self._events)
