@@ -4,8 +4,6 @@
 #define MAXIMUM_HANDLES 256
 
 LIST_ENTRY PsLoadedModuleList = {&PsLoadedModuleList, &PsLoadedModuleList};
-DEVICE_OBJECT *IopDevices[16];
-ULONG IopDeviceCount;
 FILE_OBJECT *ObpHandleTable[MAXIMUM_HANDLES];
 volatile KSPIN_LOCK ObpHandleLock;
 
@@ -46,10 +44,28 @@ NOINLINE VOID DbgNotifyImage(KLDR_DATA_TABLE_ENTRY *Entry, const WCHAR *Name)
     DbgLoadImageSymbols(&Path, Entry->DllBase, (ULONG_PTR)-1);
 }
 
+NTSTATUS IopInvalidDeviceRequest(DEVICE_OBJECT *DeviceObject, IRP *Irp)
+{
+    Irp->IoStatus.Status = STATUS_INVALID_DEVICE_REQUEST;
+    return STATUS_INVALID_DEVICE_REQUEST;
+}
+
+// \Driver\disk for disk.sys.
+NOINLINE VOID IopNameDriver(UNICODE_STRING *Name, const UNICODE_STRING *FileName)
+{
+    static const WCHAR Prefix[] = L"\\Driver\\";
+    ULONG Start = sizeof(Prefix) - 2, Length = FileName->Length - 8;
+    Name->Buffer = ExAllocatePoolWithTag(0, Start + Length + 2, 'nvrD');
+    memcpy(Name->Buffer, Prefix, Start);
+    memcpy((UCHAR *)Name->Buffer + Start, FileName->Buffer, Length);
+    Name->Length = (USHORT)(Start + Length);
+    Name->MaximumLength = (USHORT)(Start + Length + 2);
+}
+
 NOINLINE NTSTATUS IopLoadDriver(LOADER_IMAGE *Image)
 {
     KLDR_DATA_TABLE_ENTRY *Entry = MiInsertLoadedImage(Image);
-    DRIVER_OBJECT *Driver = ExAllocatePoolWithTag(0, sizeof(*Driver), 'virD');
+    DRIVER_OBJECT *Driver = ObpAllocateObject(ObDriverType, sizeof(*Driver), 'virD');
     DbgNotifyImage(Entry, Image->Path);
     Driver->Type = 4;
     Driver->Size = sizeof(*Driver);
@@ -57,7 +73,10 @@ NOINLINE NTSTATUS IopLoadDriver(LOADER_IMAGE *Image)
     Driver->DriverSize = Image->SizeOfImage;
     Driver->DriverSection = Entry;
     Driver->DriverInit = (DRIVER_INITIALIZE *)Image->EntryPoint;
-    RtlInitUnicodeString(&Driver->DriverName, Entry->BaseDllName.Buffer);
+    IopNameDriver(&Driver->DriverName, &Entry->BaseDllName);
+    ObInsertObject(Driver, &Driver->DriverName);
+    for (ULONG i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
+        Driver->MajorFunction[i] = IopInvalidDeviceRequest;
     NTSTATUS Status = Driver->DriverInit(Driver, NULL);
     if (!NT_SUCCESS(Status))
         DbgPrint("IOINIT: %wZ failed to start, status 0x%08x\n", &Driver->DriverName, Status);
@@ -80,8 +99,8 @@ VOID IoInitSystem(void)
 
 EXPORT NTSTATUS IoCreateDevice(DRIVER_OBJECT *Driver, ULONG ExtensionSize, UNICODE_STRING *Name, ULONG Type, ULONG Characteristics, BOOLEAN Exclusive, DEVICE_OBJECT **Device)
 {
-    DEVICE_OBJECT *New = ExAllocatePoolWithTag(0, sizeof(*New) + ExtensionSize, 'iveD');
-    if (!New || IopDeviceCount == 16)
+    DEVICE_OBJECT *New = ObpAllocateObject(ObDeviceType, sizeof(*New) + ExtensionSize + sizeof(DEVOBJ_EXTENSION), 'iveD');
+    if (!New)
         return STATUS_INSUFFICIENT_RESOURCES;
     New->Type = 3;
     New->Size = (USHORT)(sizeof(*New) + ExtensionSize);
@@ -89,18 +108,20 @@ EXPORT NTSTATUS IoCreateDevice(DRIVER_OBJECT *Driver, ULONG ExtensionSize, UNICO
     New->DriverObject = Driver;
     New->NextDevice = Driver->DeviceObject;
     New->DeviceExtension = New + 1;
+    New->DeviceObjectExtension = (DEVOBJ_EXTENSION *)((UCHAR *)(New + 1) + ExtensionSize);
+    New->DeviceObjectExtension->Type = 13;
+    New->DeviceObjectExtension->Size = sizeof(DEVOBJ_EXTENSION);
+    New->DeviceObjectExtension->DeviceObject = New;
     New->DeviceType = Type;
     New->StackSize = 1;
-    if (Name)
-        New->Name = *Name;
-    Driver->DeviceObject = New;
-    IopDevices[IopDeviceCount++] = *Device = New;
-    return STATUS_SUCCESS;
+    Driver->DeviceObject = *Device = New;
+    return Name ? ObInsertObject(New, Name) : STATUS_SUCCESS;
 }
 
 EXPORT DEVICE_OBJECT *IoAttachDeviceToDeviceStack(DEVICE_OBJECT *Source, DEVICE_OBJECT *Target)
 {
     Target->AttachedDevice = Source;
+    Source->DeviceObjectExtension->AttachedTo = Target;
     Source->StackSize = Target->StackSize + 1;
     return Target;
 }
@@ -109,10 +130,7 @@ EXPORT DEVICE_OBJECT *IopFindDevice(const WCHAR *Name)
 {
     UNICODE_STRING Wanted;
     RtlInitUnicodeString(&Wanted, Name);
-    for (ULONG i = 0; i < IopDeviceCount; i++)
-        if (RtlEqualUnicodeString(&IopDevices[i]->Name, &Wanted, TRUE))
-            return IopDevices[i];
-    return NULL;
+    return ObpLookupPath(&Wanted);
 }
 
 NOINLINE IRP *IopAllocateIrp(DEVICE_OBJECT *Device, FILE_OBJECT *File, UCHAR MajorFunction, IO_STATUS_BLOCK *Iosb)
@@ -187,7 +205,7 @@ NOINLINE NTSTATUS ObpCreateHandle(FILE_OBJECT *File, HANDLE *Handle)
 
 NOINLINE NTSTATUS IopParseDevice(DEVICE_OBJECT *Device, OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BLOCK *Iosb, FILE_OBJECT **FileObject)
 {
-    FILE_OBJECT *File = ExAllocatePoolWithTag(0, sizeof(*File), 'eliF');
+    FILE_OBJECT *File = ObpAllocateObject(ObFileType, sizeof(*File), 'eliF');
     File->Type = 5;
     File->Size = sizeof(*File);
     File->DeviceObject = Device;
@@ -210,7 +228,7 @@ NOINLINE NTSTATUS ObOpenObjectByName(OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BL
     if (NT_SUCCESS(Status))
         Status = ObpCreateHandle(File, Handle);
     if (!NT_SUCCESS(Status) && File)
-        ExFreePoolWithTag(File, 'eliF');
+        ObpFreeObject(File, 'eliF');
     return Status;
 }
 
@@ -262,6 +280,6 @@ EXPORT NTSTATUS NtClose(HANDLE Handle)
         return STATUS_INVALID_HANDLE;
     ObpHandleTable[(ULONG_PTR)Handle / 4] = NULL;
     NTSTATUS Status = IopSynchronousServiceTail(File->DeviceObject, IopAllocateIrp(File->DeviceObject, File, IRP_MJ_CLOSE, NULL));
-    ExFreePoolWithTag(File, 'eliF');
+    ObpFreeObject(File, 'eliF');
     return Status;
 }

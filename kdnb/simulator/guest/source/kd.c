@@ -56,7 +56,7 @@ ULONG KdPrintRolloverCount;
 volatile KSPIN_LOCK KdpPrintSpinLock;
 
 extern UCHAR ExpSystemResourcesList[], MmHighestUserAddress[], MmSystemRangeStart[], MmUserProbeAddress[], MmNumberOfPhysicalPages[];
-extern UCHAR MmLowestPhysicalPage[], MmHighestPhysicalPage[], MmNonPagedPoolStart[], MmNonPagedPoolEnd[], KeTimeIncrement[], PspCidTable[];
+extern UCHAR MmLowestPhysicalPage[], MmHighestPhysicalPage[], MmNonPagedPoolStart[], MmNonPagedPoolEnd[], KeTimeIncrement[], PspCidTable[], ObpRootDirectoryObject[], ObpTypeObjectType[];
 
 NOINLINE VOID KdpPut64(ULONG Offset, ULONG64 Value) { *(ULONG64 *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
 NOINLINE VOID KdpPut32(ULONG Offset, ULONG Value) { *(ULONG *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
@@ -73,6 +73,8 @@ NOINLINE VOID KdpInitializeDataBlock(void)
     ADDRESS(0x60, ExpSystemResourcesList);
     ADDRESS(0x78, KeTimeIncrement);
     ADDRESS(0x88, KiBugCheckData);
+    ADDRESS(0x98, ObpRootDirectoryObject);
+    ADDRESS(0xA0, ObpTypeObjectType);
     ADDRESS(0xE8, MmLowestPhysicalPage);
     ADDRESS(0xF0, MmHighestPhysicalPage);
     ADDRESS(0xF8, MmNumberOfPhysicalPages);

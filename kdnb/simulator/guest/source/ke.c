@@ -74,6 +74,7 @@ VOID KiInitializeKernel(LOADER_PARAMETER_BLOCK *LoaderBlock, ULONG Number)
     if (Number == 0) {
         KdInitSystem(0);
         MmInitSystem();
+        ObInitSystem();
         KiInitializeSharedData();
         PsInitSystem();
     }
@@ -94,7 +95,7 @@ VOID KiInitializeKernel(LOADER_PARAMETER_BLOCK *LoaderBlock, ULONG Number)
 VOID KiInitializeIdle(ULONG Number, EPROCESS *Process)
 {
     KPRCB *Prcb = KeGetCurrentPrcb();
-    ETHREAD *Thread = ExAllocatePoolWithTag(0, sizeof(ETHREAD), 'erhT');
+    ETHREAD *Thread = ObpAllocateObject(ObThreadType, sizeof(ETHREAD), 'erhT');
     ULONG_PTR Stack = KeLoaderBlock->StackBase + (ULONG_PTR)(Number + 1) * KeLoaderBlock->StackSlot;
     KeInitializeThread(&Thread->Tcb, &Process->Pcb, Number, (PVOID)Stack);
     Thread->StartAddress = (KSTART_ROUTINE *)KiIdleLoop;
@@ -199,6 +200,9 @@ NOINLINE NTSTATUS KiCommitThreadWait(KTHREAD *Thread, PVOID Object, ULONG Reason
     Thread->WaitReason = (UCHAR)Reason;
     Thread->WaitTime = (ULONG)KeTickCount;
     Thread->WaitObject = Object;
+    Thread->WaitBlock.Thread = Thread;
+    Thread->WaitBlock.Object = Object;
+    Thread->WaitBlockList = Object ? &Thread->WaitBlock : NULL;
     Thread->WaitDueTime = DueTick;
     InsertTailList(&Prcb->WaitListHead, &Thread->WaitListEntry);
     return KiSwapThread(Thread, Prcb);

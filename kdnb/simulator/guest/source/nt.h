@@ -139,6 +139,30 @@ AT(EPROCESS, ImageFileName, 0x5A8, 0x17C);
 AT(EPROCESS, ThreadListHead, 0x5E0, 0x198);
 SIZED(EPROCESS, 0xA40, 0x3A8);
 
+struct _KTHREAD;
+
+typedef struct _KWAIT_BLOCK {
+    LIST_ENTRY WaitListEntry;
+    UCHAR WaitType, BlockState;
+    USHORT WaitKey;
+    PAD(SpareLong, 4, 0);
+    struct _KTHREAD *Thread;
+    PVOID Object;
+    PVOID SparePtr;
+} KWAIT_BLOCK;
+SIZED(KWAIT_BLOCK, 0x30, 0x18);
+
+// What the memory of a process begins with in user mode; nothing runs there.
+typedef struct _PEB {
+    UCHAR InheritedAddressSpace, ReadImageFileExecOptions, BeingDebugged, BitField;
+    PVOID Mutant;
+    PVOID ImageBaseAddress;
+    PVOID Ldr;
+    PVOID ProcessParameters;
+    CHAR ImageName[16]; // no field of Windows
+} PEB;
+#define PEB_ADDRESS BY_MACHINE(0xC3414D1000, 0x7FFDF000)
+
 typedef enum _KTHREAD_STATE { Initialized, Ready, Running, Standby, Terminated, Waiting, Transition } KTHREAD_STATE;
 typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayExecution, Suspended, UserRequest } KWAIT_REASON;
 
@@ -179,11 +203,13 @@ typedef struct _KTHREAD {
     struct _KTRAP_FRAME *TrapFrame;
     KAPC_STATE ApcState;
     LONG_PTR WaitStatus;
-    PVOID WaitBlockList;
+    KWAIT_BLOCK *WaitBlockList;
     LIST_ENTRY WaitListEntry;
     PVOID Queue;
     PVOID Teb;
-    PAD(Reserved2, 0x184 - 0xF8, 0x124 - 0xA4);
+    PAD(Reserved2, 0x140 - 0xF8, 0xA8 - 0xA4);
+    KWAIT_BLOCK WaitBlock;
+    PAD(Reserved7, 0x184 - 0x170, 0x124 - 0xC0);
     UCHAR State;
     CHAR NpxState;
     KIRQL WaitIrql;
@@ -413,8 +439,24 @@ typedef struct _DEVICE_OBJECT {
     PVOID DeviceExtension;
     ULONG DeviceType;
     CHAR StackSize;
-    UNICODE_STRING Name; // kept here: this kernel has no object directory
+    PAD(Reserved1, 0x138 - 0x4D, 0xB0 - 0x31);
+    struct _DEVOBJ_EXTENSION *DeviceObjectExtension;
+    PAD(Reserved2, 0x10, 4);
 } DEVICE_OBJECT;
+AT(DEVICE_OBJECT, StackSize, 0x4C, 0x30);
+SIZED(DEVICE_OBJECT, 0x150, 0xB8);
+
+typedef struct _DEVOBJ_EXTENSION {
+    SHORT Type;
+    USHORT Size;
+    DEVICE_OBJECT *DeviceObject;
+    ULONG PowerFlags;
+    PVOID Dope;
+    ULONG ExtensionFlags;
+    PVOID DeviceNode;
+    DEVICE_OBJECT *AttachedTo;
+} DEVOBJ_EXTENSION;
+AT(DEVOBJ_EXTENSION, AttachedTo, 0x30, 0x18);
 
 typedef struct _DRIVER_OBJECT {
     SHORT Type;
@@ -546,9 +588,18 @@ NTSTATUS KiSwapThread(KTHREAD *Thread, KPRCB *Prcb);
 VOID KiIdleLoop(void);
 VOID KiRetireWaits(KPRCB *Prcb);
 VOID KeInitializeThread(KTHREAD *Thread, KPROCESS *Process, ULONG Processor, PVOID Stack);
+// Numbers of object types from 2 on, as the first ones of Windows are counted.
+enum { ObTypeType = 2, ObDirectoryType, ObSymbolicLinkType, ObProcessType, ObThreadType, ObDeviceType, ObDriverType, ObFileType };
+WCHAR RtlpUpcase(WCHAR Character);
+VOID ObInitSystem(void);
+PVOID ObpAllocateObject(UCHAR Type, SIZE_T Size, ULONG Tag);
+VOID ObpFreeObject(PVOID Object, ULONG Tag);
+NTSTATUS ObInsertObject(PVOID Object, const UNICODE_STRING *Path);
+PVOID ObpLookupPath(const UNICODE_STRING *Path);
 VOID MmInitSystem(void);
 PVOID MmCreateKernelStack(void);
 ULONG_PTR MmCreateProcessAddressSpace(void);
+PVOID MmMapUserPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address);
 NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, ULONG Mode, KTRAP_FRAME *TrapFrame);
 VOID IoInitSystem(void);
 VOID PsInitSystem(void);

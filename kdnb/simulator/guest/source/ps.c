@@ -11,12 +11,15 @@ ULONG_PTR PspNextClientId = 0x100;
 KEVENT PspNeverSignaled;
 KEVENT PspWorkAvailable;
 volatile ULONG64 ExpWorkItems;
+EPROCESS *ExpDebuggerProcessAttach;
+PVOID ExpDebuggerPageIn;
+volatile ULONG ExpDebuggerWork;
 
 EXPORT ULONG ExScenario(void) { return KeLoaderBlock->Scenario; }
 
 EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR ParentId)
 {
-    EPROCESS *Process = ExAllocatePoolWithTag(0, sizeof(EPROCESS), 'corP');
+    EPROCESS *Process = ObpAllocateObject(ObProcessType, sizeof(EPROCESS), 'corP');
     Process->Pcb.Header.Type = ProcessObject;
     InitializeListHead(&Process->Pcb.Header.WaitListHead);
     InitializeListHead(&Process->Pcb.ProfileListHead);
@@ -28,6 +31,12 @@ EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR Pare
     for (ULONG i = 0; Name[i] && i < sizeof(Process->ImageFileName) - 1; i++)
         Process->ImageFileName[i] = Name[i];
     Process->Pcb.DirectoryTableBase = MmCreateProcessAddressSpace();
+    if (ProcessId > 4) {
+        PEB *Peb = MmMapUserPage(Process->Pcb.DirectoryTableBase, PEB_ADDRESS);
+        Process->Peb = (PVOID)PEB_ADDRESS;
+        Peb->ImageBaseAddress = (PVOID)BY_MACHINE(0x140000000, 0x400000);
+        memcpy(Peb->ImageName, Process->ImageFileName, sizeof(Process->ImageFileName));
+    }
     if (ProcessId)
         InsertTailList(&PsActiveProcessHead, &Process->ActiveProcessLinks);
     return Process;
@@ -45,7 +54,7 @@ NOINLINE VOID PspSystemThreadStartup(void)
 
 ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor, KSTART_ROUTINE *Routine, PVOID Context)
 {
-    ETHREAD *Thread = ExAllocatePoolWithTag(0, sizeof(ETHREAD), 'erhT');
+    ETHREAD *Thread = ObpAllocateObject(ObThreadType, sizeof(ETHREAD), 'erhT');
     ULONG_PTR Flags = KiDisableInterrupts();
     Thread->StartAddress = Routine;
     Thread->Win32StartAddress = Routine;
@@ -96,12 +105,30 @@ NOINLINE VOID ExpWorkerThread(PVOID Context)
     }
 }
 
+// What a debugger asks for with .process /i: a stop within another process.
+NOINLINE VOID ExpDebuggerWorker(void)
+{
+    KTHREAD *Thread = KeGetCurrentThread();
+    KPROCESS *Own = Thread->ApcState.Process;
+    ULONG_PTR OwnTables = Own->DirectoryTableBase;
+    ExpDebuggerWork = 0;
+    if (!ExpDebuggerProcessAttach)
+        return;
+    Thread->ApcState.Process = &ExpDebuggerProcessAttach->Pcb;
+    __asm__ volatile("mov %0, %%cr3" ::"r"(ExpDebuggerProcessAttach->Pcb.DirectoryTableBase) : "memory");
+    DbgBreakPointWithStatus(7); // DBG_STATUS_WORKER
+    Thread->ApcState.Process = Own;
+    __asm__ volatile("mov %0, %%cr3" ::"r"(OwnTables) : "memory");
+}
+
 NOINLINE VOID KeBalanceSetManager(PVOID Context)
 {
     for (;;) {
         LONG64 Interval = TICK * 16;
         KeDelayExecutionThread(0, FALSE, &Interval);
         KeSetEvent(&PspWorkAvailable, 0, FALSE);
+        if (ExpDebuggerWork)
+            ExpDebuggerWorker();
     }
 }
 
