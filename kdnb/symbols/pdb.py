@@ -17,11 +17,12 @@ from uuid import UUID
 
 from kdnb.errors import SymbolFileError
 from kdnb.symbols.frame_data import FrameTable
+from kdnb.symbols.locals import LocalVariable, locals_at
 from kdnb.symbols.table import Symbol
 from kdnb.symbols.types import TypeTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kdnb.symbols.pe import CodeView
 
@@ -170,6 +171,20 @@ class PdbFile:
             name = undecorate(public.name) if is_x86 else public.name
             found.setdefault((public.rva, name), Symbol(public.rva, name, None, public.is_function))
         return list(found.values())
+
+    def locals_at(self, rva: int, frame_register: Callable[[int], int]) -> list[LocalVariable] | None:
+        """The variables visible at `rva`; None where no procedure is recorded there. See `locals.locals_at`."""
+        with _as_symbol_file_error(self.name):
+            starts = [(start, number) for number in range(1, 97) if (start := self._pdb.to_rva(number, 0)) is not None]
+            below = [(start, number) for start, number in starts if start <= rva]
+            if not below:
+                return None
+            start, segment = max(below)
+            compiland = self._pdb.module_of(segment, rva - start)
+            if compiland is None:
+                return None
+            records = self._pdb.module_symbol_bytes(compiland)
+        return locals_at(records, segment, rva - start, frame_register)
 
     @cached_property
     def frame_table(self) -> FrameTable:

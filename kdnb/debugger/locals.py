@@ -1,0 +1,114 @@
+"""The variables of a stack frame, with their values: `dv`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.debugger.codeview_registers import frame_register, register_name
+from kdnb.debugger.register_names import ALIASES, part_of
+from kdnb.debugger.stacks import walk
+from kdnb.debugger.typed import TypedReader, type_words
+from kdnb.errors import MemoryReadError, SymbolFileError, UnknownNameError, UsageError
+from kdnb.protocol.constants import MachineType
+from kdnb.results.locals import Local, LocalList
+from kdnb.symbols.types import Scalar, StructType, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kdnb.debugger.session import Session
+    from kdnb.results.stack import Frame
+    from kdnb.symbols.locals import LocalVariable, Place
+    from kdnb.symbols.types import FieldType, TypeTable
+
+__all__ = ["local_variables"]
+
+NO_LOCALS = "Unable to enumerate locals, HRESULT 0x80004005"
+_PRESERVED = {
+    MachineType.AMD64: ("rbx", "rbp", "rsi", "rdi", "rsp", "r12", "r13", "r14", "r15"),
+    MachineType.I386: ("ebx", "ebp", "esi", "edi", "esp"),
+    MachineType.ARM64: (*(f"x{number}" for number in range(19, 29)), "fp", "sp"),
+}
+"""Registers whose values in a caller the unwinder knows; the others hold what the callee left."""
+MOST_BYTES = 0x1000
+
+
+def local_variables(session: Session) -> LocalList:
+    """The variables of the frame chosen by `.frame`. Raises `UsageError` where the PDB has none."""
+    stack = walk(session, session.scope.frame + 1)
+    if len(stack.frames) <= session.scope.frame:
+        raise UsageError("the chosen frame is gone", ".frame 0 chooses the innermost")
+    frame = stack.frames[session.scope.frame]
+    # A return address may lie behind the function's last call, in another one.
+    exact = frame.number == 0 or stack.frames[frame.number - 1].trap_frame is not None
+    address = frame.instruction_pointer - (0 if exact else 1)
+    module = session.modules.find(address)
+    pdb = module.pdb if module is not None else None
+    found, types = None, None
+    try:
+        if module is not None and pdb is not None:
+            found = pdb.locals_at(address - module.base, lambda bits: frame_register(session.machine, bits))
+            types = pdb.types
+    except SymbolFileError:
+        found = None
+    if found is None or types is None:
+        raise UsageError(NO_LOCALS, "private symbols (symbols.pri) are required for locals")
+    reader = _Reader(session, frame, types)
+    return LocalList(tuple(reader.local(variable) for variable in found), frame.symbol, session.pointer_size)
+
+
+class _Reader:
+    def __init__(self, session: Session, frame: Frame, types: TypeTable) -> None:
+        self._session, self._types = session, types
+        kept = _PRESERVED.get(session.machine, ())
+        self._registers: Mapping[str, int] = {
+            name: value for name, value in frame.registers.items() if frame.number == 0 or name in kept
+        }
+        self._words = TypedReader(session.memory, session.pointer_size, session.symbols.name_at)
+
+    def local(self, variable: LocalVariable) -> Local:
+        of = self._types.type_at(variable.type_index)
+        value, place, address = "<value unavailable>", "<unavailable>", None
+        if variable.place is not None:
+            try:
+                place, address = self._where(variable.place)
+                value = self._value(of, self._data(of, variable.place, address))
+            except MemoryReadError:
+                value = "<Memory access error>"
+            except UnknownNameError:
+                pass  # in a register that the callee may have used
+        return Local(variable.name, type_words(of), value, variable.is_parameter, place, address)
+
+    def _where(self, place: Place) -> tuple[str, int | None]:
+        name = register_name(self._session.machine, place.register)
+        if name is None:
+            raise UnknownNameError(f"register {place.register} of a debug record")
+        if place.offset is None:
+            return f"@{name}", None
+        address = (self._register(name) + place.offset) & self._session.address_mask
+        sign = "-" if place.offset < 0 else "+"
+        return f"@{name}{sign}0x{abs(place.offset):04x}", address
+
+    def _register(self, name: str) -> int:
+        name = ALIASES.get(name, name)
+        part = part_of(self._session.machine, name)
+        if part is not None:
+            return part.extract(self._register(part.register))
+        if name not in self._registers:
+            raise UnknownNameError(f"register {name} is not known in this frame")
+        return self._registers[name]
+
+    def _data(self, of: FieldType, place: Place, address: int | None) -> bytes:
+        size = min(of.size, MOST_BYTES)
+        if address is not None:
+            return self._session.memory.read(address, size) if size else b""
+        name = register_name(self._session.machine, place.register) or ""
+        return self._register(name).to_bytes(64, "little")[:size]
+
+    def _value(self, of: FieldType, data: bytes) -> str:
+        if isinstance(of, StructType):
+            header = self._words.string_header(of, data)
+            return f"{of.kind} {of.name}{header}"
+        if isinstance(of, Unknown) or (isinstance(of, Scalar) and not of.size):
+            return "<unknown type>"
+        return self._words.words(of, data).rstrip()
