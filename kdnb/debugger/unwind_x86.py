@@ -136,7 +136,7 @@ def _search(start: int, callee_parameters: int, memory: MemoryReader, modules: M
         if is_return_address(value, MachineType.I386, memory, modules):
             return at & _MASK
     # The outermost function has no caller in known code: its return address is where it should be.
-    return start & _MASK
+    return places[0] & _MASK
 
 
 def _leave_trap(registers: Mapping[str, int], memory: MemoryReader) -> UnwindStep:

@@ -1,5 +1,6 @@
 // buggy.sys: a driver for lessons. Its thread sums a linked list of work items under a spin lock. In the scenario
-// "bugcheck" an item is freed and overwritten while it is still linked, and the walk runs into the leftover.
+// "bugcheck" an item is freed and overwritten while it is still linked, and the walk runs into the leftover. In the
+// scenario "prompt" it asks the debugger now and then what to do.
 #include "nt.h"
 
 typedef struct _WORK_ITEM {
@@ -19,6 +20,7 @@ typedef struct _BUGGY_EXTENSION {
 
 // Rounds of four ticks before the mistake: 256 ticks, some seconds, so that a debugger can come first.
 #define ROUNDS_BEFORE_RELEASE 64
+#define ROUNDS_BETWEEN_QUESTIONS 16
 
 DEVICE_OBJECT *BuggyDevice;
 
@@ -57,6 +59,15 @@ NOINLINE VOID BuggyProcessList(BUGGY_EXTENSION *Extension)
     KeReleaseSpinLock(&Extension->Lock, Irql);
 }
 
+NOINLINE VOID BuggyAsk(void)
+{
+    CHAR Answer[4] = {0};
+    DbgPrompt("buggy: Break, Ignore (bi)? ", Answer, sizeof(Answer));
+    DbgPrint("buggy: the answer was %c\n", Answer[0]);
+    if (Answer[0] == 'b')
+        DbgBreakPoint();
+}
+
 NOINLINE VOID BuggyWorker(PVOID Context)
 {
     BUGGY_EXTENSION *Extension = Context;
@@ -66,10 +77,12 @@ NOINLINE VOID BuggyWorker(PVOID Context)
         LONG64 Interval = -156250 * 4;
         BuggyProcessList(Extension);
         KeDelayExecutionThread(0, FALSE, &Interval);
-        if (ExScenario() == 3 && Extension->Rounds == ROUNDS_BEFORE_RELEASE) {
+        if (ExScenario() == ScenarioBugCheck && Extension->Rounds == ROUNDS_BEFORE_RELEASE) {
             DbgPrint("buggy: releasing item %d\n", Extension->First->Next->Number);
             BuggyReleaseItem(Extension, Extension->First->Next);
         }
+        if (ExScenario() == ScenarioPrompt && Extension->Rounds % ROUNDS_BETWEEN_QUESTIONS == 0)
+            BuggyAsk();
     }
 }
 

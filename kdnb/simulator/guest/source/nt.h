@@ -344,7 +344,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     LOADER_IMAGE Images[8];
 } LOADER_PARAMETER_BLOCK;
 
-enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm };
+enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt };
 
 // ---- I/O -------------------------------------------------------------------------------------------
 
@@ -489,6 +489,7 @@ AT(DRIVER_OBJECT, MajorFunction, 0x70, 0x38);
 
 NTKERNELAPI ULONG DbgPrint(const CHAR *Format, ...);
 NTKERNELAPI ULONG DbgPrintEx(ULONG ComponentId, ULONG Level, const CHAR *Format, ...);
+NTKERNELAPI ULONG DbgPrompt(const CHAR *Prompt, CHAR *Response, ULONG Length);
 NTKERNELAPI VOID DbgBreakPoint(void);
 NTKERNELAPI VOID DbgBreakPointWithStatus(ULONG Status);
 NTKERNELAPI VOID KeBugCheckEx(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4);
