@@ -353,6 +353,7 @@ class Execution:
         match event:
             case StateChanged(change):
                 self._arrive(change)
+                change = session.change or change  # read anew by the first stop of a machine that isn't AMD64
                 self._resuming.note_compiled_breakpoint(change)
                 self._settle(change)
             case Printed(text, processor):
