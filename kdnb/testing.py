@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import difflib
 import random
+from collections import deque
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from kdnb.protocol.constants import Direction, PacketType
 from kdnb.protocol.framing import BreakIn, FramedPacket, Framer, encode_packet, make_control, make_data
 from kdnb.protocol.kdnet import KdnetCodec
-from kdnb.protocol.link import Link, LinkEvent, LinkSettings, Role
+from kdnb.protocol.link import Link, LinkEvent, LinkSettings, LinkStatistics, Role
 from kdnb.transport.faults import FaultRules, FaultyLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Conversation", "FakeClock", "JoinedLinks"]
+__all__ = ["Conversation", "FakeClock", "JoinedLinks", "VirtualPump"]
 
 
 class FakeClock:
@@ -91,25 +92,43 @@ class JoinedLinks:
         """Carry what can be carried, or move the clock to when something is due. False when nothing is left to do."""
         if self._exchange():
             return True
-        dues = [
-            due
-            for due in (
-                self.host.next_timeout(),
-                self.target.next_timeout(),
-                self._to_target.next_due(),
-                self._to_host.next_due(),
-            )
-            if due is not None
-        ]
-        if not dues:
-            self._to_target.flush(self.clock.now)
-            self._to_host.flush(self.clock.now)
+        due = self.next_due()
+        if due is None:
+            self.flush()
             return self._exchange()
-        self.clock.now = max(self.clock.now, min(dues))
+        self.advance(due)
+        return True
+
+    def next_due(self) -> float | None:
+        """When the next timer of a link, or something delayed on the line, is due; None when nothing is."""
+        ends = (self.host.next_timeout(), self.target.next_timeout())
+        lines = (self._to_target.next_due(), self._to_host.next_due())
+        return min((due for due in (*ends, *lines) if due is not None), default=None)
+
+    def flush(self) -> None:
+        """The line goes quiet: what it held back for more bytes comes out."""
+        self._to_target.flush(self.clock.now)
+        self._to_host.flush(self.clock.now)
+
+    def advance(self, due: float) -> None:
+        """Move the clock on, and do what is due then."""
+        self.clock.now = max(self.clock.now, due)
         self.host.handle_timeout(self.clock.now)
         self.target.handle_timeout(self.clock.now)
         self._exchange()
-        return True
+
+    def calm(self) -> None:
+        """From now on the line does nothing wrong any more."""
+        perfect = FaultRules()
+        self.flush()
+        while self._exchange():
+            pass
+        self._to_target = FaultyLine(perfect, Direction.TO_TARGET, datagrams=self._datagrams)
+        self._to_host = FaultyLine(perfect, Direction.TO_HOST, datagrams=self._datagrams)
+
+    def exchange(self) -> bool:
+        """Carry what can be carried now; whether anything was."""
+        return self._exchange()
 
     @staticmethod
     def _entropy(count: int) -> bytes:
@@ -156,6 +175,58 @@ class JoinedLinks:
             if callback is not None:
                 callback(event)
         return moved
+
+
+class VirtualPump:
+    """A pump over joined links: what a `LiveTarget` needs, in virtual time and on one thread."""
+
+    def __init__(self, joined: JoinedLinks) -> None:
+        self.joined = joined
+        self._events: deque[LinkEvent] = deque()
+        joined.on_host = self._events.append
+
+    def start(self) -> None:
+        """Nothing to start: time passes in `next_event`."""
+
+    def send(self, packet_type: int, payload: bytes, *, give_up: bool = True) -> None:
+        self.joined.host.send(packet_type, payload, self.joined.clock.now, give_up=give_up)
+
+    def send_break_in(self) -> None:
+        self.joined.host.send_break_in()
+
+    def reset(self) -> None:
+        self.joined.host.reset(self.joined.clock.now)
+
+    def next_event(self, timeout: float) -> LinkEvent | None:
+        """The next event of the host's link; the clock moves on by at most `timeout` seconds."""
+        joined = self.joined
+        deadline = joined.clock.now + timeout
+        while not self._events:
+            if joined.exchange():
+                continue
+            due = joined.next_due()
+            if due is None or due > deadline:
+                joined.flush()
+                if not joined.exchange():
+                    joined.advance(deadline)
+                    break
+            else:
+                joined.advance(due)
+        return self._events.popleft() if self._events else None
+
+    def wake(self) -> None:
+        """Nobody waits: there is one thread."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    @property
+    def is_network(self) -> bool:
+        return self.joined.host.is_kdnet
+
+    @property
+    def statistics(self) -> LinkStatistics:
+        return self.joined.host.statistics
 
 
 class Conversation:

@@ -125,7 +125,7 @@ class Session:
             raise Cancelled("the command was stopped")
         if self.change is None:
             if self.lost:
-                raise LinkError(f"the link is lost: {self.lost}", "connect again; the packet log is kept")
+                raise LinkError(f"the link is lost: {self.lost}", ".restart or kd.reconnect() opens it anew; the packet log is kept")
             raise TargetRunningError("the target is running", "break in first: kd.break_in(), or press Stop")
 
     def require_writable(self, what: str = "this would change the target") -> None:

@@ -182,20 +182,29 @@ class Conversation:
 
     def _exchange(self, api: int, body: Structure, data: bytes = b"", processor: int | None = None) -> Manipulate:
         """One request and its reply, whatever its status."""
+        for attempt in range(self._settings.attempts):
+            reply = self._attempt(api, body, data, processor, again=attempt > 0)
+            if reply is not None:
+                return reply
+        raise self._no_reply(api)
+
+    def _attempt(
+        self, api: int, body: Structure, data: bytes = b"", processor: int | None = None, *, again: bool
+    ) -> Manipulate | None:
+        """Ask once, in step with the target; None when no reply came in time."""
         number = self._processor if processor is None else processor
         level = 0xFFFF if number == 0xFFFF else self._level
-        message = Manipulate(int(api), body, data, number, level)
-        for attempt in range(self._settings.attempts):
-            self._raise_if_lost()
-            if attempt or self._out_of_step:
-                self._resynchronise()
-            reply = self._ask(message)
-            if reply is not None:
-                if isinstance(reply.body, VersionBody):
-                    self.machine = reply.body.machine
-                return reply
         self._raise_if_lost()
-        raise LinkError(f"no reply to {_api_name(api)}", "try again, or .restart to connect anew")
+        if again or self._out_of_step:
+            self._resynchronise()
+        reply = self._ask(Manipulate(int(api), body, data, number, level))
+        if reply is not None and isinstance(reply.body, VersionBody):
+            self.machine = reply.body.machine
+        return reply
+
+    def _no_reply(self, api: int) -> LinkError:
+        self._raise_if_lost()
+        return LinkError(f"no reply to {_api_name(api)}", "try again, or .restart to connect anew")
 
     def _ask(self, message: Manipulate) -> Manipulate | None:
         """Send once and wait; None when no reply came in time."""

@@ -76,7 +76,7 @@ class LiveTarget(Conversation):
         trimmed_to = 0
         while size > 0:
             count = min(size, self.transfer.size)
-            data, whole = self._read_piece(api, address & _MASK, count)
+            data, count, whole = self._read_piece(api, address & _MASK, count)
             if not data:
                 break
             if trimmed_to:
@@ -89,34 +89,38 @@ class LiveTarget(Conversation):
             size -= len(data)
         return b"".join(parts)
 
-    def _read_piece(self, api: Api, address: int, count: int) -> tuple[bytes, bool]:
-        """One request's worth, and whether the target calls it a success."""
+    def _read_piece(self, api: Api, address: int, count: int) -> tuple[bytes, int, bool]:
+        """One request's worth: the bytes, how many were asked for, and whether the target calls it a success."""
         found = self._read_once(api, address, count)
         if not self._settings.verify:
             return found
         for _ in range(SAME_READS):
-            before, found = found, self._read_once(api, address, count)
+            before, found = found, self._read_once(api, address, found[1])
             if before == found:
                 return found
         raise LinkError(
             f"memory at {address:#x} reads differently each time", "it changes by itself, or the line is too bad"
         )
 
-    def _read_once(self, api: Api, address: int, count: int) -> tuple[bytes, bool]:
-        troubles = self._pump.statistics.troubles
-        reply = self._exchange(api, MemoryBody(address, count))
-        assert isinstance(reply.body, MemoryBody)
-        self.transfer.went(count, well=self._pump.statistics.troubles == troubles)
-        return reply.data[: min(reply.body.actual, count)], not failed(reply.status)
+    def _read_once(self, api: Api, address: int, count: int) -> tuple[bytes, int, bool]:
+        for attempt in range(self._settings.attempts):
+            troubles = self._pump.statistics.troubles
+            reply = self._attempt(api, MemoryBody(address, count), again=attempt > 0)
+            if reply is not None:
+                assert isinstance(reply.body, MemoryBody)
+                self.transfer.went(count, well=self._pump.statistics.troubles == troubles)
+                return reply.data[: min(reply.body.actual, count)], count, not failed(reply.status)
+            count = self.transfer.failed(count)  # on a line that damages every large reply a small one comes through
+        raise self._no_reply(api)
 
     def _write(self, api: Api, address: int, data: bytes) -> int:
         written = 0
         while written < len(data):
             piece = data[written : written + self.transfer.size]
-            troubles = self._pump.statistics.troubles
+            troubles = self._pump.troubles
             reply = self._exchange(api, MemoryBody((address + written) & _MASK, len(piece)), piece)
             assert isinstance(reply.body, MemoryBody)
-            self.transfer.went(len(piece), well=self._pump.statistics.troubles == troubles)
+            self.transfer.went(len(piece), well=self._pump.troubles == troubles)
             done = min(reply.body.actual, len(piece))
             written += done
             if failed(reply.status) or done == 0:
