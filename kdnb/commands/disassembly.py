@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 COUNT = 8
 MOST = 0x10000
-LONGEST = 15
-"""Bytes of the longest x86 instruction."""
 
 
 def _start(session: Session, name: str) -> int:

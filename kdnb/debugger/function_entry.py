@@ -43,12 +43,13 @@ def function_entry(session: Session, address: int) -> FunctionEntry:
     image = module.image if module is not None else None
     missing = UsageError(
         f"No function entry for {format_address(address, session.pointer_size)}",
-        "leaf functions and x86 code have none",
+        "leaf functions have none; on x86 the PDB has them",
     )
     if module is None or image is None:
         raise missing
     reader = _Reader(session, module, image)
-    entry = reader.arm64(address) if session.machine == MachineType.ARM64 else reader.x64(address)
+    readers = {MachineType.ARM64: reader.arm64, MachineType.I386: reader.x86}
+    entry = readers.get(session.machine, reader.x64)(address)
     if entry is None:
         raise missing
     return entry
@@ -65,6 +66,19 @@ class _Reader:
             return None
         function = table.resolve(found)
         return self._entry(address, function.begin, function.end, function.unwind, tuple(self._records(function)))
+
+    def x86(self, address: int) -> FunctionEntry | None:
+        table = self._module.frame_table
+        record = table.lookup(address - self._module.base) if table is not None else None
+        if record is None:
+            return None
+        details = [
+            f"Params:    {record.parameter_size:x}",
+            f"Locals:    {record.local_size:x}",
+            f"Registers: {record.saved_size:x}",
+            *([f"Program:   {record.program}"] if record.program else []),
+        ]
+        return self._entry(address, record.begin, record.end, 0, (), tuple(details))
 
     def arm64(self, address: int) -> FunctionEntry | None:
         function = self._image.arm64_functions.lookup(address - self._module.base)

@@ -29,7 +29,8 @@ def _entry(value: FunctionEntry) -> Iterator[str]:
     yield ""
     yield f"BeginAddress      = {show(value.begin)}"
     yield f"EndAddress        = {show(value.end)}"
-    yield f"UnwindInfoAddress = {show(value.unwind)}"
+    if value.unwind:
+        yield f"UnwindInfoAddress = {show(value.unwind)}"
     for record in value.records:
         yield ""
         yield from _record(record)
