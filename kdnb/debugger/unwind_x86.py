@@ -30,6 +30,8 @@ _MAX_EPILOG = 32
 _SEARCHED_WORDS = 64
 _TRAP_EBP, TRAP_EIP, _TRAP_CS, _TRAP_ESP = 0x60, 0x68, 0x6C, 0x74
 """Places in KTRAP_FRAME."""
+_TRAP_MARK, _MARK = 8, (0xBADB0D00).to_bytes(4, "little")
+"""DbgArgMark: what the kernel's trap entries write so that debuggers know a trap frame in the chain of EBPs."""
 
 
 def unwind_x86(
@@ -66,6 +68,8 @@ def unwind_x86(
         except SymbolFileError:
             pass  # the record is damaged; perhaps the chain holds
     ebp = registers["ebp"]
+    if _read_available(memory, ebp + _TRAP_MARK, 4) == _MARK:
+        return _leave_trap(registers, memory)
     return _step({**registers, "ebp": read_integer(memory, ebp, 4)}, memory, ebp + 4, record)
 
 

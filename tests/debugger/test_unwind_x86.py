@@ -39,6 +39,25 @@ def test_x86_before_and_after_a_frame_the_return_address_is_on_top(code: str, at
     assert frames[1].registers["ebp"] == (0x5555 if skipped else STACK + 0x40)
 
 
+@pytest.mark.parametrize(("cs", "esp"), [(0x08, STACK + 0x40 + 0x74), (0x1B, 0x7FF0)])
+def test_x86_goes_through_a_trap_frame_in_the_chain(cs: int, esp: int) -> None:
+    memory = FlatMemory()
+    module = HandMadeModule(memory)
+    frame = bytearray(0x8C)
+    for place, value in ((0x08, 0xBADB0D00), (0x60, 0x5555), (0x68, 0x1_1800), (0x6C, cs), (0x74, 0x7FF0)):
+        frame[place : place + 4] = value.to_bytes(4, "little")
+    memory.write(STACK + 0x40, bytes(frame))
+    registers = {"eip": 0x1_1000, "esp": STACK, "ebp": STACK + 0x40}
+    frames, _ = unwind(registers, MachineType.I386, memory, module, 2)
+    assert frames[0].trap_frame == STACK + 0x40
+    assert frames[1].exact
+    assert {name: frames[1].registers[name] for name in ("eip", "ebp", "esp")} == {
+        "eip": 0x1_1800,
+        "ebp": 0x5555,
+        "esp": esp,
+    }
+
+
 PROGRAM = Path(__file__).parent / "unwind_programs" / "portable.c"
 TARGET = ["--target=i686-pc-windows-msvc", "-g", "-gcodeview", "-ffreestanding", "-fno-stack-protector"]
 LINK = (f"/base:{BASE:#x}", "/dynamicbase:no")
