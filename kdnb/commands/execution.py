@@ -33,12 +33,15 @@ _STATUS = {
     summary="Run; gh with the exception handled, gn not handled, gc from a breakpoint's commands.",
     syntax="g|gh|gn|gc [=StartAddress] [Address ...] [&]",
     details="Waits for the next stop; what stands behind it on the line runs then. Up to ten addresses are one-shot "
-    "breakpoints. With & it returns at once.",
+    "breakpoints. With & it returns at once. While the target runs, plain g waits for its next stop.",
     examples=("g nt!KeUpdateSystemTime",),
     resumes=True,
+    needs_stop=False,
 )
 def go(session: Session, arguments: Arguments) -> Result:
     """Run up to the next stop."""
+    if not arguments.at_end and not arguments.rest.startswith("&"):
+        session.require_stopped()
     _move_start(session, arguments)
     until: list[int] = []
     detached = False
@@ -51,7 +54,10 @@ def go(session: Session, arguments: Arguments) -> Result:
         raise ExpressionError(f"Range error in 'g {arguments.text[:60]}'", "at most 10 addresses")
     timeout = session.options.get("go_timeout")
     assert timeout is None or isinstance(timeout, float)
-    stop = session.go(_STATUS[arguments.name], until or None, timeout, wait=not detached)
+    if session.is_running and not session.lost and not detached:
+        stop = session.execution.wait_for_stop(timeout)
+    else:
+        stop = session.go(_STATUS[arguments.name], until or None, timeout, wait=not detached)
     return stop if stop is not None else Running(None if detached else timeout)
 
 

@@ -1,8 +1,7 @@
-"""Target and session: `vertarget ~Ns .echo .exr .bugcheck .reboot sx`, and help (the command reference, 7.9, 7.14)."""
+"""Target and session: `vertarget ~Ns .exr .bugcheck .reboot .crash q`, and help (the command reference, 7.9, 7.14)."""
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
 
+REBOOT_TIMEOUT = 60.0
+"""Seconds in which a virtual machine is back; slower ones are waited for by g, or by nobody."""
 _KINDS = {0: "NT", 4: "Boot debugger", 8: "Hypervisor"}
 _MACHINES = {0x8664: "amd64", 0x14C: "x86", 0xAA64: "arm64", 0x1C0: "arm", 0x1C4: "arm"}
 
@@ -95,20 +96,6 @@ def echo(session: Session, arguments: Arguments) -> Result:
 
 
 @command(
-    ".lastevent",
-    summary="Show the last stop.",
-    syntax=".lastevent",
-    examples=(".lastevent",),
-    tier="B",
-    needs_stop=False,
-)
-def last_event(session: Session, arguments: Arguments) -> Result:
-    """The last stop as a value."""
-    stop = session.stop or session.last_stop
-    return stop if stop is not None else Text("No event has come yet.")
-
-
-@command(
     ".bugcheck",
     summary="Show the code and the parameters of the bug check.",
     syntax=".bugcheck",
@@ -164,15 +151,22 @@ def _exception(session: Session, code: int, flags: int, address: int, parameters
     ".reboot",
     summary="Restart the target.",
     syntax=".reboot",
+    details="Waits until the target is there again and lets it run; sxe ibp or sxe iml stops it early. Breakpoints "
+    "stay: they are set again as their modules load.",
     tier="B",
     changes_target=True,
     dangerous=True,
     resumes=True,
 )
 def reboot(session: Session, arguments: Arguments) -> Result:
-    """Sends the request, which has no reply; the target announces itself when it is back."""
-    session.execution.reboot()
-    return Text("Shutdown occurred...unloading all symbol tables.\nWaiting to reconnect...")
+    """Waits until the target is there again; its first stop, where the event filters want one."""
+    arguments.finish()
+    stop = session.execution.reboot(REBOOT_TIMEOUT)
+    if stop is not None:
+        return stop
+    back = not session.lost and session.execution.met_restart
+    state = "The target restarts; it runs." if back else "Waiting to reconnect..."
+    return Text(f"Shutdown occurred...unloading all symbol tables.\n{state}")
 
 
 @command(
@@ -188,30 +182,6 @@ def crash(session: Session, arguments: Arguments) -> Result:
     """The stop in the bug check."""
     stop = session.execution.crash()
     return stop if stop is not None else Text("The target bug-checks.")
-
-
-_EVENTS = {"sxe": "break", "sxd": "ignore", "sxn": "ignore", "sxi": "ignore"}
-
-
-@command(
-    *_EVENTS,
-    "sx",
-    summary="Choose whether loading (ld) or unloading (ud) of an image stops the target.",
-    syntax="sx\nsxe|sxd|sxn|sxi ld[:Module]|ud[:Module]",
-    examples=("sx", "sxe ld", "sxd ld"),
-    tier="B",
-    needs_stop=False,
-)
-def event_filters(session: Session, arguments: Arguments) -> Result:
-    """The filters, or a change of one."""
-    if arguments.name == "sx":
-        rows = [f"  {name} - {action}" for name, action in session.event_filters.items()]
-        return Text("\n".join(rows))
-    found = re.fullmatch(r"(ld|ud)(?::(.+))?", arguments.all())
-    if found is None:
-        raise ExpressionError(f"Syntax error at '{arguments.text[:60]}'", "events here: ld ud")
-    session.event_filters[found[0] if found[2] else found[1]] = _EVENTS[arguments.name]
-    return Text("")
 
 
 @command(

@@ -5,6 +5,7 @@ Pass counts, filters, conditions and one-shot breakpoints are judged here; nothi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.modules import clean
@@ -12,7 +13,8 @@ from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause
 from kdnb.protocol.constants import ContinueStatus, NewState
 from kdnb.protocol.messages.state_change import LoadSymbols, StateChange64
 from kdnb.protocol.messages.state_change32 import LoadSymbols32
-from kdnb.results.events import LinkStateChange, ModuleEvent
+from kdnb.protocol.names import exception_name
+from kdnb.results.events import DebugPrint, LinkStateChange, ModuleEvent
 
 if TYPE_CHECKING:
     from kdnb.debugger.breakpoints import Breakpoint
@@ -31,6 +33,8 @@ class Decisions:
         self._session = session
         self.stepping = False
         """The present command steps: pass counts don't count then (7.6)."""
+        self.is_first_load = False
+        """The target has restarted and not loaded an image since (`sxe iml`)."""
         self._condition_note = ""
 
     def decide(self, change: Change) -> tuple[Cause | None, int]:
@@ -39,25 +43,60 @@ class Decisions:
             case NewState.LoadSymbolsStateChange:
                 return self._image_changed(change), ContinueStatus.DBG_CONTINUE
             case NewState.CommandStringStateChange:
-                command = change.command if isinstance(change, StateChange64) else None
-                if command is not None and self._session.run_commands is not None:
-                    self._session.run_commands(self._session, command[1])
+                self._command_string(change)
                 return None, ContinueStatus.DBG_CONTINUE
             case NewState.ExceptionStateChange:
-                return self._exception(change), ContinueStatus.DBG_CONTINUE
+                return self._exception(change)
         return Cause("exception", details=f"unknown state change {change.new_state:#x}"), ContinueStatus.DBG_CONTINUE
 
-    def _exception(self, change: Change) -> Cause | None:
+    def _command_string(self, change: Change) -> None:
+        """A target may ask its debugger to run a command (2.4). It is shown; run only where the user has allowed it."""
+        session = self._session
+        command = change.command if isinstance(change, StateChange64) else None
+        if command is None:
+            return
+        name, text = command
+        allowed = bool(session.options.get("run_target_commands")) and session.run_commands is not None
+        verb = "runs" if allowed else "asks to run (not done)"
+        self._say(f"the target {verb}: {clean(f'{name} {text}'.strip())}"[:MAX_NOTE])
+        if allowed and session.run_commands is not None:
+            session.run_commands(session, text)
+
+    def _say(self, text: str) -> None:
+        self._session.events.on_print.publish(DebugPrint(f"{text}\n", self._session.current_processor))
+
+    def _exception(self, change: Change) -> tuple[Cause | None, int]:
         session = self._session
         exception = change.exception
         code = exception.code if exception is not None else 0
         if code in BREAKPOINT_CODES:
             hits = session.breakpoints.hits_at(change.program_counter & session.address_mask)
-            return self._hit(hits) if hits else break_cause(session, change)
-        if code in STEP_CODES:
+            if hits:
+                return self._hit(hits), ContinueStatus.DBG_CONTINUE
+            cause = break_cause(session, change)
+            if cause.reason == "bugcheck" or session.break_wanted:
+                return cause, ContinueStatus.DBG_CONTINUE
+        elif code in STEP_CODES:
             hits = session.breakpoints.hits_of(getattr(getattr(change, "report", None), "dr6", 0))
-            return self._hit(hits) if hits else Cause("step")
-        return Cause("exception")
+            if hits or self.stepping:
+                return self._hit(hits) if hits else Cause("step"), ContinueStatus.DBG_CONTINUE
+            cause = Cause("step")
+        else:
+            cause = Cause("exception")
+        return self._filtered(cause, code, first_chance=exception is None or bool(exception.first_chance))
+
+    def _filtered(self, cause: Cause, code: int, *, first_chance: bool) -> tuple[Cause | None, int]:
+        """What the filter of an exception makes of it."""
+        chosen = self._session.filters.of_exception(code)
+        stops = chosen.action == "break" or (chosen.action == "second" and not first_chance)
+        status = chosen.continue_status(ContinueStatus.DBG_CONTINUE)
+        if stops:
+            commands = chosen.commands if first_chance else chosen.second_commands
+            return replace(cause, commands=(commands,) if commands else ()), status
+        if chosen.action != "ignore":
+            chance = "first chance" if first_chance else "!!! second chance !!!"
+            self._say(f"{exception_name(code) or 'Unknown exception'} - code {code:08x} ({chance})")
+        return None, status
 
     def _hit(self, hits: list[Breakpoint]) -> Cause | None:
         """Which of the breakpoints at this place really stop the target."""
@@ -123,7 +162,19 @@ class Decisions:
             session.modules.loaded(path, base, body.size_of_image, body.checksum)
         session.breakpoints.resolve_deferred()
         session.events.on_module.publish(ModuleEvent(path, base, body.size_of_image, unload, body.process_id))
-        if session.event_filters["ud" if unload else "ld"] != "break":
+        return self._module_cause(path, base, body.size_of_image, unload=unload)
+
+    def _module_cause(self, path: str, base: int, size: int, *, unload: bool) -> Cause | None:
+        """Whether the filters want to stop where an image came or went."""
+        filters = self._session.filters
+        chosen = filters["ud" if unload else "ld"]
+        first, self.is_first_load = self.is_first_load and not unload, self.is_first_load and unload
+        if first and filters["iml"].action == "break":
+            chosen = filters["iml"]
+        if not chosen.matches(path) or chosen.action not in ("break", "output"):
             return None
-        reason = "unload" if unload else "load"
-        return Cause(reason, details=load_details(path, base, body.size_of_image, unload=unload))
+        details = load_details(path, base, size, unload=unload)
+        if chosen.action == "output":
+            self._say(details)
+            return None
+        return Cause("unload" if unload else "load", details=details, commands=tuple(filter(None, [chosen.commands])))

@@ -131,8 +131,6 @@ class Execution:
         self, status: int, until: int | Sequence[int] | None, timeout: float | None, *, wait: bool = True
     ) -> Stop | None:
         session = self._session
-        if session.is_running and not session.lost and until is None and not self._commanding:
-            return self._join(timeout, wait=wait)
         session.require_stopped()
         if self._commanding:
             self._resume_with = status
@@ -146,10 +144,8 @@ class Execution:
             return session.stop
         return self._wait(deadline)
 
-    def _join(self, timeout: float | None, *, wait: bool) -> Stop | None:
-        """`g` while the target runs (behind `.reboot`, `g &`): there is nothing to resume, only a stop to wait for."""
-        if not wait:
-            return None
+    def wait_for_stop(self, timeout: float | None) -> Stop | None:
+        """The next stop of a target that runs already (behind `.reboot`, `g &`), or the present one."""
         return self._wait(None if timeout is None else self._session.clock() + timeout)
 
     def _default_status(self, status: int) -> int:
@@ -434,7 +430,7 @@ class Execution:
         return stop
 
     def _run_commands(self, stop: Stop, cause: Cause) -> int | None:
-        """Run the commands of the breakpoints and filters behind a stop; the status to go on with, where one says so."""
+        """Run the commands of the breakpoints and filters behind a stop; the status to go on with, if one says so."""
         session = self._session
         if session.run_commands is None or self._decisions.stepping or self._commanding:
             return None

@@ -37,6 +37,8 @@ class Cause:
     hits: tuple[Breakpoint, ...] = ()
     details: str = ""
     requested: bool = False
+    commands: tuple[str, ...] = ()
+    """Commands of the event filter that stopped the target."""
 
 
 def break_cause(session: Session, change: Change) -> Cause:
