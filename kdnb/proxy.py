@@ -20,6 +20,7 @@ from kdnb.errors import ConnectionStringError, KdnbError, TransportClosed
 from kdnb.protocol.constants import Direction
 from kdnb.protocol.kdnet import parse_key
 from kdnb.transport.faults import FaultRules, FaultyTransport
+from kdnb.transport.line import LineListener
 from kdnb.transport.registry import is_byte_stream, listen, open_transport, parse_spec
 from kdnb.transport.relay import Relay
 from kdnb.transport.signals import closed_by_signals
@@ -36,8 +37,7 @@ ACCEPT_WAIT = 0.25
 COUNT_INTERVAL = 2.0
 """Seconds between two lines of counts, while anything goes by."""
 RETRY_WAIT = 1.0
-"""Seconds before a target that was not there is tried again. Only a client that is always there (a serial line) comes
-back so soon."""
+"""Seconds before a client that is always there (a serial line) is served again: its target may be gone for long."""
 
 
 class Proxy:
@@ -71,6 +71,8 @@ class Proxy:
             if client is not None:
                 with contextlib.closing(client):
                     self._serve(client)
+                if isinstance(self._listener, LineListener):
+                    self._pause()
 
     def close(self) -> None:
         """Make `run` return soon; what was passed on by then is recorded."""
@@ -90,7 +92,6 @@ class Proxy:
             target = self._open_target()
         except KdnbError as error:
             self._tell_failure(str(error))
-            self._wait(RETRY_WAIT)
             return
         self._last_failure = ""
         with contextlib.closing(target):
@@ -101,8 +102,8 @@ class Proxy:
             self._converse(client, target)
 
     def _tell_failure(self, text: str) -> None:
-        if text != self._last_failure:  # a line that is tried again and again says so once
-            self._tell(text)
+        if text != self._last_failure or not isinstance(self._listener, LineListener):
+            self._tell(text)  # for a line, which is tried again and again, only once
         self._last_failure = text
 
     def _converse(self, client: Transport, target: Transport) -> None:
@@ -165,9 +166,11 @@ class Proxy:
             counts.feed(*chunks.popleft())
         return anything
 
-    def _wait(self, seconds: float) -> None:
+    def _pause(self) -> None:
+        self._endings = SimpleQueue()  # what the last conversation left there ends no pause
         with contextlib.suppress(Empty):
-            self._endings.get(timeout=seconds)
+            if not self._closing:
+                self._endings.get(timeout=RETRY_WAIT)
 
 
 def run_proxy(

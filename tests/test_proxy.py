@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kdnb.capture.open import open_capture
+from kdnb.capture.packet_file import read_frames
 from kdnb.capture.pcapng import TARGET_PORT
 from kdnb.capture.recorder import Recorder
 from kdnb.cli import main
@@ -22,7 +26,7 @@ from kdnb.protocol.constants import Direction
 from kdnb.protocol.kdnet import parse_key
 from kdnb.proxy import Proxy, run_proxy
 from kdnb.transport.memory import memory_pair
-from kdnb.transport.registry import listen
+from kdnb.transport.registry import listen, open_transport
 from tests.end_to_end.test_simulate_kdnet import KEY, free_port
 
 if TYPE_CHECKING:
@@ -214,8 +218,6 @@ def test_a_target_that_is_not_there_is_one_line_and_the_client_is_let_go(tmp_pat
     listener = listen("tcp:127.0.0.1:0")
     nowhere = listener.address
     listener.close()
-    from kdnb.transport.registry import open_transport
-
     with (
         proxying(tmp_path / "x.pcapng", lambda: open_transport(nowhere)) as (address, told),
         connect(address) as client,
@@ -223,6 +225,74 @@ def test_a_target_that_is_not_there_is_one_line_and_the_client_is_let_go(tmp_pat
         assert read_to_end(client) == b""
     assert len(told) == 1
     assert told[0].startswith("can't connect")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no terminals")
+def test_a_serial_line_on_each_side_is_served_again_when_its_target_comes_back(tmp_path: Path) -> None:
+    """Terminal pairs in place of the cables; the target's end is pulled and put back."""
+
+    import tty
+
+    def cable() -> tuple[int, str]:
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        name = os.ttyname(slave)
+        kept.append(slave)
+        return master, name
+
+    def read(master: int, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            assert select.select([master], [], [], PATIENCE)[0], "nothing came"
+            data += os.read(master, size)
+        return data
+
+    def wait_for_conversation() -> None:
+        """A port that is opened forgets what came before."""
+        while not told.get(timeout=PATIENCE).startswith("a client is there"):
+            pass
+
+    kept: list[int] = []
+    client, client_name = cable()
+    target, target_name = cable()
+    told: SimpleQueue[str] = SimpleQueue()
+    targets = [target_name]
+    recorder = Recorder(tmp_path / "line.pcapng")
+    listener = listen(f"com:port={client_name}")
+    proxy = Proxy(listener, lambda: open_transport(f"com:port={targets[-1]}"), recorder, tell=told.put)
+    thread = threading.Thread(target=proxy.run, daemon=True)
+    thread.start()
+    wait_for_conversation()
+    os.write(client, b"b")
+    assert read(target, 1) == b"b"
+    os.write(target, bytes(range(256)))
+    assert read(client, 256) == bytes(range(256))
+    again, again_name = cable()
+    targets.append(again_name)
+    os.close(kept[1])
+    os.close(target)
+    wait_for_conversation()
+    os.write(again, b"back")
+    assert read(client, 4) == b"back"
+    proxy.close()
+    thread.join(PATIENCE)
+    listener.close()
+    recorder.close()
+    assert len(conversations_of(recorder.path)) == 2
+    for descriptor in (client, again, kept[0], kept[2]):
+        os.close(descriptor)
+
+
+def conversations_of(path: Path) -> dict[int, bytes]:
+    """What each conversation of a recording holds, by the client's port; packets or not."""
+    problems: list[str] = []
+    found: dict[int, bytes] = {}
+    for frame in read_frames(path.read_bytes(), problems):
+        ports = [int.from_bytes(frame.data[at : at + 2], "big") for at in (20, 22)]
+        port = next(port for port in ports if port != TARGET_PORT)
+        found[port] = found.get(port, b"") + frame.data[40:]
+    assert problems == []
+    return found
 
 
 @pytest.mark.parametrize(
