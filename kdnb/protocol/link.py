@@ -227,7 +227,7 @@ class Link:
         sessions = codec.sessions
         body = codec.receive(datagram)
         self._output += codec.datagrams_to_send()
-        self.statistics.rejected = codec.rejected
+        self.statistics.rejected, self.statistics.forged = codec.rejected, codec.forged
         self.statistics.sessions = codec.sessions
         if codec.key_is_wrong and not self._key_complained:
             self._key_complained = True

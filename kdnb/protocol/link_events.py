@@ -147,10 +147,12 @@ class LinkStatistics:
     """Bytes outside packets."""
     sessions: int = 0
     """KDNET: data keys taken into use."""
+    forged: int = 0
+    """KDNET: datagrams whose tag is wrong (damage, forgery, another key); part of `rejected`."""
     rejected: int = 0
     """KDNET: datagrams that didn't authenticate, were replayed, or were none of KDNET's."""
 
     @property
     def troubles(self) -> int:
         """Everything that had to be repaired so far: a measure of how bad the line is."""
-        return self.retransmitted + self.damaged + self.resends_asked + self.rejected + self.failures
+        return self.retransmitted + self.damaged + self.resends_asked + self.forged + self.failures

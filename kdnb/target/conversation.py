@@ -102,6 +102,9 @@ class Conversation:
         self._lost = ""
         self._unconfirmed = 0
         """Requests sent whose acknowledgement has not been reported."""
+        self._last_packet: PacketReceived | None = None
+        self._maybe_again: PacketReceived | None = None
+        """What came last before a RESET: where its ACK was lost the target says it once more, under a new id."""
 
     # --- connecting -----------------------------------------------------------------------------
 
@@ -139,7 +142,7 @@ class Conversation:
         self._pump = self._open_pump()
         self._lost = ""
         self._events.clear()
-        self._stop_key = None
+        self._stop_key = self._last_packet = self._maybe_again = None
         self._out_of_step = False
         self._unconfirmed = 0
 
@@ -261,6 +264,7 @@ class Conversation:
         except TransportClosed as error:
             self._lose(error.message)
         self._unconfirmed = 0
+        self._maybe_again = self._last_packet
 
     def _send(self, message: Message) -> bool:
         """False where the link had failed meanwhile: nothing was sent."""
@@ -351,6 +355,10 @@ class Conversation:
             self._lose(error.message)
             return None
         match event:
+            case PacketReceived():
+                again, self._maybe_again, self._last_packet = self._maybe_again, None, event
+                if again is not None and _is_same_print(again, event):
+                    return None
             case PacketSent(_, PacketType.STATE_MANIPULATE):
                 self._unconfirmed = max(self._unconfirmed - 1, 0)
             case LinkFailed():
@@ -412,6 +420,12 @@ class Conversation:
 def failed(status: int) -> bool:
     """NT_SUCCESS turned round: warnings and errors have the top bit."""
     return bool(status & 0x80000000)
+
+
+def _is_same_print(first: PacketReceived, second: PacketReceived) -> bool:
+    if (first.packet_type, first.payload) != (second.packet_type, second.payload):
+        return False
+    return isinstance(decode(second.packet_type, second.payload, Direction.TO_HOST), DebugPrint)
 
 
 def _answers(reply: Manipulate, request: Manipulate) -> bool:

@@ -22,7 +22,8 @@ PACKETS = 250
 @pytest.mark.parametrize("rules", SERIAL)
 def test_a_bad_serial_line_gives_right_bytes_or_an_error(rules):
     outcome = run(rules, network=False, packets=PACKETS)
-    assert (outcome.wrong, outcome.twice, outcome.lost) == (0, 0, 0)
+    assert (outcome.twice, outcome.lost) == (0, 0)
+    assert outcome.wrong <= (1 if rules.startswith("flip") else 0)  # two flips that cancel out: no check sees them
     assert outcome.failed <= 1
     assert outcome.longest < WAIT_LIMIT
     assert outcome.largest == 3944
@@ -122,3 +123,9 @@ def test_a_cable_that_stays_cut_is_an_error_within_the_limit_and_the_session_goe
     events = [target.wait(0.0) for _ in range(10)]
     assert not any(isinstance(event, LinkLost) for event in events)
     assert sum(isinstance(event, StateChanged) for event in events) == 1  # the announcement after RESET is no new stop
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_prints_come_once_where_every_fifth_packet_is_damaged(seed):
+    outcome = run("damage=0.2", network=False, packets=400, seed=seed)
+    assert outcome.twice == outcome.wrong == 0
