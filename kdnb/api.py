@@ -16,6 +16,7 @@ from kdnb.capture.open import Capture, open_capture
 from kdnb.commands.run import Runner, run_breakpoint_commands
 from kdnb.debugger.engine import Engine, clock
 from kdnb.debugger.line import Line
+from kdnb.debugger.process_views import ProcessesView, ThreadsView
 from kdnb.debugger.session import Session
 from kdnb.debugger.typed_views import TypesView, list_at, struct_at
 from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
@@ -146,6 +147,8 @@ class Debugger:
         self.symbols = SymbolsView(self._engine)
         self.types = TypesView(self._engine)
         self.breakpoints = BreakpointsView(self._engine)
+        self.processes = ProcessesView(self._engine)
+        self.threads = ThreadsView(self._engine)
         self.read = self._memory.read
         self.read_u8 = self._memory.read_u8
         self.read_u16 = self._memory.read_u16

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.modules import clean
 from kdnb.errors import UnsupportedError
 from kdnb.protocol.constants import MachineType
 from kdnb.symbols.types import StructType
@@ -23,6 +24,8 @@ __all__ = ["Layout", "Record", "Records"]
 
 MAX_RECORD = 0x2000
 """No kernel struct that is read here is longer; a PDB may claim anything."""
+MAX_TEXT = 2048
+"""Bytes of a name."""
 
 _KNOWN_BUILDS = range(19041, 22632)
 """x64 builds to which `_X64` applies: Windows 10 2004 to Windows 11 23H2, by their public PDBs. The simulated machine
@@ -63,7 +66,9 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "Type": (0, 2), "Size": (2, 2), "ReferenceCount": (4, 4), "DriverObject": (8, 8), "NextDevice": (0x10, 8),
         "AttachedDevice": (0x18, 8), "CurrentIrp": (0x20, 8), "Flags": (0x30, 4), "Characteristics": (0x34, 4),
         "Vpb": (0x38, 8), "DeviceExtension": (0x40, 8), "DeviceType": (0x48, 4), "StackSize": (0x4C, 1),
+        "DeviceObjectExtension": (0x138, 8),
     },
+    "_DEVOBJ_EXTENSION": {"ExtensionFlags": (0x20, 4), "DeviceNode": (0x28, 8), "AttachedTo": (0x30, 8)},
     "_KWAIT_BLOCK": {"Object": (0x20, 8)},
 }  # fmt: skip
 
@@ -162,6 +167,13 @@ class Records:
         memory = self._session.memory
         data = memory.read_available(address, layout.size)
         return Record(layout, address & self._session.address_mask, data or memory.read(address, 1))
+
+    def string(self, record: Record, path: str) -> str:
+        """The text of a UNICODE_STRING in a struct, without control characters; empty where it can't be read."""
+        data, size = record.bytes(path), self._session.pointer_size
+        length, buffer = int.from_bytes(data[:2], "little"), int.from_bytes(data[size : 2 * size], "little")
+        text = self._session.memory.read_available(buffer, min(length, MAX_TEXT)) if buffer and length else b""
+        return clean(text[: len(text) & ~1].decode("utf-16-le", "replace"))
 
     def _types(self) -> TypeTable | None:
         kernel = self._session.modules.kernel

@@ -180,8 +180,10 @@ class Processes:
     def teb(self) -> int:
         return self._session.memory.read_pointer(self.current_thread() + self._field("offset_kthread_teb"))
 
-    def peb(self) -> int:
-        return self._session.memory.read_pointer(self.current() + self._field("offset_eprocess_peb"))
+    def peb(self, process: int | None = None) -> int:
+        """PEB of a process, the current one without an address; 0 where it has none."""
+        start = self.current() if process is None else process
+        return self._session.memory.read_pointer(start + self._field("offset_eprocess_peb"))
 
     def directory_table_base(self, process: int) -> int:
         """Physical address of a process's page tables."""

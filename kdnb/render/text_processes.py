@@ -104,7 +104,7 @@ def _thread(value: ThreadInfo) -> Iterator[str]:
     )
     for waited in value.wait_objects:
         yield f"    {_wide(waited.address, size)}  {waited.kind}"
-    if not value.flags & 6:
+    if value.flags & 6 != 6:
         return
     yield "Not impersonating"
     yield f"Owning Process            {_wide(value.process, size)}       Image:         {value.image}"
