@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.commands.memory_display import display_pointers
+from kdnb.debugger.locals import parameters
 from kdnb.debugger.register_names import program_counter, stack_pointer
 from kdnb.debugger.scope import RegisterContext
 from kdnb.debugger.stacks import walk
@@ -30,11 +31,11 @@ MOST_FRAMES = 0xFFFF
     syntax="k[b|c|p|P|v][n][f][L] [FrameCount]\nk[...] = StackPtr InstructionPtr [FrameCount]   (x64)\n"
     "k[...] = BasePtr [StackPtr InstructionPtr] [FrameCount]   (x86)",
     details="b adds four words of the home space (x64: seldom the true arguments) or three stack words (x86), v "
-    "adds trap frames, n frame numbers, f the size of each frame, c names only, L hides source lines; p and P do "
-    "nothing, since parameters need private symbols. The count is in the radix (hex). After .trap, .cxr or .frame /c "
-    "the stack begins there. The = forms begin at registers of your choice. A frame behind a WARNING line that speaks "
-    "of a scan of the stack is a guess.",
-    examples=("k", "kb", "kn 2", "kv", "kf", "kc", "kL 5", "k = @rsp @rip 2"),
+    "adds trap frames, n frame numbers, f the size of each frame, c names only, L hides source lines; p shows typed "
+    "parameters where the PDB has private symbols, P one in a line. The count is in the radix (hex). After .trap, .cxr "
+    "or .frame /c the stack begins there. The = forms begin at registers of your choice. A frame behind a WARNING line "
+    "that speaks of a scan of the stack is a guess.",
+    examples=("k", "kb", "kn 2", "kv", "kf", "kc", "kL 5", "kp 3", "k = @rsp @rip 2"),
     suffix="[bcpPvnfLM]*",
 )
 def show_stack(session: Session, arguments: Arguments) -> Result:
@@ -45,7 +46,10 @@ def show_stack(session: Session, arguments: Arguments) -> Result:
         raise ExpressionError(f"Range error in 'k {arguments.text[:60]}'", "give 1 to ffff frames")
     stack = walk(session, count + 1, registers)  # the words of a frame's home space lie in its caller's
     note = "" if len(stack.frames) >= count else stack.note
-    return replace(stack, frames=stack.frames[:count], columns="k" + arguments.suffix, note=note)
+    frames = stack.frames[:count]
+    if "p" in arguments.suffix.lower():
+        frames = tuple(replace(frame, parameters=parameters(session, stack, frame)) for frame in frames)
+    return replace(stack, frames=frames, columns="k" + arguments.suffix, note=note)
 
 
 def _start(session: Session, arguments: Arguments) -> dict[str, int]:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kdnb.debugger.session import Session
-    from kdnb.results.stack import Frame
+    from kdnb.results.stack import Frame, Stack
     from kdnb.symbols.locals import LocalVariable, Place
     from kdnb.symbols.types import FieldType, TypeTable
 
-__all__ = ["local_variables"]
+__all__ = ["local_variables", "parameters"]
 
 NO_LOCALS = "Unable to enumerate locals, HRESULT 0x80004005"
 _PRESERVED = {
@@ -39,22 +39,31 @@ def local_variables(session: Session) -> LocalList:
     if len(stack.frames) <= session.scope.frame:
         raise UsageError("the chosen frame is gone", ".frame 0 chooses the innermost")
     frame = stack.frames[session.scope.frame]
+    found = _variables(session, stack, frame)
+    if found is None:
+        raise UsageError(NO_LOCALS, "private symbols (symbols.pri) are required for locals")
+    return LocalList(found, frame.symbol, session.pointer_size)
+
+
+def parameters(session: Session, stack: Stack, frame: Frame) -> tuple[Local, ...]:
+    """The parameters of a frame (`kp`); none where the PDB has none."""
+    return tuple(variable for variable in _variables(session, stack, frame) or () if variable.is_parameter)
+
+
+def _variables(session: Session, stack: Stack, frame: Frame) -> tuple[Local, ...] | None:
     # A return address may lie behind the function's last call, in another one.
     exact = frame.number == 0 or stack.frames[frame.number - 1].trap_frame is not None
     address = frame.instruction_pointer - (0 if exact else 1)
     module = session.modules.find(address)
     pdb = module.pdb if module is not None else None
-    found, types = None, None
+    if module is None or pdb is None:
+        return None
     try:
-        if module is not None and pdb is not None:
-            found = pdb.locals_at(address - module.base, lambda bits: frame_register(session.machine, bits))
-            types = pdb.types
+        found = pdb.locals_at(address - module.base, lambda bits: frame_register(session.machine, bits))
+        reader = _Reader(session, frame, pdb.types)
     except SymbolFileError:
-        found = None
-    if found is None or types is None:
-        raise UsageError(NO_LOCALS, "private symbols (symbols.pri) are required for locals")
-    reader = _Reader(session, frame, types)
-    return LocalList(tuple(reader.local(variable) for variable in found), frame.symbol, session.pointer_size)
+        return None
+    return None if found is None else tuple(reader.local(variable) for variable in found)
 
 
 class _Reader:

@@ -51,7 +51,7 @@ def _header(size: int, options: str, with_arguments: bool, numbered: bool) -> st
 
 def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arguments: bool, numbered: bool) -> str:
     start = f"{frame.number:02x} " if numbered else ""
-    site = printable(frame.symbol)
+    site = _with_parameters(frame, one_in_a_line="P" in options)
     if "v" in options:
         trap = f"TrapFrame @ {format_address(frame.trap_frame, size)}" if frame.trap_frame is not None else ""
         notes = " ".join(note for note in (printable(frame.frame_summary), trap) if note)
@@ -72,6 +72,16 @@ def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arg
     if size == 4:
         return f"{start} {arguments:<{_ARGUMENTS_WIDTH[4]}} {site}"
     return f"{start} : {arguments:<{_ARGUMENTS_WIDTH[8]}} : {site}"
+
+
+def _with_parameters(frame: Frame, *, one_in_a_line: bool) -> str:
+    """`nt!f(Uint4B n = 5)+0x12`; the symbol alone without parameters."""
+    if not frame.parameters:
+        return printable(frame.symbol)
+    name, plus, displacement = frame.symbol.partition("+")
+    words = [f"{p.type} {p.name} = {p.value}" for p in frame.parameters]
+    inside = ",\n\t\t\t".join(["", *words])[1:] if one_in_a_line else ", ".join(words)
+    return f"{printable(name)}({printable(inside)}){plus}{displacement}"
 
 
 @lines.register(Frame)

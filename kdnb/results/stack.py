@@ -10,6 +10,7 @@ from kdnb.results.base import Result, TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kdnb.results.locals import Local
     from kdnb.results.registers import RegisterSet
 
 __all__ = ["Frame", "FrameRegisters", "Stack"]
@@ -40,6 +41,8 @@ class Frame(Result):
     """Line shown before this frame: why the following frames may be wrong."""
     is_guess: bool = False
     """Found by looking through the stack for return addresses, since nothing said where the caller is."""
+    parameters: tuple[Local, ...] = ()
+    """Typed parameters, where they were asked for (`kp`) and the PDB has them."""
     function_entry: tuple[int, int, int] | None = None
     """RUNTIME_FUNCTION as addresses: begin, end, unwind info."""
 

@@ -58,3 +58,21 @@ def test_one_frame(session: Session) -> None:
 
 def test_the_words_on_the_stack(session: Session) -> None:
     assert "nt!KeClockInterruptNotify+" in to_text(execute(session, "kd 1")[0])
+
+
+def test_kp_shows_typed_parameters(session: Session) -> None:
+    execute(session, "g nt!KeClockInterruptNotify")
+    (stack,) = execute(session, "kp 2")
+    assert isinstance(stack, Stack)
+    (parameter,) = stack[0].parameters
+    assert (parameter.name, parameter.place) == ("TrapFrame", "@rcx")
+    assert "nt!KeClockInterruptNotify(Ptr64 _KTRAP_FRAME TrapFrame = 0x" in to_text(stack)
+    assert "nt!KeClockInterruptNotify(\n\t\t\tPtr64 _KTRAP_FRAME TrapFrame = 0x" in to_text(execute(session, "kP 1")[0])
+
+
+def test_source_lines_are_shown_unless_hidden(session: Session) -> None:
+    (stack,) = execute(session, "k 1")
+    assert isinstance(stack, Stack)
+    assert stack[0].source.startswith("ke.c @ ")
+    assert f"[{stack[0].source}]" in to_text(stack)
+    assert "[ke.c @" not in to_text(execute(session, "kL 1")[0])
