@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from kdnb.errors import LinkError
 from kdnb.protocol import codec
-from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType
+from kdnb.protocol.constants import Api, ContinueStatus, Direction
 from kdnb.protocol.context.amd64 import AMD64Context, AMD64SpecialRegisters
 from kdnb.protocol.link import Link, PacketReceived, Role
 from kdnb.protocol.messages.breakpoints import BreakpointBody
 from kdnb.protocol.messages.debug_io import DebugPrint
-from kdnb.protocol.messages.execution import Continue2Amd64, EmptyBody
+from kdnb.protocol.messages.execution import EmptyBody
 from kdnb.protocol.messages.get_context import ContextBody
-from kdnb.protocol.messages.manipulate import Manipulate
+from kdnb.protocol.messages.manipulate import Manipulate, continue2_type
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.state_change import StateChange64
+from kdnb.simulator.architecture import AMD64, Architecture
 from kdnb.simulator.machine import Machine
 from kdnb.simulator.stub import Stub
 
@@ -53,10 +54,12 @@ class Observer(Protocol):
 
 
 class ScriptedHost:
-    """The debugger's end of the line to a machine of its own."""
+    """The debugger's end of the line to a machine of its own. What says registers by name is for amd64."""
 
-    def __init__(self, scenario: str = "idle", observer: Observer | None = None) -> None:
-        self.machine = Machine(scenario)
+    def __init__(
+        self, scenario: str = "idle", observer: Observer | None = None, architecture: Architecture = AMD64
+    ) -> None:
+        self.machine = Machine(scenario, architecture)
         self.machine.boot()
         self.stub = Stub(self.machine, Link(Role.TARGET))
         self.link = Link(Role.HOST)
@@ -66,6 +69,7 @@ class ScriptedHost:
         self.events: list[LinkEvent] = []
         """What else the link said: resets, restarts, failures."""
         self._observer = observer
+        self._machine_type = architecture.machine
 
     # --- time ----------------------------------------------------------------------------------------
 
@@ -77,7 +81,7 @@ class ScriptedHost:
         came = self._carry(Direction.TO_HOST, self.stub.data_to_send())
         while (event := self.link.next_event()) is not None:
             if isinstance(event, PacketReceived):
-                self._take(codec.decode(event.packet_type, event.payload, Direction.TO_HOST, MachineType.AMD64))
+                self._take(codec.decode(event.packet_type, event.payload, Direction.TO_HOST, self._machine_type))
             else:
                 self.events.append(event)
         if not (sent or came or self.stub.is_running):
@@ -96,6 +100,8 @@ class ScriptedHost:
     def _take(self, message: Message) -> None:
         if isinstance(message, DebugPrint):
             self.prints.append(message.text)
+        elif isinstance(message, FileIo):
+            self.send(replace(message, status=Status.NO_SUCH_FILE.value))
         else:
             self.messages.append(message)
 
@@ -160,7 +166,8 @@ class ScriptedHost:
         self, status: int = ContinueStatus.DBG_CONTINUE, *, trace: bool = False, dr7: int = NO_HARDWARE_BREAKPOINTS
     ) -> None:
         """Continue2; nothing is waited for."""
-        self.send(Manipulate(Api.Continue2.value, Continue2Amd64(int(status), int(trace), dr7, 1)))
+        form: Any = continue2_type(self._machine_type)
+        self.send(Manipulate(Api.Continue2.value, form(int(status), int(trace), dr7, 1)))
 
     def go(self, processor: int = 0, *, trace: bool = False, dr7: int = NO_HARDWARE_BREAKPOINTS) -> None:
         """Continue, past the int3 that is compiled into the code if that is where the processor stands."""

@@ -24,11 +24,13 @@ from kdnb.protocol.link import (
     ResendRequested,
 )
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPromptReply
+from kdnb.protocol.messages.file_io import FileIo
 from kdnb.protocol.messages.manipulate import Manipulate
 from kdnb.simulator.events import LoadSymbols, Print, Prompt, Rebooted, Shutdown, Trap
 from kdnb.simulator.stub_announce import debug_print, debug_prompt, state_change
 from kdnb.simulator.stub_apis import carry_out
 from kdnb.simulator.stub_breakpoints import BreakpointTable
+from kdnb.simulator.stub_files import FilePull, is_pulled
 from kdnb.simulator.stub_halt import Effect, Halt, Outcome, Resume, Switch
 from kdnb.simulator.stub_polls import BREAK_IN, Polls, packet_ends
 
@@ -52,6 +54,8 @@ class Phase(Enum):
     RUNNING = auto()
     PRINTING = auto()
     PROMPTING = auto()
+    PULLING = auto()
+    """A driver's file is asked for at the debugger."""
     STOPPED = auto()
 
 
@@ -59,6 +63,7 @@ _WANTED: dict[Phase, frozenset[int]] = {
     Phase.RUNNING: frozenset(),
     Phase.PRINTING: frozenset(),
     Phase.PROMPTING: frozenset({PacketType.DEBUG_IO}),
+    Phase.PULLING: frozenset({PacketType.FILE_IO}),
     Phase.STOPPED: frozenset({PacketType.STATE_MANIPULATE}),
 }
 
@@ -78,6 +83,9 @@ class Stub:
         self._halt: Halt | None = None
         self._event: Trap | LoadSymbols | Prompt | None = None
         self._announcement: Message | None = None
+        self._file: FilePull | None = None
+        self.pulled: dict[bytes, bytes] = {}
+        """Path -> what the debugger gave for it; empty where it refused."""
         self._announcing = False
         self._in_flight = False
 
@@ -181,7 +189,10 @@ class Stub:
             case Trap():
                 self._stop(event, event.processor, now)
             case LoadSymbols() if self._link is not None and self.debugger_present:
-                self._stop(event, event.processor, now)
+                if self.machine.scenario == "boot" and is_pulled(event):
+                    self._pull(event, now)
+                else:
+                    self._stop(event, event.processor, now)
             case LoadSymbols():
                 self.machine.resume(ContinueStatus.DBG_CONTINUE, False, None)
             case Print() if self._link is not None and self.debugger_present:
@@ -192,6 +203,24 @@ class Stub:
                 self._start_anew()
             case Shutdown():
                 self.shut_down = True
+
+    def _pull(self, event: LoadSymbols, now: float) -> None:
+        """Ask for a driver's file; its load is announced when the file is closed or refused."""
+        self._halt = Halt(self.machine, self._breakpoints, event.processor)
+        network = self._link is not None and self._link.is_kdnet
+        self._file = FilePull(event.path, KDNET_READ) if network else FilePull(event.path)
+        assert self._file.request is not None
+        self._hold(Phase.PULLING, event, self._file.request, now)
+
+    def _pulled(self, pull: FilePull, reply: FileIo, now: float) -> None:
+        request, event = pull.take(reply), self._event
+        if request is not None:
+            self._announcement = request
+            self._announce(now)
+        elif isinstance(event, LoadSymbols):
+            self.pulled[event.path] = pull.content
+            self._file = None
+            self._stop(event, event.processor, now)
 
     def _stop(self, event: Trap | LoadSymbols, processor: int, now: float) -> None:
         """Hold the machine and announce why, from `processor`."""
@@ -215,7 +244,7 @@ class Stub:
             self._link.polling = self._link.is_kdnet and phase is Phase.RUNNING
 
     def _run_on(self, status: int, trace: bool = False, dr7: int | None = None) -> None:
-        self._event = self._announcement = None
+        self._event = self._announcement = self._file = None
         if self._halt is not None:
             self._breakpoints.insert_owed(self._halt.processor)
             self.machine.resume(status, trace, dr7, self._halt.processor)
@@ -225,7 +254,7 @@ class Stub:
     def _start_anew(self) -> None:
         """After a reset nothing of the old machine counts, and ids are those of a boot (1.4)."""
         self._breakpoints.forget()
-        self._halt = self._event = self._announcement = None
+        self._halt = self._event = self._announcement = self._file = None
         self._in_flight = False
         self.debugger_present = True
         if self._link is not None:
@@ -288,7 +317,9 @@ class Stub:
 
     def _received(self, packet_type: int, payload: bytes, now: float) -> None:
         message = codec.decode(packet_type, payload, Direction.TO_TARGET, self.machine.architecture.machine)
-        if self._halt is not None and isinstance(message, Manipulate):
+        if self._file is not None and isinstance(message, FileIo):
+            self._pulled(self._file, message, now)
+        elif self._halt is not None and isinstance(message, Manipulate):
             self._follow(carry_out(self._halt, message), now)
         elif isinstance(self._event, Prompt) and isinstance(message, DebugPromptReply):
             prompt = self._event

@@ -22,7 +22,7 @@ from kdnb.simulator.stub import Phase, Stub
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kdnb.simulator.architecture import AMD64
+from kdnb.simulator.architecture import AMD64
 from kdnb.simulator.events import MachineEvent
 
 SIZE = 0x200000

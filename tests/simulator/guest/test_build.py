@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
+from kdnb.simulator.architecture import AMD64, X86
 from kdnb.simulator.guest import build
-from kdnb.simulator.loader import guest_exports, guest_files
+from kdnb.simulator.loader import GuestFile, guest_exports, guest_files
 from kdnb.symbols.pdb import PdbFile
 from kdnb.symbols.pe import PeImage
 
@@ -40,20 +41,28 @@ def test_the_kernel_has_the_names_that_debuggers_look_for() -> None:
     assert {"DbgPrint", "KeBugCheckEx", "NtCreateFile", "PsLoadedModuleList", "NtBuildNumber"} <= guest_exports().keys()
 
 
-@pytest.mark.parametrize("file", guest_files(), ids=lambda file: file.name)
-def test_each_image_names_its_pdb_and_has_unwind_data(file: object) -> None:
-    assert isinstance(file, type(guest_files()[0]))
+def test_the_x86_kernel_exports_the_same_names_without_decoration() -> None:
+    assert guest_exports(X86).keys() == guest_exports(AMD64).keys()
+    publics = {symbol.name for symbol in PdbFile.open(guest_files(X86)[0].pdb).publics()}
+    assert {"_NtCreateFile@44", "_DbgPrint", "_KiSystemService", "_PsLoadedModuleList"} <= publics
+
+
+@pytest.mark.parametrize("file", [*guest_files(AMD64), *guest_files(X86)], ids=lambda file: file.name)
+def test_each_image_names_its_pdb_and_has_unwind_data(file: GuestFile) -> None:
     image, pdb = PeImage.from_file(file.image), PdbFile.open(file.pdb)
 
     assert image.codeview is not None
     assert image.codeview.pdb_name == file.pdb_name, "a path of the machine that built it must not be in it"
     assert (image.codeview.guid, image.codeview.age) == (pdb.guid, pdb.age)
     assert image.checksum
-    assert image.function_table.lookup(image.entry_point) is not None
+    if image.machine == AMD64.machine:
+        assert image.function_table.lookup(image.entry_point) is not None
+    else:
+        assert pdb.frame_table.lookup(image.entry_point) is not None
 
 
 def test_no_path_of_the_building_machine_is_in_a_pdb() -> None:
-    for file in guest_files():
+    for file in (*guest_files(AMD64), *guest_files(X86)):
         assert b"/tmp/" not in file.pdb
         assert b"/home/" not in file.pdb
         assert b"/work/" not in file.pdb

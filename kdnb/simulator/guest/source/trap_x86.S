@@ -327,15 +327,17 @@ FUNCTION _KiSystemService, 8
     shr ecx, 2
     rep movsd
     call ebx
+    .globl _KiSystemServicePostCall
+_KiSystemServicePostCall:
+    mov [ebp + 0x44], eax
     .globl _KiServiceExit
 _KiServiceExit:
-    mov [ebp + 0x44], eax
     cli
     mov ebx, fs:[0x124]
     mov dword ptr [ebx + 0x70], 0
     jmp _KiExceptionExit
 3:  mov eax, 0xC000001C
-    jmp _KiServiceExit
+    jmp _KiSystemServicePostCall
 END_FUNCTION _KiSystemService
 
 # Target of sysenter: builds the frame that an int 2e would have pushed. No code of this system runs in user mode.
