@@ -22,8 +22,7 @@ from kdnb.simulator.stub import Phase, Stub
 if TYPE_CHECKING:
     from pathlib import Path
 
-from kdnb.simulator.architecture import AMD64
-from kdnb.simulator.events import MachineEvent
+    from kdnb.simulator.events import MachineEvent
 
 SIZE = 0x200000
 BASE = 0xFFFFF80000200000
@@ -43,7 +42,7 @@ class FakeMachine:
     def __init__(self, *events: MachineEvent) -> None:
         self.events = deque(events)
         self.processors = [0, 1]
-        self.architecture = AMD64
+        self.architecture, self.scenario = AMD64, "idle"
         self.memory = bytearray(SIZE)
         self.contexts = [
             AMD64Context(rip=PC, efl=0x246, cs=0x10, ds=0x2B, es=0x2B, fs=0x53).encode() for _ in self.processors
