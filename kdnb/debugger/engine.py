@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdnb.debugger.session import Session
+    from kdnb.errors import KdnbError
 
 __all__ = ["Engine", "clock"]
 
@@ -34,13 +35,14 @@ clock = time.monotonic
 class _Job:
     """A call that somebody waits for."""
 
-    __slots__ = ("arguments", "done", "error", "function", "keywords", "result")
+    __slots__ = ("_running", "arguments", "error", "function", "keywords", "result")
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         self.function = function
         self.arguments = arguments
         self.keywords = keywords
-        self.done = threading.Event()
+        self._running = threading.Lock()  # the cheapest thing to wait for, and each call waits
+        self._running.acquire()
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -49,7 +51,19 @@ class _Job:
             self.result = self.function(*self.arguments, **self.keywords)
         except BaseException as error:  # handed to the caller, whatever it is
             self.error = error
-        self.done.set()
+        self._running.release()
+
+    def refuse(self, error: KdnbError) -> None:
+        """The job will not run."""
+        self.error = error
+        self._running.release()
+
+    def wait(self, timeout: float) -> bool:
+        """True once it has ended."""
+        ended = self._running.acquire(timeout=timeout)
+        if ended:
+            self._running.release()
+        return ended
 
 
 class Engine:
@@ -81,7 +95,7 @@ class Engine:
                 if not submitted:
                     submitted = True
                     self._submit(job)
-                while not job.done.wait(CALLER_SLICE):
+                while not job.wait(CALLER_SLICE):
                     if not self._thread.is_alive():
                         raise UsageError("the session is closed", "connect again")
                 break
@@ -143,8 +157,7 @@ class Engine:
         if job is None:
             return True
         if refuse:
-            job.error = UsageError("the session is closed", "connect again")
-            job.done.set()
+            job.refuse(UsageError("the session is closed", "connect again"))
             return True
         self._depth += 1
         try:

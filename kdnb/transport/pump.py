@@ -1,16 +1,17 @@
 """The pump: joins one transport to one link. The only place where the protocol meets a thread and a clock.
 
-One thread reads. Whoever sends writes at once from its own thread, under the same lock, so a request costs no thread
-switch on its way out; what comes in is decoded and acknowledged by the reading thread and handed over by a queue.
+Who sends writes at once, and who waits for an event reads the line meanwhile, each from its own thread: a request and
+its reply cost no thread switch. While nobody waits, the pump's own thread stands in, so that what comes is acknowledged
+and repeated in time.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from kdnb.errors import KdnbError, TransportClosed
@@ -26,8 +27,11 @@ __all__ = ["Observer", "Pump"]
 Observer = Callable[[Direction, bytes, int], None]
 
 READ_WAIT = 0.5
-"""The longest single wait of the reading thread, in seconds. Shorter than the link's first timeout after a send, so a
-sender need not wake the thread to have its timer noticed."""
+"""The longest single wait on the line, in seconds. Shorter than the link's first timeout after a send, so a sender need
+not wake the reader to have its timer noticed."""
+STAND_IN_AFTER = 0.2
+"""Seconds without anybody in `next_event` after which the pump's own thread reads: well below the second after which a
+target repeats what is not acknowledged."""
 JOIN_TIMEOUT = 5.0
 
 
@@ -46,10 +50,12 @@ class Pump:
         self._written = Direction.TO_TARGET if outward else Direction.TO_HOST
         self._read = Direction.TO_HOST if outward else Direction.TO_TARGET
         self._lock = threading.Lock()
-        self._events: SimpleQueue[LinkEvent | None] = SimpleQueue()
+        self._reading = threading.Lock()  # held by the one thread that waits on the line
+        self._events: deque[LinkEvent | None] = deque()
         self._error: KdnbError | None = None
-        self._closing = False
-        self._reader_returns = 0.0  # when the reading thread will look at the clock again
+        self._over = threading.Event()
+        self._attended_until = 0.0  # till then somebody waits in `next_event`, or may be back soon
+        self._reader_returns = 0.0  # when whoever reads will look at the clock again
         self._thread = threading.Thread(target=self._run, name="kdnb pump", daemon=True)
 
     def start(self) -> None:
@@ -87,28 +93,40 @@ class Pump:
 
         When the line is gone, what arrived before comes out first; then this raises TransportClosed.
         """
-        event = self._next(timeout if self._error is None else 0.0)
-        while event is None and self._error is not None:
-            if self._events.empty():
-                raise self._error
-            event = self._next(0.0)
-        return event
-
-    def _next(self, timeout: float) -> LinkEvent | None:
+        now = time.monotonic()
+        deadline = now + max(timeout, 0.0)
+        self._attended_until = deadline + STAND_IN_AFTER
+        if not self._reading.acquire(blocking=False):
+            self._transport.wake()  # the stand-in makes room
+            if not self._reading.acquire(timeout=max(deadline - now, STAND_IN_AFTER)):
+                return None
         try:
-            return self._events.get(timeout=max(timeout, 0.0))
-        except Empty:
-            return None
+            while not self._events and now <= deadline:
+                if self._error is not None:
+                    raise self._error
+                self._read_line(deadline - now)
+                now = time.monotonic()
+        finally:
+            self._reading.release()
+        self._attended_until = now + STAND_IN_AFTER
+        return self._events.popleft() if self._events else None
 
     def wake(self) -> None:
         """Make a waiting `next_event` return None; from any thread."""
-        self._events.put(None)
+        self._events.append(None)
+        if self._reading.locked():  # else who comes next looks at the events before reading
+            self._transport.wake()
 
     @property
     def statistics(self) -> LinkStatistics:
         """A copy of the link's counters."""
         with self._lock:
             return replace(self._link.statistics)
+
+    @property
+    def troubles(self) -> int:
+        """Everything that had to be repaired so far (`LinkStatistics.troubles`); asked around every read."""
+        return self._link.statistics.troubles
 
     @property
     def is_network(self) -> bool:
@@ -122,33 +140,43 @@ class Pump:
     def close(self) -> None:
         """End the thread and close the transport; harmless when done already."""
         with self._lock:
-            self._closing = True
-            self._error = self._error or TransportClosed("the connection was closed here")
-        self._transport.wake()
+            self._end(TransportClosed("the connection was closed here"))
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(JOIN_TIMEOUT)
         self._transport.close()
-        self.wake()
 
-    # --- the thread -------------------------------------------------------------------------------------------------
+    # --- reading, in whatever thread --------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """The pump's own thread: reads while nobody else does."""
+        while self._error is None:
+            attended = self._attended_until - time.monotonic()
+            if attended > 0.0:
+                self._over.wait(min(attended, STAND_IN_AFTER))
+            else:
+                with self._reading:
+                    self._read_line(READ_WAIT)
+
+    def _read_line(self, timeout: float) -> None:
+        """One wait on the line, and what follows from it. The reading lock is held."""
         try:
-            while not self._closing:
-                data = self._transport.read(self._wait())
-                with self._lock:
-                    self._take(data)
+            data = self._transport.read(self._wait(timeout))
+            with self._lock:
+                self._take(data)
         except KdnbError as error:
             self._end(error)
         except Exception as error:
             # An observer or a driver failed in a way nobody foresaw: the waiter must hear of it, not the thread.
             self._end(TransportClosed(f"the connection failed: {type(error).__name__}: {error}"))
+        finally:
+            self._reader_returns = 0.0
 
-    def _wait(self) -> float:
+    def _wait(self, timeout: float) -> float:
+        """How long the line may be waited for: until the link wants to see the clock, at most `timeout`."""
         with self._lock:
             now = time.monotonic()
             due = self._link.next_timeout()
-            wait = READ_WAIT if due is None else min(max(due - now, 0.0), READ_WAIT)
+            wait = min(timeout, READ_WAIT if due is None else min(max(due - now, 0.0), READ_WAIT))
             self._reader_returns = now + wait
             return wait
 
@@ -170,7 +198,7 @@ class Pump:
                 self._write(output)
         finally:
             while (event := self._link.next_event()) is not None:
-                self._events.put(event)
+                self._events.append(event)
         due = self._link.next_timeout()
         if due is not None and due < self._reader_returns:
             self._transport.wake()
@@ -189,4 +217,5 @@ class Pump:
 
     def _end(self, error: KdnbError) -> None:
         self._error = self._error or error
-        self.wake()
+        self._over.set()
+        self._transport.wake()
