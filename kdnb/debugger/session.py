@@ -20,7 +20,7 @@ from kdnb.debugger.execution import Execution
 from kdnb.debugger.expression import evaluate
 from kdnb.debugger.filters import EventFilters
 from kdnb.debugger.memory import MemoryCache
-from kdnb.debugger.modules import ModuleTable
+from kdnb.debugger.modules import ModuleTable, clean
 from kdnb.debugger.processes import Processes
 from kdnb.debugger.registers import Registers
 from kdnb.debugger.scope import Scope
@@ -30,7 +30,7 @@ from kdnb.errors import Cancelled, LinkError, ReadOnlyError, TargetRunningError,
 from kdnb.protocol.constants import Api, ContinueStatus, MachineType
 from kdnb.protocol.messages.execution import EmptyBody
 from kdnb.protocol.messages.version import VersionBody
-from kdnb.results.events import LinkStateChange
+from kdnb.results.events import DebugPrint, LinkStateChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kdnb.results.events import Stop
     from kdnb.results.stack import Stack
     from kdnb.target.base import Change, Target
+    from kdnb.target.files import FileServed
 
 __all__ = ["Session"]
 
@@ -112,6 +113,7 @@ class Session:
         self.processes: Processes = Processes(self)
         self.environment = SessionEnvironment(self)
         self._debugger_data: DebuggerData | None = None
+        target.files.told = self._file_asked
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -222,6 +224,12 @@ class Session:
             self.breakpoints.remove_all()
             self.execution.leave()
         self.events.on_state.publish(LinkStateChange("closed"))
+
+    def _file_asked(self, file: FileServed) -> None:
+        """The target asked for a file of this computer: said where one was given."""
+        if file.path is not None:
+            text = f"kdnb: the target reads {clean(file.name)} from {file.path.name} ({file.size} bytes)\n"
+            self.events.on_print.publish(DebugPrint(text))
 
     # --- facts ----------------------------------------------------------------------------------
 

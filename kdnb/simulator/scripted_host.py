@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from kdnb.errors import LinkError
 from kdnb.protocol import codec
-from kdnb.protocol.constants import Api, ContinueStatus, Direction
+from kdnb.protocol.constants import Api, ContinueStatus, Direction, Status
 from kdnb.protocol.context.amd64 import AMD64Context, AMD64SpecialRegisters
 from kdnb.protocol.link import Link, PacketReceived, Role
 from kdnb.protocol.messages.breakpoints import BreakpointBody
 from kdnb.protocol.messages.debug_io import DebugPrint
 from kdnb.protocol.messages.execution import EmptyBody
+from kdnb.protocol.messages.file_io import FileIo
 from kdnb.protocol.messages.get_context import ContextBody
 from kdnb.protocol.messages.manipulate import Manipulate, continue2_type
 from kdnb.protocol.messages.memory import MemoryBody

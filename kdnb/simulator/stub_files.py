@@ -55,6 +55,4 @@ class FilePull:
             self.content += reply.data[: body.length]
         if failed or len(self.content) >= self._length or (isinstance(body, FileTransferBody) and not reply.data):
             return FileIo(int(FileIoApi.CloseFile), CloseFileBody(self._handle))
-        return FileIo(
-            int(FileIoApi.ReadFile), FileTransferBody(self._handle, len(self.content), self._read_size)
-        )
+        return FileIo(int(FileIoApi.ReadFile), FileTransferBody(self._handle, len(self.content), self._read_size))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kdnb.protocol.link_events import LinkStatistics
     from kdnb.protocol.messages.manipulate import Manipulate
     from kdnb.protocol.wire import Structure
+    from kdnb.target.files import FileService
 
 __all__ = [
     "Capability",
@@ -97,6 +98,8 @@ class Target(Protocol):
     """Who answers. Addresses are numbers as the target's own pointers have them (sign extension is done here)."""
 
     capabilities: frozenset[Capability]
+    files: FileService
+    """Answers the target's requests for files."""
     answer: Callable[[str], str] | None
     """Gives the answer to a question of the target (DbgPrompt)."""
 
@@ -159,5 +162,8 @@ class Target(Protocol):
 
     def break_in(self) -> None:
         """Ask a running target to stop; the stop comes as an event."""
+
+    def hasten(self) -> None:
+        """The session ends: a target that doesn't answer isn't waited for as long as usual."""
 
     def close(self) -> None: ...

@@ -2,7 +2,7 @@
 
 One request is outstanding at a time. An ACK is no promise of a reply (wrong ids and types are acknowledged too):
 after a silence the link is reset and the request made again. Prints, questions and file requests may come between
-any two packets; file requests are refused as WinDbg refuses them (the protocol reference 4.2).
+any two packets; file requests are answered by the map of `.kdfiles`, which is empty at first (4.2).
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ from kdnb.protocol.codec import decode, encode, packet_type_of
 from kdnb.protocol.constants import (
     Api,
     Direction,
-    FileIoApi,
     MachineType,
     PacketType,
-    Status,
 )
 from kdnb.protocol.kdnet import WRONG_KEY, WRONG_KEY_HINT
 from kdnb.protocol.link_events import (
@@ -49,6 +47,7 @@ from kdnb.protocol.messages.trace_io import ControlRequest
 from kdnb.protocol.messages.version import VersionBody
 from kdnb.protocol.names import status_name
 from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChanged
+from kdnb.target.files import FileService
 from kdnb.target.progress import describe
 from kdnb.target.settings import LiveSettings
 
@@ -84,6 +83,7 @@ class Conversation:
         ignore where it asks in the middle of a request. `open_pump` opens the line anew (`reopen`)."""
         self.machine = int(MachineType.AMD64)
         self.answer = answer
+        self.files: FileService = FileService()
         self.cancelled = cancelled
         self.progress: Callable[[str], None] = lambda line: None
         """Told now and then what connecting waits for."""
@@ -299,6 +299,7 @@ class Conversation:
                 self._take_message(decode(packet_type, payload, Direction.TO_HOST, self.machine))
             case PeerRestarted():
                 self._stop_key = None
+                self.files.close_all()
                 self._queue(Restarted())
             case NotAuthenticated():
                 self._lose(WRONG_KEY)
@@ -316,7 +317,7 @@ class Conversation:
                 self._send(message.reply(answer))
                 self._queue(Prompted(message.text, answer, message.processor))
             case FileIo():
-                self._refuse(message)
+                self._send(self.files.answer(message))
             case ControlRequest():
                 self._send(replace(message, body=replace(message.body, granted=0)))
             case _:
@@ -336,11 +337,6 @@ class Conversation:
         if self.answer is not None:
             return self.answer(question)
         return "i" if self._in_request else "o"
-
-    def _refuse(self, message: FileIo) -> None:
-        """No host file is served: create gets NO_SUCH_FILE as WinDbg answers without a map (4.2), the rest fails."""
-        missing = Status.NO_SUCH_FILE if message.api == FileIoApi.CreateFile else Status.UNSUCCESSFUL
-        self._send(replace(message, status=int(missing)))
 
     def _queue(self, event: TargetEvent) -> None:
         if len(self._events) >= EVENTS_KEPT and isinstance(event, Printed):
@@ -412,6 +408,9 @@ class Conversation:
             self._pump.send_break_in()
         except TransportClosed as error:
             self._lose(error.message)
+
+    def hasten(self) -> None:
+        self._settings = replace(self._settings, attempts=1, reply_timeout=min(self._settings.reply_timeout, 2.0))
 
     def close(self) -> None:
         self._pump.close()
