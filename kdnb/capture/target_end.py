@@ -11,9 +11,24 @@ from kdnb.protocol.messages.manipulate import ManipulateHeader
 
 __all__ = ["CERTAIN", "TargetScore"]
 
-CERTAIN = 10
+CERTAIN = 1 << 20
+"""Weight of what only one end can say. The rest weighs a few points: it decides where nothing certain was said, but no
+number of packets of a client with habits of its own makes it certain."""
 TARGET_ONLY = frozenset({PacketType.STATE_CHANGE32, PacketType.STATE_CHANGE64, PacketType.TRACE_IO})
-WRITES = frozenset({Api.WriteVirtualMemory, Api.WritePhysicalMemory, Api.SetContext, Api.WriteControlSpace})
+WRITES = frozenset(
+    {
+        Api.WriteVirtualMemory,
+        Api.WritePhysicalMemory,
+        Api.WriteControlSpace,
+        Api.SetContext,
+        Api.SetContextEx,
+        Api.SetBusData,
+        Api.SearchMemory,
+        Api.FillMemory,
+    }
+)
+"""Their requests carry data, their replies none."""
+BOTH_WAYS = frozenset({Api.WriteBreakPointEx, Api.RestoreBreakPointEx})
 
 
 class TargetScore:
@@ -46,6 +61,8 @@ def _evidence(framed: FramedPacket) -> int:
         header = ManipulateHeader.decode(packet.payload)
         if header.api in NO_REPLY:
             return score - CERTAIN
+        if header.api in BOTH_WAYS:
+            return score
         if len(packet.payload) > MANIPULATE_SIZE:  # data: of a write request or of another reply
             return score + (-3 if header.api in WRITES else 3)
         return score - (header.status == Status.PENDING)

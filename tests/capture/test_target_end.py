@@ -38,6 +38,19 @@ def test_pending_requests_and_written_data_are_the_hosts() -> None:
     assert score(PacketType.STATE_MANIPULATE, manipulate(Api.GetVersion, 0x103)) < 0
     assert score(PacketType.STATE_MANIPULATE, manipulate(Api.WriteVirtualMemory, 0, b"data")) < 0
     assert score(PacketType.STATE_MANIPULATE, manipulate(Api.ReadVirtualMemory, 0, b"data")) > 0
+    assert score(PacketType.STATE_MANIPULATE, manipulate(Api.SetContextEx, 0, b"data")) < 0
+    assert score(PacketType.STATE_MANIPULATE, manipulate(Api.WriteBreakPointEx, 0, b"data")) == 0
+
+
+def test_no_number_of_hints_outweighs_what_only_one_end_can_say() -> None:
+    """A client that leaves its requests' status 0 looked like a target (seen with ntoseye 0.52)."""
+    found = TargetScore()
+    hint = encode_packet(
+        make_data(PacketType.STATE_MANIPULATE, 0x80800000, manipulate(Api.ReadVirtualMemory, 0, b"data"))
+    )
+    go = encode_packet(make_data(PacketType.STATE_MANIPULATE, 0x80800000, manipulate(Api.Continue2, 0)))
+    found.feed(hint * 1000 + go)
+    assert found.score < 0
 
 
 def test_control_packets_tell_nothing() -> None:
