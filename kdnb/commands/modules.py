@@ -1,4 +1,4 @@
-"""`lm`, `x`, `ln`, `.reload`, `.sympath`: images and symbols (the command reference, 7.8)."""
+"""`lm`, `x`, `ln`: images and their names (the command reference, 7.8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from kdnb.commands.declare import command
 from kdnb.errors import ExpressionError, UnknownNameError
 from kdnb.results.modules import ModuleList, NearestSymbols, SymbolInfo, SymbolList
-from kdnb.results.values import Text
 from kdnb.symbols.wildcards import compile_wildcard
 
 if TYPE_CHECKING:
@@ -141,49 +140,3 @@ def list_nearest(session: Session, arguments: Arguments) -> Result:
     after = SymbolInfo(module.base + following.rva, f"{module.name}!{following.name}") if following else None
     exact = tuple(_symbol(session, address, f"{module.name}!{symbol.name}") for symbol in module.symbols.at(rva))
     return NearestSymbols(address, session.pointer_size, before, after, exact)
-
-
-@command(
-    ".reload",
-    summary="Read the target's module list again.",
-    syntax=".reload [/f] [/i] [/u] [Module]",
-    details="/f loads symbols now (of one module, or of all); without it they are loaded when first used.",
-    examples=(".reload", ".reload /f nt"),
-)
-def reload_modules(session: Session, arguments: Arguments) -> Result:
-    """A fresh list; symbols are loaded when asked for."""
-    options = arguments.options({letter: False for letter in ("f", "i", "l", "n", "o", "s", "u", "v", "w", "d")})
-    name = arguments.word().partition("=")[0] if not arguments.at_end else ""
-    session.refresh()
-    lines = ["Loading Kernel Symbols", "." * len(list(session.modules))]
-    if name and session.modules.get(name.removesuffix(".sys").removesuffix(".exe")) is None:
-        raise UnknownNameError(f'"{name[:60]}" was not found in the image list', "lm lists the modules")
-    if session.modules.note:
-        lines.append(session.modules.note)
-    if "f" in options:
-        for module in session.modules:
-            if name.lower() in ("", module.name.lower(), module.image_name.lower()):
-                session.require_stopped()  # sees a cancel
-                count = len(module.symbols)
-                note = f" ({module.symbol_note})" if module.symbol_note else ""
-                lines.append(f"{module.name}: {count} names, {module.symbol_status}{note}")
-    return Text("\n".join(lines))
-
-
-@command(
-    ".sympath",
-    ".sympath+",
-    summary="Show, set or extend (+) the symbol path.",
-    syntax=".sympath[+] [Path[;Path ...]]",
-    details="A path names folders: plain ones, or stores (NAME.pdb/GUIDAGE/NAME.pdb). srv*FOLDER*URL uses FOLDER.",
-    examples=(".sympath",),
-    needs_stop=False,
-)
-def symbol_path(session: Session, arguments: Arguments) -> Result:
-    """The symbol path."""
-    text = arguments.all()
-    if text and arguments.name.endswith("+"):
-        text = f"{session.symbols.path};{text}"
-    if text:
-        session.symbols.set_path(text)
-    return Text(f"Symbol search path is: {session.symbols.path}")

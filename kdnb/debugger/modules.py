@@ -128,7 +128,7 @@ class Module:
             image.codeview, download=download, accept_mismatch=self.accept_mismatch
         )
         if search.pdb is None:
-            self.symbol_note = search.tried[-1] if search.tried else "no symbol path is set"
+            self.symbol_note = search.reason
         else:
             self.symbol_note = "mismatched PDB, loaded all the same" if search.mismatch else ""
             self.symbol_file = str(search.path or "")

@@ -55,13 +55,20 @@ class Symbols:
         self.path = SymbolPath.parse(path)
         self.on_progress: Callable[[str, int, int | None], None] | None = None
         """Called while a file is downloaded: address, bytes so far, bytes in all where the server says so."""
+        self._downloader = Downloader(session.cancel_requested, self._tell)
 
     def open_pdb(self, codeview: CodeView, *, download: bool, accept_mismatch: bool = False) -> PdbSearch:
         """The PDB of an image, by the symbol path; with `download` servers are asked too. Sees a cancel."""
-        fetch = None
-        if download and self.has_servers:
-            fetch = Downloader(self._session.cancel_requested, self.on_progress).fetch
+        fetch = self._downloader.fetch if download and self.has_servers else None
         return self.path.open_pdb(codeview, fetch=fetch, accept_mismatch=accept_mismatch)
+
+    def retry_servers(self) -> None:
+        """Ask servers again that couldn't be reached (`.reload /f`)."""
+        self._downloader.unreachable.clear()
+
+    def _tell(self, address: str, done: int, total: int | None) -> None:
+        if self.on_progress is not None:
+            self.on_progress(address, done, total)
 
     @property
     def has_servers(self) -> bool:
@@ -71,6 +78,7 @@ class Symbols:
     def set_path(self, text: str) -> None:
         """Another symbol path (`.sympath`); symbols are looked for anew at their next use."""
         self.path = SymbolPath.parse(text)
+        self.retry_servers()
         for module in self._session.modules:
             module.forget_symbols()
 

@@ -43,6 +43,10 @@ MAX_SIZE = 0x8000_0000
 MAX_POINTER = 4096
 
 
+class _NoConnectionError(SymbolFileError):
+    """The server didn't answer at all, or stopped to."""
+
+
 class Downloader:
     """Asks symbol servers. `progress(address, bytes so far, bytes in all or None)` is called between chunks."""
 
@@ -58,6 +62,8 @@ class Downloader:
         self._progress = progress
         self._timeout = timeout
         self._max_size = max_size
+        self.unreachable: dict[str, str] = {}
+        """Servers to which there was no connection, and why: they are not waited for again until this is cleared."""
         self._opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.ProxyHandler(),
@@ -75,8 +81,14 @@ class Downloader:
         """The PDB as `store.Fetcher` says: the plain file, its compressed form, or where a `file.ptr` points."""
         if urllib.parse.urlsplit(server).scheme.lower() not in ("http", "https"):
             raise SymbolFileError(f"{server}: only http and https servers can be asked")
+        if server in self.unreachable:
+            raise SymbolFileError(self.unreachable[server])
         folder = "/".join((server.rstrip("/"), urllib.parse.quote(name), key))
-        data = expand(self._first(folder, name, server), server)
+        try:
+            data = expand(self._first(folder, name, server), server)
+        except _NoConnectionError as error:
+            self.unreachable[server] = f"{error.message} (not asked again before .reload /f)"
+            raise
         pdb = check(data)
         return pdb, _keep(data, store, name, key)
 
@@ -115,7 +127,7 @@ class Downloader:
             raise SymbolFileError(f"{address}: the server answered {error.code} {error.reason}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or error
-            raise SymbolFileError(f"{address}: {reason or type(error).__name__}") from error
+            raise _NoConnectionError(f"{address}: {reason or type(error).__name__}") from error
 
     def _body(self, response: _SlicedResponse, address: str, limit: int) -> bytes:
         words = response.headers.get("Content-Length")

@@ -31,6 +31,7 @@ DEFAULT_STORE = Path("~/.kdnb/symbols")
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*/\\]')
 _MAX_NAME = 255
 _MAX_POINTER = 4096
+_NOT_FOUND = ": not found"
 # Names that Windows gives to devices whatever the folder and extension.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
@@ -82,6 +83,12 @@ class PdbSearch:
     """One line per file or folder looked at, with the reason why it was not taken."""
     mismatch: bool = False
     """A PDB of the right name but another build was there."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is none, in one line: the most telling of what was tried."""
+        telling = [line for line in self.tried if not line.endswith(_NOT_FOUND)]
+        return (telling or [*self.tried, "no symbol path is set"])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +161,7 @@ class _Search:
             try:
                 data = _read(path)
                 if data is None:
-                    self._tried.append(f"{path}: not found")
+                    self._tried.append(f"{path}{_NOT_FOUND}")
                     continue
                 self._found = self._check(data, str(path)), path
                 return True

@@ -20,7 +20,7 @@ HARMLESS = [
     for declared in declared_commands()
     if not (declared.resumes or declared.dangerous or declared.touches_host)
     for name in declared.names
-    if name not in (".sympath", ".sympath+", "n", "x", ".reload", ".while", ".for", ".do")
+    if name not in (".sympath", ".sympath+", ".symfix", ".symfix+", "ld", "!sym", "n", "x", ".reload", ".while", ".for", ".do")
 ]
 """Without those that change settings, load every symbol, or loop as long as they are told."""
 PIECES = st.sampled_from(

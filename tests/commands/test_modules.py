@@ -1,4 +1,4 @@
-"""`lm x ln .reload .sympath` on the simulated machine."""
+"""`lm x ln` on the simulated machine."""
 
 from __future__ import annotations
 
@@ -66,21 +66,6 @@ def test_the_nearest_symbols_of_an_address(session: Session) -> None:
     assert inside.after is not None
     assert not inside.exact
     assert "No symbol" in to_text(execute(session, "ln 1000")[0])
-
-
-def test_reload_reads_the_list_again_and_loads_symbols_on_request(session: Session) -> None:
-    assert to_text(execute(session, ".reload")[0]).startswith("Loading Kernel Symbols\n....")
-    assert "nt: " in to_text(execute(session, ".reload /f nt")[0])
-    with pytest.raises(CommandError, match="not found in the image list"):
-        execute(session, ".reload /f nosuch.sys")
-
-
-def test_the_symbol_path_can_be_extended_and_set(session: Session) -> None:
-    before = str(session.symbols.path)
-    assert to_text(execute(session, ".sympath")[0]) == f"Symbol search path is: {before}"
-    assert to_text(execute(session, ".sympath+ /nowhere")[0]) == f"Symbol search path is: {before};/nowhere"
-    execute(session, f".sympath {before}")
-    assert str(session.symbols.path) == before
 
 
 def test_without_symbols_names_come_from_exports(session: Session) -> None:
