@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kdnb.results.events import Stop
     from kdnb.results.stack import Stack
     from kdnb.target.base import Capability
+    from kdnb.target.files import FileService
     from kdnb.transport.registry import Spec
 
 __all__ = ["Capture", "Debugger", "connect", "open_capture", "open_captures"]
@@ -267,12 +268,30 @@ class Debugger:
         """Callbacks: `on_stop`, `on_print`, `on_module`, `on_state`. They run on the engine's thread."""
         return self._session.events
 
-    def answer_prompts(self, answer: Callable[[str], str] | None) -> None:
-        """Call `answer(question)` for what the target asks (DbgPrompt), on the engine's thread.
+    def answer_prompts(self, answer: Callable[[str], str | None] | str | None) -> None:
+        """What to answer when the target asks (DbgPrompt): a text, or a function that gets the question.
 
-        Without it the target is told to break once, or to ignore where it asks in the middle of a request.
+        The function runs on the engine's thread. Without an answer the target is told to break once, or to ignore
+        where it asks in the middle of a request.
         """
-        self._session.target.answer = answer
+        if isinstance(answer, str):
+            text = answer
+            self._session.target.answer = lambda _: text
+        else:
+            self._session.target.answer = answer
+
+    def ask_prompts(self, ask: Callable[[str], str | None]) -> None:
+        """Have a person answer what the target asks: `ask(question)`, for example `input`.
+
+        It is called on the main thread while that waits for the debugger; else the target gets the default answer.
+        """
+        self._engine.asker = ask
+        self._session.target.answer = self._engine.ask
+
+    @property
+    def files(self) -> FileService:
+        """Files that the target may read (`.kdfiles`): `files.allow(folder)`, `files.add(old, new)`."""
+        return self._session.target.files
 
     @property
     def processor_count(self) -> int:
@@ -326,6 +345,7 @@ class Debugger:
         try:
             if self._session.is_running and not self._session.lost and len(self.breakpoints):
                 self.break_in(CLOSE_TIMEOUT)  # breakpoints can only be taken out of a stopped target
+            self._session.target.hasten()
             self._engine.call(self._session.detach)
         except KdnbError as error:
             self._session.events.failures.append(error)  # the line is gone: there is nobody to say goodbye to

@@ -85,10 +85,24 @@ def _exec(options: argparse.Namespace) -> int:
     ) as debugger:
         debugger.events.on_print(_show_print)
         debugger.session.options["go_timeout"] = options.timeout
+        if options.prompt_default is None and sys.stdin.isatty():
+            debugger.ask_prompts(_ask)
+        else:
+            debugger.answer_prompts(options.prompt_default)
         for text in options.commands:
             for _, command in pieces(text):
                 _run_command(debugger, command, options.timeout)
     return 0
+
+
+def _ask(question: str) -> str | None:
+    """The target's question on the terminal; None at its end."""
+    from kdnb.render.lines import printable
+
+    try:
+        return input(f"{printable(question).strip()} ")
+    except EOFError:
+        return None
 
 
 def _run_command(debugger: Debugger, command: str, timeout: float) -> None:
@@ -253,6 +267,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--timeout", type=_seconds, default=TIMEOUT, help="seconds to connect, and for each g (30)")
     one.add_argument("--symbols", metavar="PATH", help="symbol path, as in WinDbg")
     one.add_argument("--read-only", action="store_true", help="refuse commands that change the target")
+    one.add_argument(
+        "--prompt-default",
+        metavar="ANSWER",
+        help="what to answer when the target asks (DbgPrompt): b o i p t; without it a terminal is asked, else o",
+    )
 
     one = add("decode", _decode, "Decode a capture of KD traffic: a summary, or a table of packets.")
     one.add_argument("file", help="pcap, pcapng or raw bytes, also gzipped; - is standard input")

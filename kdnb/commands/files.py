@@ -21,7 +21,7 @@ MAP_LIMIT = 1 << 16
 @command(
     ".kdfiles",
     summary="Give the target files of this computer in place of its drivers: a map from its names to files.",
-    syntax=".kdfiles\n.kdfiles MapFile\n.kdfiles -a Folder\n.kdfiles -m OldName NewFile\n.kdfiles -s MapFile\n.kdfiles -c",
+    syntax=".kdfiles [MapFile]\n.kdfiles -a Folder\n.kdfiles -m OldName NewFile\n.kdfiles -s MapFile\n.kdfiles -c",
     details="-a allows a folder: only files that lie below one, links followed, are ever given, and only for reading. "
     "-m adds an entry: the target's whole path, or the file name alone. -s saves the map, -c clears it; alone it "
     "shows the map. A map file has three lines for each entry: map, old name, new file.",

@@ -66,6 +66,17 @@ class _Job:
         return ended
 
 
+class _Question:
+    """What the target wants to know."""
+
+    __slots__ = ("answer", "done", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.answer: str | None = None
+        self.done = threading.Event()
+
+
 class Engine:
     """Runs one session on its own thread."""
 
@@ -74,6 +85,11 @@ class Engine:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         self._depth = 0
+        self.asker: Callable[[str], str | None] | None = None
+        """Asks a person (`input`); called on the main thread while that waits in `call`."""
+        self._callers = 0
+        """Calls in which the main thread waits now."""
+        self._question: _Question | None = None
         session.between_events = self._serve_others
         self._thread = threading.Thread(target=self._run, name="kdnb engine", daemon=True)
         self._thread.start()
@@ -89,6 +105,17 @@ class Engine:
         if self._closed:
             raise UsageError("the session is closed", "connect again")
         job = _Job(function, arguments, keywords)
+        is_main = threading.current_thread() is threading.main_thread()
+        self._callers += is_main
+        try:
+            self._wait_for(job, is_main=is_main)
+        finally:
+            self._callers -= is_main
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[no-any-return]  # what `function` gave
+
+    def _wait_for(self, job: _Job, *, is_main: bool) -> None:
         submitted = interrupted = False
         while True:
             try:
@@ -98,6 +125,8 @@ class Engine:
                 while not job.wait(CALLER_SLICE):
                     if not self._thread.is_alive():
                         raise UsageError("the session is closed", "connect again")
+                    if is_main and self._question is not None:
+                        self._put_question(self._question)
                 break
             except KeyboardInterrupt:
                 if interrupted:
@@ -106,9 +135,32 @@ class Engine:
                     raise Cancelled("gave up waiting", hint) from None
                 interrupted = True
                 self.session.request_cancel()
-        if job.error is not None:
-            raise job.error
-        return job.result  # type: ignore[no-any-return]  # what `function` gave
+
+    def _put_question(self, question: _Question) -> None:
+        """Ask the person; an interrupt or a frontend that can't ask leaves it without an answer."""
+        self._question = None
+        try:
+            question.answer = self.asker(question.text) if self.asker is not None else None
+        except KeyboardInterrupt:
+            self.session.request_cancel()
+        except Exception as error:  # input() of a frontend: anything can come
+            self.session.events.failures.append(error)
+        finally:
+            question.done.set()
+
+    def ask(self, text: str) -> str | None:
+        """Have the main thread ask a person, if it waits for the engine; None where nobody can be asked.
+
+        On the engine's thread. The target stands still as long as the person thinks.
+        """
+        if self.asker is None or not self._callers:
+            return None
+        self._question = question = _Question(text)
+        while not question.done.wait(CALLER_SLICE):
+            if self._closed or not self._callers:
+                self._question = None
+                return None
+        return question.answer
 
     def post(self, function: Callable[..., object], *arguments: Any) -> None:
         """Run `function` on the engine's thread some time soon; its value and its errors are dropped."""

@@ -96,8 +96,7 @@ class Session:
         """Called now and then while the session waits for the target; the engine serves other callers in it."""
         self.filters: EventFilters = EventFilters()
         """What exceptions, image loads and other events do (`sx*`)."""
-        self._cancel = threading.Event()
-        self._break = threading.Event()
+        self._cancel, self._break = threading.Event(), threading.Event()
 
         self.events: Events = Events()
         self.address_space: AddressSpace = AddressSpace(self)

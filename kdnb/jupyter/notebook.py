@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kdnb import api
 from kdnb.errors import NoTargetError, UsageError
 from kdnb.jupyter.output import CellOutput, cell_output
+from kdnb.render.lines import printable
 from kdnb.results.base import Results
 from kdnb.results.values import Text
 
@@ -58,6 +59,7 @@ class Notebook:
         self.shell.user_ns["kd"] = debugger
         debugger.events.on_print(self._on_print)
         debugger.events.on_state(self._on_state)
+        debugger.ask_prompts(self._ask)
         return debugger.execute("vertarget", cell=self._cell)[0] if debugger.stop else None
 
     def disconnect(self) -> Text:
@@ -77,6 +79,15 @@ class Notebook:
         if self.debugger is None:
             raise NoTargetError("not connected", "%kd connect sim:   (or com:, tcp:, unix:, net:)")
         return self.debugger
+
+    def _ask(self, question: str) -> str | None:
+        """The target's question in the cell that waits; None where the frontend can't ask (`nbconvert`)."""
+        from IPython.core.error import StdinNotImplementedError
+
+        try:
+            return input(f"{printable(question).strip()} ")
+        except (StdinNotImplementedError, EOFError):
+            return None
 
     def _on_print(self, event: DebugPrint) -> None:
         self._resumed_by.write(event.text)

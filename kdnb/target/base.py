@@ -100,7 +100,7 @@ class Target(Protocol):
     capabilities: frozenset[Capability]
     files: FileService
     """Answers the target's requests for files."""
-    answer: Callable[[str], str] | None
+    answer: Callable[[str], str | None] | None
     """Gives the answer to a question of the target (DbgPrompt)."""
 
     @property

@@ -76,10 +76,10 @@ class Conversation:
         clock: Callable[[], float],
         settings: LiveSettings | None = None,
         cancelled: Callable[[], bool] = lambda: False,
-        answer: Callable[[str], str] | None = None,
+        answer: Callable[[str], str | None] | None = None,
         open_pump: Callable[[], Pump] | None = None,
     ) -> None:
-        """`answer` gives the answer to a DbgPrompt question; without it the target is told to break once, or to
+        """`answer` gives the answer to a DbgPrompt question; without it, or where it gives None, the target is told to break once, or to
         ignore where it asks in the middle of a request. `open_pump` opens the line anew (`reopen`)."""
         self.machine = int(MachineType.AMD64)
         self.answer = answer
@@ -334,8 +334,9 @@ class Conversation:
         self._queue(StateChanged(change))
 
     def _answer(self, question: str) -> str:
-        if self.answer is not None:
-            return self.answer(question)
+        given = self.answer(question) if self.answer is not None else None
+        if given is not None:
+            return given
         return "i" if self._in_request else "o"
 
     def _queue(self, event: TargetEvent) -> None:
@@ -381,7 +382,11 @@ class Conversation:
         repeated = self._pump.statistics.retransmitted
         failure = "" if self._send(message) else "the link had failed"
         early: list[LinkEvent] = []
+        deadline = self._clock() + self._settings.attempts * self._settings.reply_timeout
         while self._unconfirmed and not failure:
+            if self._clock() >= deadline:
+                failure, self._out_of_step = "no acknowledgement from the target", True
+                break
             event = self._next(self._settings.slice)
             if isinstance(event, LinkFailed):
                 failure = event.reason
