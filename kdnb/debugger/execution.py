@@ -84,24 +84,25 @@ class Execution:
         self._resuming.left_stop()
         session.reconnecting = True
         try:
-            self._reopen(deadline)
-            session.lost = ""
-            session.forget()
-            return self.connect(max(deadline - session.clock(), 1.0), break_in=True)
+            while True:
+                try:
+                    return self._take_over(deadline)
+                except ConnectError:
+                    if session.clock() >= deadline:
+                        raise
+                session.pause(REOPEN_INTERVAL)
         except (ConnectError, AuthenticationError, Cancelled) as error:
             session.lost = session.lost or error.message
             raise
         finally:
             session.reconnecting = False
 
-    def _reopen(self, deadline: float) -> None:
-        while True:
-            try:
-                return self._session.target.reopen()
-            except ConnectError:
-                if self._session.clock() >= deadline:
-                    raise
-            self._session.pause(REOPEN_INTERVAL)
+    def _take_over(self, deadline: float) -> Stop | None:
+        session = self._session
+        session.target.reopen()
+        session.lost = ""
+        session.forget()
+        return self.connect(max(deadline - session.clock(), 1.0), break_in=True)
 
     def _report_breakpoints(self) -> None:
         """The target is new, so every breakpoint has to be set again: say what became of each."""

@@ -100,6 +100,8 @@ class Conversation:
         """A request was abandoned: its reply may still come."""
         self._in_request = False
         self._lost = ""
+        self._heard = False
+        """The target has said something since the line was opened; somebody else may have fetched it."""
         self._unconfirmed = 0
         """Requests sent whose acknowledgement has not been reported."""
         self._last_packet: PacketReceived | None = None
@@ -115,7 +117,7 @@ class Conversation:
         start = self._clock()
         next_break, next_word = start + self._settings.first_break_in, start + self._settings.progress_after
         self._reset()
-        while not self._heard():
+        while not self._heard:
             now = self._clock()
             self._check(now - start, timeout)
             if now >= next_break:
@@ -143,15 +145,12 @@ class Conversation:
         self._lost = ""
         self._events.clear()
         self._stop_key = self._last_packet = self._maybe_again = None
-        self._out_of_step = False
+        self._out_of_step = self._heard = False
         self._unconfirmed = 0
 
     @property
     def statistics(self) -> LinkStatistics:
         return self._pump.statistics
-
-    def _heard(self) -> bool:
-        return any(not isinstance(event, LinkLost) for event in self._events)
 
     def _check(self, elapsed: float, timeout: float) -> None:
         if self.cancelled():
@@ -340,6 +339,7 @@ class Conversation:
         return "i" if self._in_request else "o"
 
     def _queue(self, event: TargetEvent) -> None:
+        self._heard = self._heard or not isinstance(event, LinkLost)
         if len(self._events) >= EVENTS_KEPT and isinstance(event, Printed):
             return
         self._events.append(event)
