@@ -16,7 +16,13 @@ from kdnb.protocol.packet_ids import Role
 __all__ = ["TRANSITIONS", "Action", "Input", "State", "Transition", "diagram"]
 
 
-class State(Enum):
+class Key(Enum):
+    """A key of the table. Hashed by identity: a round trip looks up some twenty, and Enum's own hash is Python."""
+
+    __hash__ = object.__hash__
+
+
+class State(Key):
     """Where the link stands."""
 
     IDLE = "Idle"
@@ -29,7 +35,7 @@ class State(Enum):
     """Host: gave up. Whatever proves that the target is there again leads out."""
 
 
-class Input(Enum):
+class Input(Key):
     """What happened. The first group came from the peer, the second from this end."""
 
     ACK = "ACK"
@@ -59,7 +65,7 @@ class Input(Enum):
     RESTART = "restart()"
 
 
-class Action(Enum):
+class Action(Key):
     """What the link does; each is one method of `Link`."""
 
     TRANSMIT = "transmit"

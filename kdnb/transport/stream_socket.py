@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import threading
 
@@ -24,7 +25,7 @@ class StreamSocketTransport:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._socket.settimeout(WRITE_TIMEOUT)
+        self._socket.setblocking(False)  # with a timeout, Python would ask before every send and receive
         self._waker = Waker(connected)
         self._closed = False
         self._lock = threading.Lock()
@@ -36,6 +37,8 @@ class StreamSocketTransport:
                     raise TransportClosed("the connection was closed here")
                 return b""
             data = self._socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return b""
         except (OSError, ValueError) as error:
             raise TransportClosed(f"the connection broke: {error}", "connect again") from error
         if not data:
@@ -44,9 +47,23 @@ class StreamSocketTransport:
 
     def write(self, data: bytes) -> None:
         try:
-            self._socket.sendall(data)
+            with contextlib.suppress(BlockingIOError):
+                data = data[self._socket.send(data) :]
+            if data:
+                self._write_rest(data)
         except (OSError, ValueError) as error:
             raise TransportClosed(f"the connection broke: {error}", "connect again") from error
+
+    def _write_rest(self, data: bytes) -> None:
+        """The buffers between here and the other end are full: wait for room."""
+        view = memoryview(data)
+        with selectors.DefaultSelector() as room:
+            room.register(self._socket, selectors.EVENT_WRITE)
+            while view:
+                if not room.select(WRITE_TIMEOUT):
+                    raise TimeoutError("the other end takes nothing any more")
+                with contextlib.suppress(BlockingIOError):
+                    view = view[self._socket.send(view) :]
 
     def wake(self) -> None:
         self._waker.wake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -43,3 +44,19 @@ def test_a_taken_port_is_a_connect_error():
     with pytest.raises(ConnectError, match="can't listen"):
         listen(listener.address)
     listener.close()
+
+
+def test_more_than_the_buffers_hold_is_written_as_the_other_end_takes_it():
+    listener = listen("tcp:127.0.0.1:0")
+    here = open_transport(listener.address)
+    there = listener.accept(LONG)
+    data = bytes(range(256)) * 0x10000
+    writing = threading.Thread(target=here.write, args=(data,))
+    writing.start()
+    taken = bytearray()
+    while len(taken) < len(data):
+        taken += there.read(LONG)
+    writing.join(LONG)
+    assert taken == data
+    for end in (here, there, listener):
+        end.close()
