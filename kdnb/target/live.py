@@ -104,11 +104,11 @@ class LiveTarget(Conversation):
 
     def _read_once(self, api: Api, address: int, count: int) -> tuple[bytes, int, bool]:
         for attempt in range(self._settings.attempts):
-            troubles = self._pump.statistics.troubles
+            troubles = self._pump.troubles
             reply = self._attempt(api, MemoryBody(address, count), again=attempt > 0)
             if reply is not None:
                 assert isinstance(reply.body, MemoryBody)
-                self.transfer.went(count, well=self._pump.statistics.troubles == troubles)
+                self.transfer.went(count, well=self._pump.troubles == troubles)
                 return reply.data[: min(reply.body.actual, count)], count, not failed(reply.status)
             count = self.transfer.failed(count)  # on a line that damages every large reply a small one comes through
         raise self._no_reply(api)
