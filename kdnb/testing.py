@@ -225,8 +225,16 @@ class VirtualPump:
         return self.joined.host.is_kdnet
 
     @property
+    def troubles(self) -> int:
+        return self.statistics.troubles
+
+    @property
     def statistics(self) -> LinkStatistics:
         return self.joined.host.statistics
+
+    @property
+    def troubles(self) -> int:
+        return self.joined.host.statistics.troubles
 
 
 class Conversation:
