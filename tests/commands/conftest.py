@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from kdnb.debugger.session import Session
 
@@ -51,8 +52,9 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 
 @pytest.fixture
-def session(simulated: Session) -> Iterator[Session]:
-    """The machine stopped, without breakpoints, with the settings of a new session."""
+def session(simulated: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """The machine stopped, without breakpoints, with the settings of a new session, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
     yield simulated
     if simulated.is_running:
         simulated.break_in()
