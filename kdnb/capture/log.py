@@ -40,6 +40,7 @@ class PacketLog(Recording):
         self._tags = [Tag()]
         self._limit = limit
         self._offsets = dict.fromkeys(Direction, 0)
+        self._size = 0
         self._recording = threading.Lock()
         self._decoding = threading.RLock()
         self.dropped = 0
@@ -48,7 +49,7 @@ class PacketLog(Recording):
     @property
     def size(self) -> int:
         """Bytes that went over the wire, both directions together."""
-        return sum(self._offsets.values())
+        return self._size
 
     @property
     def tags(self) -> Sequence[Tag]:
@@ -59,9 +60,10 @@ class PacketLog(Recording):
         if not data:
             return
         with self._recording:
-            position, offset = self.size, self._offsets[direction]
-            self._offsets[direction] += len(data)
-            if self._limit is not None and position + len(data) > self._limit:
+            position, offset = self._size, self._offsets[direction]
+            self._size = position + len(data)
+            self._offsets[direction] = offset + len(data)
+            if self._limit is not None and self._size > self._limit:
                 self.dropped += len(data)
                 return
             tag = len(self._tags) - 1
