@@ -232,10 +232,6 @@ class VirtualPump:
     def statistics(self) -> LinkStatistics:
         return self.joined.host.statistics
 
-    @property
-    def troubles(self) -> int:
-        return self.joined.host.statistics.troubles
-
 
 class Conversation:
     """A link's behaviour as a script: one line per thing that happens.

@@ -154,6 +154,9 @@ class Target(Protocol):
     def send_away(self, api: int, processor: int) -> None:
         """Reboot or CauseBugCheck: a request after which the target is no longer stopped, and never replies."""
 
+    def tell(self, api: int, body: Structure, processor: int) -> None:
+        """A request that is only acknowledged, never answered; the target is still stopped then."""
+
     def wait(self, timeout: float) -> TargetEvent | None:
         """The next event; None after `timeout` seconds or after `wake()`."""
 

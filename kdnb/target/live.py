@@ -175,6 +175,11 @@ class LiveTarget(Conversation):
     def send_away(self, api: int, processor: int) -> None:
         self._send_and_forget(Manipulate(int(api), EmptyBody(), b"", processor, self._level))
 
+    def tell(self, api: int, body: Structure, processor: int) -> None:
+        held = self._stop_key
+        self._send_and_forget(Manipulate(int(api), body, b"", processor, self._level))
+        self._stop_key = held  # the stop lasts
+
     def _continue_body(self, status: int, trace: int, dr7: int) -> Structure:
         match self.machine:
             case MachineType.I386:

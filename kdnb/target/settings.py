@@ -43,6 +43,10 @@ class LiveSettings:
 
 
 LONGEST = 3600.0
+LONGEST_PACKET = 4017
+"""Bytes of the longest packet, with header and trailer (1.1)."""
+BITS = 10
+"""On the line for each byte: start bit, eight, stop bit."""
 _LINK = {"ack_timeout": float, "quiet_time": float, "retries": int, "resets": int}
 _LIVE = {"reply_timeout": float, "attempts": int}
 
@@ -52,6 +56,9 @@ def link_settings(options: Mapping[str, str]) -> LinkSettings:
     given = {name: _number(name, options[name], kind) for name, kind in _LINK.items() if name in options}
     if "retries" in given:
         given["first_contact_retries"] = given["retries"]
+    if "ack_timeout" not in given and options.get("baud", "").isdecimal():
+        slowest = LONGEST_PACKET * BITS / max(int(options["baud"]), 1)
+        given["ack_timeout"] = min(max(HOST_SETTINGS.ack_timeout, 1.5 * slowest), LONGEST)
     return replace(HOST_SETTINGS, repeated_ids="repeated_ids" in options, **given)  # type: ignore[arg-type]  # by _LINK
 
 
