@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kdnb.commands.declare import command
 from kdnb.errors import ExpressionError, RequestFailed, UnsupportedError
 from kdnb.protocol.constants import Api, MachineType
-from kdnb.protocol.messages.io import IoBody, MsrBody
+from kdnb.protocol.messages.io import MsrBody
 from kdnb.results.values import MsrValue, PortValue, Text
 
 if TYPE_CHECKING:
@@ -83,10 +83,7 @@ def read_port(session: Session, arguments: Arguments) -> Result:
     """What the port gave."""
     port, size = _port(arguments), SIZES[arguments.name[1]]
     arguments.finish()
-    reply = session.target.request(Api.ReadIoSpace, IoBody(port, size, 0))
-    body = reply.body
-    assert isinstance(body, IoBody)
-    return PortValue(port, body.value & ((1 << 8 * size) - 1), size)
+    return PortValue(port, session.calls.read_port(port, size), size)
 
 
 @command(
@@ -104,7 +101,7 @@ def write_port(session: Session, arguments: Arguments) -> Result:
     port, size = _port(arguments), SIZES[arguments.name[1]]
     value = arguments.expression() & ((1 << 8 * size) - 1)
     arguments.finish()
-    session.target.request(Api.WriteIoSpace, IoBody(port, size, value))
+    session.calls.write_port(port, size, value)
     return Text("")
 
 
@@ -112,7 +109,8 @@ def write_port(session: Session, arguments: Arguments) -> Result:
     "!irql",
     summary="Show the interrupt request level of the current processor.",
     syntax="!irql",
-    details="On x64 the level is CR8, on x86 KPCR.Irql; the debugger itself runs at HIGH_LEVEL, so look at it as the level of the stop.",
+    details="On x64 the level is CR8, on x86 KPCR.Irql; the debugger itself runs at HIGH_LEVEL, so "
+    "look at it as the level of the stop.",
     examples=("!irql",),
 )
 def show_irql(session: Session, arguments: Arguments) -> Result:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
-from kdnb.errors import ExpressionError, MemoryReadError
+from kdnb.debugger.calls import CACHE_FLAGS
+from kdnb.errors import ExpressionError, MemoryReadError, RequestFailed
 from kdnb.results.memory import MemoryBlocks, MemoryDump, PointerRow, PointerTable, StringDump, StringRow
 
 if TYPE_CHECKING:
@@ -110,18 +111,31 @@ def _dump(session: Session, arguments: Arguments, name: str, physical: bool, opt
 
 
 @command(
-    *(f"!d{letter}" for letter in "bcdpqw"),
-    summary="Display physical memory.",
-    syntax="!db|!dc|!dd|!dp|!dq|!dw [[c]|[uc]|[wc]] [-m] Address [L Count]",
-    examples=("!dd @cr3 L4", "!db @cr3 L10"),
+    *(f"!d{letter}" for letter in "bcdpquw"),
+    summary="Display physical memory; !du as Unicode text.",
+    syntax="!db|!dc|!dd|!dp|!dq|!du|!dw [[c]|[uc]|[wc]] [-m] Address [L Count]",
+    details="[c], [uc] and [wc] are the attribute with which the target reads: cached, uncached, write combined.",
+    examples=("!dd @cr3 L4", "!db @cr3 L10", "!dd [uc] @cr3 L4"),
 )
 def display_physical(session: Session, arguments: Arguments) -> Result:
     """A block of physical memory."""
-    arguments.match(r"\[(c|uc|wc)\]\s*")
+    cache = arguments.match(r"\[(c|uc|wc)\]\s*")
     arguments.match(r"-m\b\s*")
-    value = _dump(session, arguments, arguments.name, True, {})
-    if not value.data:
-        raise MemoryReadError(value.address, value.size, hint="the target may not reach this physical address")
+    value: MemoryDump | StringDump
+    if arguments.name == "!du":
+        arguments.name = "du"
+        arguments.rest = f"/p {arguments.rest}"
+        value = display_string(session, arguments)
+        readable = value.readable
+    else:
+        value = _dump(session, arguments, arguments.name, True, {})
+        readable = bool(value.data)
+        if cache is not None:
+            data = session.calls.read_physical(value.address, value.size, CACHE_FLAGS[cache[1]])
+            value, readable = replace(value, data=data), bool(data)
+    if not readable:
+        hint = "if you know its caching attribute, try [c], [uc] or [wc], as in !dd [c] ..."
+        raise RequestFailed(f"physical memory read at {value.address:x} failed", hint)
     return value
 
 
@@ -190,7 +204,7 @@ def _symbol(session: Session, address: int) -> str:
     details="32 characters a line unless /c says otherwise.",
     examples=("da nt+4e", "da nt+4e L8"),
 )
-def display_string(session: Session, arguments: Arguments) -> Result:
+def display_string(session: Session, arguments: Arguments) -> StringDump:
     """The text at an address."""
     options = arguments.options(_OPTIONS)
     memory = session.physical if any(name.startswith("p") for name in options) else session.memory

@@ -7,8 +7,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
-from kdnb.errors import ExpressionError, UsageError
-from kdnb.results.memory import MemoryBlocks, MemoryDump, MemoryWritten
+from kdnb.debugger.calls import CACHE_FLAGS
+from kdnb.errors import ExpressionError, MemoryWriteError, UsageError
+from kdnb.results.memory import MemoryBlocks, MemoryDifference, MemoryDifferences, MemoryDump, MemoryWritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +43,10 @@ def _number(value: int, size: int, text: str) -> bytes:
     *UNITS,
     "ef",
     "eD",
-    summary="Write numbers into memory.",
-    syntax="eb|ew|ed|eq|ep|ef|eD [/p] Address Value [Value ...]",
+    "!eb",
+    "!ed",
+    summary="Write numbers into memory; !eb and !ed into physical memory.",
+    syntax="eb|ew|ed|eq|ep|ef|eD [/p] Address Value [Value ...]\n!eb|!ed [[c]|[uc]|[wc]] Address Value [Value ...]",
     details="Values are expressions; characters may stand in single quotes (eb). ef and eD take floating point. "
     "/p writes physical memory. Silent when it worked; the value returned holds the bytes before and after.",
     examples=("ed @rsp-100 1 2 3", "eb @rsp-100 'h' 'i'", "eq @rsp-100 @rip"),
@@ -52,13 +55,15 @@ def _number(value: int, size: int, text: str) -> bytes:
 )
 def enter_values(session: Session, arguments: Arguments) -> Result:
     """Numbers, one behind the other."""
-    physical = "p" in arguments.options({"p": False})
+    by_extension = arguments.name.startswith("!")
+    physical = "p" in arguments.options({"p": False}) or by_extension
+    cache = arguments.match(r"\[(c|uc|wc)\]\s*") if by_extension else None
     address = arguments.expression()
     if arguments.at_end:
         raise UsageError(
             f"{arguments.name} can't ask for values here", f"write them behind it: {arguments.name} Address Value"
         )
-    size = UNITS.get(arguments.name, 0) or session.pointer_size
+    size = UNITS.get(arguments.name.removeprefix("!"), 0) or session.pointer_size
     data = b""
     while not arguments.at_end:
         text = arguments.rest
@@ -69,6 +74,13 @@ def enter_values(session: Session, arguments: Arguments) -> Result:
             data += struct.pack("<f" if arguments.name == "ef" else "<d", _float(arguments.word()))
         else:
             data += _number(arguments.expression(), size, text)
+    if cache is not None:
+        flag = CACHE_FLAGS[cache[1]]
+        before = session.calls.read_physical(address, len(data), flag)
+        written = session.calls.write_physical(address, data, flag)
+        if written < len(data):
+            raise MemoryWriteError(address, len(data), written)
+        return MemoryWritten(address, before, data)
     return _write(session, session.physical if physical else session.memory, address, data)
 
 
@@ -121,9 +133,51 @@ def fill(session: Session, arguments: Arguments) -> Result:
     if wanted.size > FILL_LIMIT:
         raise ExpressionError(f"Range error in '{arguments.text[:60]}'", "at most 16 MB are filled at once")
     pattern = _pattern(arguments, 1)
+    memory = session.physical if arguments.name == "fp" else session.memory
+    before = memory.read_available(wanted.start, wanted.size)
+    filled = session.calls.fill(wanted.start, wanted.size, pattern, physical=memory is session.physical)
+    if filled < wanted.size:
+        raise MemoryWriteError(wanted.start, wanted.size, filled)
     data = (pattern * (wanted.size // len(pattern) + 1))[: wanted.size]
-    written = _write(session, session.physical if arguments.name == "fp" else session.memory, wanted.start, data)
-    return MemoryWritten(written.address, written.before, written.after, {"filled": wanted.size})
+    return MemoryWritten(wanted.start & session.address_mask, before, data, {"filled": wanted.size})
+
+
+@command(
+    "m",
+    summary="Copy memory; source and destination may overlap.",
+    syntax="m Range Destination",
+    examples=("m nt L10 @rsp-100",),
+    changes_target=True,
+    dangerous=True,
+    tier="C",
+)
+def move(session: Session, arguments: Arguments) -> Result:
+    """Silent when it worked."""
+    wanted = arguments.range(1, None)
+    destination = arguments.expression()
+    arguments.finish()
+    if wanted.size > FILL_LIMIT:
+        raise ExpressionError(f"Range error in '{arguments.text[:60]}'", "at most 16 MB are copied at once")
+    return _write(session, session.memory, destination, session.memory.read(wanted.start, wanted.size))
+
+
+@command(
+    "c",
+    summary="Compare two ranges of memory: shows the bytes that differ.",
+    syntax="c Range Address",
+    examples=("c nt L10 nt", "c nt L4 nt+4"),
+    tier="C",
+)
+def compare(session: Session, arguments: Arguments) -> Result:
+    """Address and byte of each place that differs, on both sides."""
+    wanted = arguments.range(1, None)
+    other = arguments.expression() & session.address_mask
+    arguments.finish()
+    start = wanted.start & session.address_mask
+    first, second = session.memory.read(start, wanted.size), session.memory.read(other, wanted.size)
+    pairs = enumerate(zip(first, second, strict=True))
+    found = [MemoryDifference(start + at, other + at, *both) for at, both in pairs if both[0] != both[1]]
+    return MemoryDifferences(tuple(found[:HIT_LIMIT]), len(found), session.pointer_size)
 
 
 def _pattern(arguments: Arguments, size: int) -> bytes:

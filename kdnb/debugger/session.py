@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.debugger.address_space import AddressSpace
 from kdnb.debugger.breakpoints import BreakpointTable
+from kdnb.debugger.calls import Calls
 from kdnb.debugger.debugger_data import DebuggerData
 from kdnb.debugger.disassembly import disassemble, disassemble_before
 from kdnb.debugger.environment import SessionEnvironment
@@ -86,8 +87,7 @@ class Session:
         self.last_stop: Stop | None = None
         self.sequence = 0
         """Counts the stops that were reported."""
-        self.current_processor = 0
-        self.processor_count = 1
+        self.current_processor, self.processor_count = 0, 1
         self.lost = ""
         """Why the link is gone; empty while it is there."""
         self.reconnecting = False
@@ -110,6 +110,7 @@ class Session:
         self.breakpoints = BreakpointTable(self)
         self.execution = Execution(self)
         self.processes: Processes = Processes(self)
+        self.calls: Calls = Calls(self)
         self.environment = SessionEnvironment(self)
         self._debugger_data: DebuggerData | None = None
         target.files.told = self._file_asked
@@ -126,7 +127,8 @@ class Session:
             raise Cancelled("the command was stopped")
         if self.change is None:
             if self.lost:
-                raise LinkError(f"the link is lost: {self.lost}", ".restart or kd.reconnect() opens it anew; the packet log is kept")
+                hint = ".restart or kd.reconnect() opens it anew; the packet log is kept"
+                raise LinkError(f"the link is lost: {self.lost}", hint)
             raise TargetRunningError("the target is running", "break in first: kd.break_in(), or press Stop")
 
     def require_writable(self, what: str = "this would change the target") -> None:
@@ -201,6 +203,7 @@ class Session:
         """The target began anew: nothing known about it holds any more; breakpoints wait for their modules."""
         self.version = None
         self._debugger_data = None
+        self.calls.forget()
         self.modules.clear()
         self.breakpoints.target_restarted()
         self.drop_caches()

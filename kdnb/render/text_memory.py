@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines, printable
 from kdnb.results.addresses import format_address
-from kdnb.results.memory import MemoryBlocks, MemoryDump, MemoryWritten, PointerTable, StringDump
+from kdnb.results.memory import MemoryBlocks, MemoryDifferences, MemoryDump, MemoryWritten, PointerTable, StringDump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,3 +122,13 @@ def _blocks(value: MemoryBlocks) -> Iterator[str]:
 def _written(value: MemoryWritten) -> Iterator[str]:
     if "filled" in value.details:
         yield f"Filled {value.details['filled']:#x} bytes"
+
+
+@lines.register(MemoryDifferences)
+def _differences(value: MemoryDifferences) -> Iterator[str]:
+    for one in value.differences:
+        first = format_address(one.address, value.address_size)
+        second = format_address(one.other, value.address_size)
+        yield f"{first}  {one.value:02x} - {second}  {one.other_value:02x}"
+    if value.total > len(value.differences):
+        yield f"... {value.total - len(value.differences)} more differences"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MemoryBlocks",
+    "MemoryDifference",
+    "MemoryDifferences",
     "MemoryDump",
     "MemoryReader",
     "MemoryWritten",
@@ -154,3 +156,31 @@ class MemoryBlocks(TableResult):
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"address": block.address, "data": block.data} for block in self.blocks]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDifference:
+    """One byte that differs between two ranges (`c`)."""
+
+    address: int
+    other: int
+    value: int
+    other_value: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MemoryDifferences(TableResult):
+    """What `c` found; `total` counts those beyond the first 1024 too."""
+
+    differences: tuple[MemoryDifference, ...]
+    total: int
+    address_size: int
+
+    def __len__(self) -> int:
+        return self.total
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            {"address": d.address, "value": d.value, "other": d.other, "other_value": d.other_value}
+            for d in self.differences
+        ]

@@ -79,8 +79,8 @@ class Conversation:
         answer: Callable[[str], str | None] | None = None,
         open_pump: Callable[[], Pump] | None = None,
     ) -> None:
-        """`answer` gives the answer to a DbgPrompt question; without it, or where it gives None, the target is told to break once, or to
-        ignore where it asks in the middle of a request. `open_pump` opens the line anew (`reopen`)."""
+        """`answer` gives the answer to a DbgPrompt question; without it, or where it gives None, the target is told to
+        break once, or to ignore in the middle of a request. `open_pump` opens the line anew (`reopen`)."""
         self.machine = int(MachineType.AMD64)
         self.answer = answer
         self.files: FileService = FileService()

@@ -173,7 +173,7 @@ class FileService:
 
 
 def _open(path: Path) -> tuple[int, int] | None:
-    """Descriptor and size of a plain file; None where it can't be served. A link that came meanwhile is not followed."""
+    """Descriptor and size of a plain file; None where it can't be served. No link is followed here."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, flags)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 import kdnb
-from kdnb.results.events import DebugPrint
+
+if TYPE_CHECKING:
+    from kdnb.results.events import DebugPrint
 
 pytest.importorskip("unicorn", reason="needs the extra `sim`")
 

@@ -1,0 +1,138 @@
+"""Buses and other requests by name: `!pci !ecb !ecw !ecd .pagein !chklowmem` (the command reference, 7.13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.commands.declare import command
+from kdnb.errors import ExpressionError, RequestFailed
+from kdnb.results.hardware import PciDevice, PciDevices
+from kdnb.results.memory import MemoryDump
+from kdnb.results.values import Text
+
+if TYPE_CHECKING:
+    from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.session import Session
+    from kdnb.results.base import Result
+
+SLOTS, FUNCTIONS = 32, 8
+HEADER_SIZE = 0x40
+SPACE_SIZE = 0x100
+MULTI_FUNCTION = 0x80
+_RAW = 0x4 | 0x8 | 0x100
+
+
+@command(
+    "!pci",
+    summary="List the devices of a PCI bus, or show the configuration space of one.",
+    syntax="!pci [0 Bus]\n!pci 100 Bus Device Function [First Last]",
+    details="With 100 (4 bytes, 8 doublewords) the configuration space is shown as it is. The bus data are asked of "
+    "the target, never while it boots: a real one crashed by that.",
+    examples=("!pci", "!pci 100 0 0 0", "!pci 4 0 0 0 0 f"),
+    tier="B",
+)
+def show_pci(session: Session, arguments: Arguments) -> Result:
+    """The devices, or bytes of one."""
+    flags = arguments.expression(0)
+    bus = arguments.expression(0)
+    if flags & _RAW:
+        return _raw_space(session, arguments, flags, bus)
+    arguments.finish()
+    found: list[PciDevice] = []
+    for slot in range(SLOTS):
+        session.require_stopped()  # sees a cancel
+        header = _header(session, bus, slot)
+        if header is None:
+            continue
+        found.append(_device(bus, slot, 0, header))
+        for function in range(1, FUNCTIONS if header[0xE] & MULTI_FUNCTION else 1):
+            more = _header(session, bus, slot | function << 5)
+            if more is not None:
+                found.append(_device(bus, slot, function, more))
+    return PciDevices(tuple(found))
+
+
+def _header(session: Session, bus: int, slot: int) -> bytes | None:
+    """The first bytes of a function's configuration space; None where there is no such function."""
+    try:
+        data = session.calls.read_bus(bus, slot, 0, HEADER_SIZE)
+    except RequestFailed:
+        return None
+    return data if len(data) == HEADER_SIZE and data[:2] != b"\xff\xff" else None
+
+
+def _device(bus: int, slot: int, function: int, header: bytes) -> PciDevice:
+    vendor, device = (int.from_bytes(header[at : at + 2], "little") for at in (0, 2))
+    return PciDevice(
+        bus, slot, function, vendor, device, int.from_bytes(header[9:12], "little"), header[8], header[0xE] & 0x7F
+    )
+
+
+def _raw_space(session: Session, arguments: Arguments, flags: int, bus: int) -> MemoryDump:
+    slot, function = arguments.expression(), arguments.expression()
+    first, last = arguments.expression(0), arguments.expression(SPACE_SIZE - 1)
+    arguments.finish()
+    if slot >= SLOTS or function >= FUNCTIONS or not first <= last < 0x1000:
+        raise ExpressionError(f"Range error in '!pci {arguments.text[:60]}'", "device 0 to 1f, function 0 to 7")
+    data = session.calls.read_bus(bus, slot | function << 5, first, last - first + 1)
+    unit, columns = (1, 16) if flags & 4 else (4, 4)
+    return MemoryDump("!db" if unit == 1 else "!dd", first, data, last - first + 1, unit, columns, 8, False, True)
+
+
+_WIDTHS = {"!ecb": 1, "!ecw": 2, "!ecd": 4}
+
+
+@command(
+    *_WIDTHS,
+    summary="Write a byte, word or doubleword into PCI configuration space.",
+    syntax="!ecb|!ecw|!ecd Bus.Device.Function.Offset Value",
+    details="The four numbers are hexadecimal.",
+    tier="B",
+    changes_target=True,
+    dangerous=True,
+)
+def write_pci(session: Session, arguments: Arguments) -> Result:
+    """Silent when it worked."""
+    place = arguments.match(r"([\da-fA-F]+)\.([\da-fA-F]+)\.([\da-fA-F]+)\.([\da-fA-F]+)(?=\s)")
+    if place is None:
+        raise ExpressionError(f"Syntax error at '{arguments.rest[:60] or '<EOL>'}'", "!ecb 0.1f.0.3c 0b")
+    bus, slot, function, offset = (int(number, 16) for number in place.groups())
+    size = _WIDTHS[arguments.name]
+    value = arguments.expression() & ((1 << 8 * size) - 1)
+    arguments.finish()
+    if slot >= SLOTS or function >= FUNCTIONS or offset >= 0x1000:
+        raise ExpressionError(f"Range error in '{arguments.text[:60]}'", "device 0 to 1f, function 0 to 7")
+    session.calls.write_bus(bus, slot | function << 5, offset, value.to_bytes(size, "little"))
+    return Text("")
+
+
+@command(
+    ".pagein",
+    summary="Have the target bring a page in.",
+    syntax=".pagein Address",
+    details="Every Windows since XP refuses the request behind it, and says so.",
+    tier="C",
+    changes_target=True,
+)
+def page_in(session: Session, arguments: Arguments) -> Result:
+    """A line about what became of it."""
+    address = arguments.expression() & session.address_mask
+    arguments.finish()
+    session.calls.page_in(address)
+    return Text(f"the page of {address:#x} is in")
+
+
+@command(
+    "!chklowmem",
+    summary="Have the target check whether memory below 4 GB was touched (/nolowmem).",
+    syntax="!chklowmem",
+    details="Some targets stop in a nested break instead of answering.",
+    tier="C",
+    dangerous=True,
+    changes_target=True,
+)
+def check_low_memory(session: Session, arguments: Arguments) -> Result:
+    """A line about what the target found."""
+    arguments.finish()
+    session.calls.check_low_memory()
+    return Text("Low memory is as it should be.")

@@ -1,0 +1,81 @@
+"""Text of `!idt !pcr !prcb !pci` (the command reference, 7.13; the layout of `!pci` is plain)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdnb.render.lines import lines, printable
+from kdnb.results.hardware import InterruptTable, InterruptVector, PciDevice, PciDevices, ProcessorBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__: list[str] = []
+
+_CLASSES = {
+    0x01: "mass storage",
+    0x02: "network",
+    0x03: "display",
+    0x04: "multimedia",
+    0x05: "memory",
+    0x06: "bridge",
+    0x07: "communication",
+    0x08: "system",
+    0x09: "input",
+    0x0C: "serial bus",
+}
+
+
+@lines.register(InterruptTable)
+def _interrupts(value: InterruptTable) -> Iterator[str]:
+    yield f"Dumping IDT: {value.address:0{2 * value.address_size}x}"
+    yield ""
+    for one in value.vectors:
+        yield _vector(one, 2 * value.address_size)
+
+
+@lines.register(InterruptVector)
+def _one_vector(value: InterruptVector) -> Iterator[str]:
+    yield _vector(value, 16 if value.handler >> 32 else 8)
+
+
+def _vector(one: InterruptVector, digits: int) -> str:
+    stack = f"\tStack: IST {one.stack_index}" if one.stack_index else ""
+    return f"{one.vector:02x}:\t{one.handler:0{digits}x} {printable(one.symbol)}{stack}".rstrip(" ")
+
+
+@lines.register(ProcessorBlock)
+def _processor(value: ProcessorBlock) -> Iterator[str]:
+    digits = 2 * value.address_size
+
+    def row(name: str, number: int) -> str:
+        return f"{name:>18}: {number:0{digits}x}"
+
+    if value.is_block:
+        yield f"PRCB for Processor {value.number} at {value.prcb:0{digits}x}:"
+    else:
+        yield f"KPCR for Processor {value.number} at {value.pcr:0{digits}x}:"
+        yield row("Prcb", value.prcb)
+        yield row("IDT", value.idt)
+        yield row("GDT", value.gdt)
+        yield row("TSS selector", value.task)
+    yield row("CurrentThread", value.current_thread)
+    yield row("IdleThread", value.idle_thread)
+
+
+@lines.register(PciDevices)
+def _devices(value: PciDevices) -> Iterator[str]:
+    if not value.devices:
+        yield "No devices on this bus."
+    for one in value.devices:
+        yield from _device(one)
+
+
+@lines.register(PciDevice)
+def _device(value: PciDevice) -> Iterator[str]:
+    place = f"{value.bus:02x}:{value.device:02x}.{value.function:x}"
+    kind = _CLASSES.get(value.class_code >> 16, "other")
+    yield (
+        f"{place}  {value.vendor_id:04x}:{value.device_id:04x}.{value.revision:02x}"
+        f"  class {value.class_code:06x} ({kind})  header {value.header_type:02x}"
+    )

@@ -1,0 +1,97 @@
+"""What lies behind the processor: interrupt vectors, control blocks, PCI devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kdnb.results.base import Result, TableResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["InterruptTable", "InterruptVector", "PciDevice", "PciDevices", "ProcessorBlock"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class InterruptVector(Result):
+    """One gate of the interrupt descriptor table."""
+
+    vector: int
+    handler: int
+    symbol: str
+    selector: int
+    stack_index: int = 0
+    """Entry of the interrupt stack table; 0 where the stack isn't switched."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class InterruptTable(TableResult):
+    """The vectors of `!idt`."""
+
+    address: int
+    vectors: tuple[InterruptVector, ...]
+    address_size: int
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __iter__(self) -> Iterator[InterruptVector]:
+        return iter(self.vectors)
+
+    def __getitem__(self, vector: int) -> InterruptVector:
+        return next(one for one in self.vectors if one.vector == vector)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [one.to_dict() for one in self.vectors]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ProcessorBlock(Result):
+    """A processor's KPCR and KPRCB (`!pcr`, `!prcb`). Addresses that the target doesn't tell are 0."""
+
+    number: int
+    pcr: int
+    prcb: int
+    current_thread: int
+    idle_thread: int
+    gdt: int
+    idt: int
+    task: int
+    address_size: int
+    is_block: bool = False
+    """Shown as `!prcb`."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PciDevice(Result):
+    """One function of a PCI device."""
+
+    bus: int
+    device: int
+    function: int
+    vendor_id: int
+    device_id: int
+    class_code: int
+    """Class, subclass and programming interface: 0x060000."""
+    revision: int = 0
+    header_type: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PciDevices(TableResult):
+    """The devices of a bus (`!pci`)."""
+
+    devices: tuple[PciDevice, ...]
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    def __iter__(self) -> Iterator[PciDevice]:
+        return iter(self.devices)
+
+    def __getitem__(self, index: int) -> PciDevice:
+        return self.devices[index]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [one.to_dict() for one in self.devices]
