@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdnb.debugger.register_names import program_counter
 from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Resuming"]
 
-INT3 = 0xCC
+_COMPILED = {
+    MachineType.AMD64: b"\xcc",
+    MachineType.I386: b"\xcc",
+    MachineType.ARM64: bytes.fromhex("00003ed4"),  # brk #0xF000
+}
+"""The instruction that DbgBreakPoint consists of (the protocol reference 3.5)."""
 
 
 class Resuming:
@@ -55,7 +60,8 @@ class Resuming:
         if exception is None or exception.code not in BREAKPOINT_CODES:
             return
         pc = change.program_counter & session.address_mask
-        if session.machine in (MachineType.AMD64, MachineType.I386) and self._code_at(change, pc) == INT3:
+        code = _COMPILED.get(session.machine)
+        if code is not None and self._code_at(change, pc, len(code)) == code:
             self._compiled = (change.processor, pc)
 
     def pass_compiled_breakpoint(self) -> bool:
@@ -66,14 +72,15 @@ class Resuming:
         (processor, pc), self._compiled = self._compiled, None
         if session.registers.get(program_counter(session.machine), processor) != pc:
             return False
-        session.registers.move_pc(pc + 1, processor)
+        session.registers.move_pc(pc + len(_COMPILED[session.machine]), processor)
         return processor == session.current_processor
 
-    def _code_at(self, change: Change, pc: int) -> int | None:
-        report = getattr(change, "report", None)
-        if getattr(report, "instruction_count", 0):
-            return int(report.instruction_stream[0])  # type: ignore[union-attr]  # only reports with a stream count it
+    def _code_at(self, change: Change, pc: int, size: int) -> bytes:
+        """From the control report; not for ARM64, of whose report the sources disagree (the protocol reference 2.5)."""
+        report: Any = getattr(change, "report", None)
+        if self._session.machine != MachineType.ARM64 and getattr(report, "instruction_count", None):
+            return bytes(report.instruction_stream[:size])
         try:
-            return self._session.memory.read_u8(pc)
+            return self._session.memory.read(pc, size)
         except MemoryReadError:
-            return None
+            return b""

@@ -26,7 +26,7 @@ __all__ = ["Cause", "break_cause", "describe"]
 
 BREAKPOINT_CODES = frozenset({Status.BREAKPOINT, Status.WX86_BREAKPOINT})
 STEP_CODES = frozenset({Status.SINGLE_STEP, Status.WX86_SINGLE_STEP})
-_ARGUMENT = {MachineType.AMD64: "rcx", MachineType.I386: "eax"}
+_ARGUMENT = {MachineType.AMD64: "rcx", MachineType.I386: "eax", MachineType.ARM64: "x0"}
 
 
 @dataclass(frozen=True, slots=True)

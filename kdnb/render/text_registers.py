@@ -90,7 +90,8 @@ def _integer(machine: str, values: Mapping[str, int], digits: int) -> Iterator[s
         letters = "".join(
             letter if status >> bit & 1 else "-" for letter, bit in zip("NZCV", (31, 30, 29, 28), strict=True)
         )
-        yield f"{counter}psr={status:08x} {letters}"
+        level = f" EL{status >> 2 & 3}" if machine == "arm64" else ""
+        yield f"{counter}psr={status:08x} {letters}{level}"
 
 
 def _segments(values: Mapping[str, int]) -> Iterator[str]:
