@@ -89,6 +89,8 @@ def _nearest(value: NearestSymbols) -> Iterator[str]:
     if value.before is None:
         yield f"No symbol is known at or before {format_address(value.address, value.address_size)}"
         return
+    if value.source:
+        yield printable(value.source)
     line = f"({format_address(value.before.address, value.address_size)})   {printable(value.before.text)}"
     if value.after is not None:
         after = format_address(value.after.address, value.address_size)

@@ -115,3 +115,5 @@ class NearestSymbols(Result):
     before: SymbolInfo | None = None
     after: SymbolInfo | None = None
     exact: tuple[SymbolInfo, ...] = ()
+    source: str = ""
+    """`file.c(120)+0x3`, where the PDB has lines; a path as the compiler wrote it."""

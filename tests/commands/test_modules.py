@@ -73,3 +73,12 @@ def test_without_symbols_names_come_from_exports(session: Session) -> None:
     execute(session, ".sympath /nowhere")
     assert "(export symbols)" in to_text(execute(session, "x nt!KeBugCheckEx; lm m nt")[1])
     execute(session, f".sympath {before}")
+
+
+def test_variables_show_what_they_hold_and_addresses_their_source_line(session: Session) -> None:
+    text = to_text(execute(session, "x nt!KeTimeIncrement")[0])
+    assert text.endswith(f" nt!KeTimeIncrement = 0x{session.evaluate('dwo(nt!KeTimeIncrement)'):x}")
+    assert " = _LIST_ENTRY [ 0x" in to_text(execute(session, "x nt!PsActiveProcessHead")[0])
+    lines = to_text(execute(session, "ln nt!KeBugCheckEx+8")[0]).split("\n")
+    assert lines[0].partition("(")[0].endswith(".c")
+    assert "nt!KeBugCheckEx+0x8" in lines[1]
