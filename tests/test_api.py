@@ -241,7 +241,7 @@ def test_a_wrong_key_is_named_as_the_reason() -> None:
     [
         ("nowhere", ConnectionStringError),
         ("sim:scenario=nonsense", ConnectError),
-        ("sim:arch=x86", UnsupportedError),
+        ("sim:arch=ia64", UnsupportedError),
         ("sim:color=red", UsageError),
         ("dump:MEMORY.DMP", UnsupportedError),
         ("tcp:127.0.0.1:1", ConnectError),
