@@ -13,10 +13,11 @@ from kdnb.results.values import Text
 
 if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.breakpoints import Breakpoint
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
 
-_OPTIONS = {"1": False, "p": True, "t": True}
+_OPTIONS = {"1": False, "p": True, "t": True, "c": True, "C": True}
 PATTERN_LIMIT = 32
 """Breakpoints that one `bm` may set: as many as a target takes."""
 
@@ -55,6 +56,8 @@ def _add(session: Session, arguments: Arguments, kind: str, size: int) -> Result
         one_shot="1" in options,
         process=session.evaluate(options["p"]) if "p" in options else None,
         thread=session.evaluate(options["t"]) if "t" in options else None,
+        max_depth=session.evaluate(options["c"]) if "c" in options else None,
+        min_depth=session.evaluate(options["C"]) if "C" in options else None,
     )
     return session.breakpoints.info(breakpoint)
 
@@ -63,9 +66,10 @@ def _add(session: Session, arguments: Arguments, kind: str, size: int) -> Result
     "bp",
     "bu",
     summary="Set a software breakpoint; bu keeps its name and follows the module over unload and load.",
-    syntax='bp|bu[N] [/1] [/p EPROCESS] [/t ETHREAD] [Address [Passes]] ["Commands"]',
-    details="Without an address: the instruction pointer. /1 removes it at its first hit, Passes stops at the n-th, "
-    "Commands run at each hit. A name that is not known yet makes it deferred.",
+    syntax='bp|bu[N] [/1] [/p EPROCESS] [/t ETHREAD] [/c Max] [/C Min] [Address [Passes]] ["Commands"]',
+    details="Without an address: the instruction pointer. /1 removes it at its first hit, Passes stops at the n-th, /p "
+    "and /t want a process and a thread, /c and /C a call stack shallower or deeper than so many frames. Commands run "
+    "at each hit; gc in them goes on. A name that is not known yet makes it deferred.",
     examples=("bp nt!KeBugCheckEx", "bp5 nt!KeBugCheckEx+4 2", 'bu nt!KeBugCheckEx "k; r"', "bp /1 @rip"),
     suffix=r"\d*",
     changes_target=True,
@@ -136,6 +140,86 @@ def _numbers(session: Session, arguments: Arguments) -> list[int]:
         else:
             found.append(session.breakpoints[int(numbers[1])].number)
     return list(dict.fromkeys(found))
+
+
+@command(
+    "br",
+    summary="Give breakpoints other numbers.",
+    syntax="br OldNumber NewNumber [OldNumber NewNumber ...]",
+    examples=("bp nt!KeBugCheckEx; br 0 9",),
+    tier="C",
+    needs_stop=False,
+)
+def renumber_breakpoints(session: Session, arguments: Arguments) -> Result:
+    """Silent; the numbers are decimal."""
+    words = arguments.all().split()
+    if not words or len(words) % 2 or not all(word.isdecimal() and len(word) < 5 for word in words):
+        raise ExpressionError(f"Syntax error at '{arguments.text[:60] or '<EOL>'}'", "br 0 9")
+    for old, new in zip(words[::2], words[1::2], strict=True):
+        session.breakpoints.renumber(int(old), int(new))
+    return Text("")
+
+
+@command(
+    "bs",
+    "bsc",
+    summary="Change the commands of a breakpoint (bs), or its condition and commands (bsc).",
+    syntax='bs Number "Commands"\nbsc Number "Condition" ["Commands"]',
+    details="With bsc the target runs on where the condition is 0.",
+    examples=('bp nt!KeBugCheckEx; bs 0 "k"', 'bp nt!KeBugCheckEx; bsc 0 "@rcx == 5" "r"'),
+    tier="C",
+    needs_stop=False,
+)
+def change_commands(session: Session, arguments: Arguments) -> Result:
+    """Silent; without commands there are none afterwards."""
+    number = arguments.match(r"\d{1,4}(?=\s|$)")
+    if number is None:
+        raise ExpressionError(f"Syntax error at '{arguments.rest[:60] or '<EOL>'}'", 'bs 0 "k"')
+    breakpoint = session.breakpoints[int(number[0])]
+    texts: list[str] = []
+    while (text := arguments.quoted()) is not None:
+        texts.append(text)
+    arguments.finish()
+    if arguments.name == "bsc":
+        if not texts:
+            raise ExpressionError("Syntax error at '<EOL>'", 'bsc 0 "@rcx == 5" "k"')
+        condition, texts = texts[0], texts[1:]
+        texts = [f".if ({condition}) {{ {'; '.join(texts)} }} .else {{ gc }}"]
+    breakpoint.command = "; ".join(texts)
+    return Text("")
+
+
+@command(
+    ".bpcmds",
+    summary="Show the commands that would set the present breakpoints again.",
+    syntax=".bpcmds",
+    examples=("bp nt!KeBugCheckEx; .bpcmds",),
+    tier="C",
+    needs_stop=False,
+)
+def breakpoint_commands(session: Session, arguments: Arguments) -> Result:
+    """One line for each, to keep and run later."""
+    arguments.finish()
+    return Text("\n".join(_as_command(breakpoint) for breakpoint in session.breakpoints))
+
+
+def _as_command(breakpoint: Breakpoint) -> str:
+    kind = "bu" if breakpoint.symbolic else "bp"
+    head = f"ba{breakpoint.number} {breakpoint.kind}{breakpoint.size}"
+    parts = [head if breakpoint.is_hardware else f"{kind}{breakpoint.number}"]
+    parts += ["/1"] if breakpoint.one_shot else []
+    given = (
+        ("p", breakpoint.process),
+        ("t", breakpoint.thread),
+        ("c", breakpoint.max_depth),
+        ("C", breakpoint.min_depth),
+    )
+    parts += [f"/{letter} 0x{value:x}" for letter, value in given if value is not None]
+    parts.append(breakpoint.expression)
+    parts += [f"0x{breakpoint.passes:x}"] if breakpoint.passes > 1 else []
+    escaped = breakpoint.command.replace("\\", "\\\\").replace('"', '\\"')
+    parts += [f'"{escaped}"'] if escaped else []
+    return " ".join(parts) + ("" if breakpoint.enabled else f"; bd {breakpoint.number}")
 
 
 @command(

@@ -54,6 +54,10 @@ class Breakpoint:
     """Only temporary ones: whether this hit is the one that was meant."""
     hits: int = 0
     message: str = ""
+    max_depth: int | None = None
+    """Only where fewer frames than these are on the stack (`/c`)."""
+    min_depth: int | None = None
+    """Only where more frames than these are on the stack (`/C`)."""
 
     @property
     def is_hardware(self) -> bool:
@@ -102,6 +106,8 @@ class BreakpointTable:
         process: int | None = None,
         thread: int | None = None,
         when: Callable[[Stop], object] | None = None,
+        max_depth: int | None = None,
+        min_depth: int | None = None,
     ) -> Breakpoint:
         """A new breakpoint, or the one at the same address redefined. An unknown name makes it deferred."""
         text = where if isinstance(where, str) else f"{where:#x}"
@@ -114,7 +120,7 @@ class BreakpointTable:
         count = max(passes, 1)
         breakpoint = Breakpoint(
             number, kind, address, text, size, True, symbolic or address is None, count, count, command or "",
-            one_shot, process, thread, when, message=message,
+            one_shot, process, thread, when, message=message, max_depth=max_depth, min_depth=min_depth,
         )  # fmt: skip
         others = [b for b in self._breakpoints.values() if b.number != number]
         if kind == "software" and sum(not b.is_hardware for b in others) >= MAX_BREAKPOINTS:
@@ -165,6 +171,15 @@ class BreakpointTable:
     def disable(self, numbers: Iterable[int] | int) -> None:
         self.enable(numbers, enabled=False)
 
+    def renumber(self, old: int, new: int) -> None:
+        """Give a breakpoint another number (`br`)."""
+        breakpoint = self[old]
+        if new in self._breakpoints and new != old:
+            raise UsageError(f"there is a breakpoint {new} already", "bl lists them")
+        del self._breakpoints[old]
+        breakpoint.number = new
+        self._breakpoints[new] = breakpoint
+
     def resolve_deferred(self) -> None:
         """A module came or went: names may mean something now, or no longer."""
         for breakpoint in self:
@@ -197,6 +212,8 @@ class BreakpointTable:
             thread=breakpoint.thread,
             hits=breakpoint.hits,
             message=breakpoint.message,
+            max_depth=breakpoint.max_depth,
+            min_depth=breakpoint.min_depth,
         )
 
     def listing(self) -> BreakpointList:
@@ -311,6 +328,22 @@ class BreakpointTable:
                 breakpoint.address = None
             elif _is_name(breakpoint.expression):
                 breakpoint.symbolic, breakpoint.address = True, None
+            else:
+                self._keep_place(breakpoint)
+
+    def _keep_place(self, breakpoint: Breakpoint) -> None:
+        """A number means nothing after a restart: what lay in a module follows it, another is disabled.
+
+        To write a breakpoint at an address of the system before would damage whatever lies there now.
+        """
+        address = breakpoint.address
+        module = self._session.modules.find(address) if address is not None else None
+        if module is None or address is None:
+            breakpoint.enabled = False
+            breakpoint.message = "disabled: its address means nothing after the restart"
+        else:
+            breakpoint.expression = f"{module.name}+0x{address - module.base:x}"
+            breakpoint.symbolic, breakpoint.address = True, None
 
 
 def _numbers(numbers: Iterable[int] | int) -> list[int]:

@@ -122,6 +122,8 @@ class Decisions:
             return False
         if breakpoint.process is not None and breakpoint.process != session.processes.current():
             return False
+        if not self._depth_fits(breakpoint):
+            return False
         if breakpoint.number >= 0:
             breakpoint.hits += 1
         if breakpoint.remaining > 1 and not self.stepping:
@@ -130,6 +132,14 @@ class Decisions:
         if breakpoint.when is not None:
             return self._condition(breakpoint)
         return True
+
+    def _depth_fits(self, breakpoint: Breakpoint) -> bool:
+        limits = [depth for depth in (breakpoint.max_depth, breakpoint.min_depth) if depth is not None]
+        if not limits:
+            return True
+        depth = len(self._session.unwind(max(limits) + 1).frames)
+        shallow = breakpoint.max_depth is None or depth < breakpoint.max_depth
+        return shallow and (breakpoint.min_depth is None or depth > breakpoint.min_depth)
 
     def _condition(self, breakpoint: Breakpoint) -> bool:
         """Ask the user's function; where it fails the target stays stopped, and the failure is kept."""

@@ -109,10 +109,12 @@ class Execution:
         breakpoints = list(self._session.breakpoints)
         if not breakpoints:
             return
-        known = [str(b.number) for b in breakpoints if b.address is not None]
+        known = [str(b.number) for b in breakpoints if b.address is not None and b.enabled]
         waiting = [str(b.number) for b in breakpoints if b.address is None]
         parts = [f"breakpoints set again: {' '.join(known)}"] if known else []
         parts += [f"waiting for their modules: {' '.join(waiting)}"] if waiting else []
+        disabled = [str(b.number) for b in breakpoints if b.address is not None and not b.enabled]
+        parts += [f"disabled: {' '.join(disabled)}"] if disabled else []
         self._session.events.on_state.publish(LinkStateChange("rearmed", "; ".join(parts)))
 
     def leave(self) -> None:

@@ -204,8 +204,8 @@ class Session:
         self.version = None
         self._debugger_data = None
         self.calls.forget()
-        self.modules.clear()
         self.breakpoints.target_restarted()
+        self.modules.clear()
         self.drop_caches()
 
     def drop_caches(self) -> None:

@@ -43,3 +43,7 @@ def _rows(entry: BreakpointInfo, size: int) -> Iterator[str]:
     for what, number in (("process", entry.process), ("thread", entry.thread)):
         if number is not None:
             yield f"     Match {what} data {format_address(number, size)}"
+    if entry.max_depth is not None:
+        yield f"     Call stack shallower than {entry.max_depth}"
+    if entry.min_depth is not None:
+        yield f"     Call stack deeper than {entry.min_depth}"

@@ -37,6 +37,9 @@ class BreakpointInfo(Result):
     hits: int = 0
     message: str = ""
     """What `bp` has to say: `breakpoint 0 redefined`, or why it is deferred."""
+    max_depth: int | None = None
+    min_depth: int | None = None
+    """Call stack depths between which it stops (`/c`, `/C`)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

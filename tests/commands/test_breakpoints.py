@@ -109,3 +109,48 @@ def test_a_read_only_session_sets_none(session: Session) -> None:
     session.read_only = True
     with pytest.raises(CommandError, match="read-only"):
         execute(session, "bp nt!KeBugCheckEx")
+
+
+def test_conditions_in_its_commands_decide_whether_it_stops(session: Session) -> None:
+    execute(session, "r $t6=0")
+    (_, stop) = execute(
+        session, 'bp nt!KeUpdateRunTime "r $t6=@$t6+1; .if (@$t6 == 3) { .echo third } .else { gc }"; g'
+    )
+    assert isinstance(stop, Stop)
+    assert session.variables["t6"] == 3
+    execute(session, "bc *; r $t6=0; bp nt!KeUpdateRunTime \"r $t6=@$t6+1; j (@$t6 == 2) '.echo x'; 'gc'\"; g")
+    assert session.variables["t6"] == 2
+
+
+def test_depths_threads_and_processes_select_hits(session: Session) -> None:
+    thread = session.processes.current_thread()
+    execute(session, f"bp /t 0x{thread:x} nt!KeUpdateRunTime; g")
+    assert session.processes.current_thread() == thread
+    execute(session, "bc *; bp /C 1 /c ff nt!KeUpdateRunTime; g")
+    assert listed(session).split("\n")[1:] == ["     Call stack shallower than 255", "     Call stack deeper than 1"]
+    session.options["go_timeout"] = 0.3
+    (_, _, value) = execute(session, "bc *; bp /c 1 nt!KeUpdateRunTime; g")
+    assert not isinstance(value, Stop)
+
+
+def test_numbers_and_commands_are_changed_and_written_down(session: Session) -> None:
+    execute(session, 'bp nt!KeBugCheckEx; br 0 9; bs 9 "k; .echo \\"x\\""; ba w4 nt!KeTickCount; bd 0')
+    assert to_text(execute(session, ".bpcmds")[0]).split("\n") == [
+        "ba0 w4 nt!KeTickCount; bd 0",
+        'bp9 nt!KeBugCheckEx "k; .echo \\"x\\""',
+    ]
+    execute(session, 'bsc 9 "@rcx == 5" "r"')
+    assert session.breakpoints[9].command == ".if (@rcx == 5) { r } .else { gc }"
+    for wrong in ("br 9", "br 0 9", "bs", 'bs 77 "k"', "bsc 9"):
+        with pytest.raises(CommandError):
+            execute(session, wrong)
+
+
+def test_after_a_restart_a_number_follows_its_module_or_is_disabled(session: Session) -> None:
+    place = session.evaluate("nt!KeUpdateRunTime")
+    execute(session, f"bp 0x{place:x}; bp 0x{0xFFFFF90012345678:x}")
+    session.breakpoints.target_restarted()
+    first, second = session.breakpoints
+    assert (first.symbolic, first.address, second.enabled) == (True, None, False)
+    session.breakpoints.resolve_deferred()
+    assert first.address == place
