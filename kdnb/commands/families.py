@@ -36,6 +36,7 @@ from kdnb.commands import (
     stack,
     symbol_files,
     threads,
+    tracing,
     types,
     unwind,
 )
@@ -53,6 +54,7 @@ FAMILIES = (
     disassembly,
     breakpoints,
     execution,
+    tracing,
     expressions,
     modules,
     symbol_files,
