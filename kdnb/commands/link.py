@@ -21,7 +21,6 @@ RECONNECT_TIMEOUT = 30.0
     ".restart",
     summary="Open the line to the target anew and stop the target; breakpoints stay.",
     syntax=".restart [Seconds]",
-    examples=(".restart",),
     tier="B",
     needs_stop=False,
     resumes=True,

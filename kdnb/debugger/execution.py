@@ -81,7 +81,6 @@ class Execution:
         """Open the line anew and take over what is there; breakpoints go in again as the target is resumed."""
         session = self._session
         deadline = session.clock() + timeout
-        self._resuming.left_stop()
         session.reconnecting = True
         try:
             while True:
@@ -92,6 +91,7 @@ class Execution:
                         raise
                 session.pause(REOPEN_INTERVAL)
         except (ConnectError, AuthenticationError, Cancelled) as error:
+            self._resuming.left_stop()
             session.lost = session.lost or error.message
             raise
         finally:
@@ -100,6 +100,7 @@ class Execution:
     def _take_over(self, deadline: float) -> Stop | None:
         session = self._session
         session.target.reopen()
+        self._resuming.left_stop()
         session.lost = ""
         session.forget()
         return self.connect(max(deadline - session.clock(), 1.0), break_in=True)

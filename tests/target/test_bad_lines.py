@@ -16,7 +16,7 @@ from kdnb.transport.faults import FaultRules
 from tests.benchmarks.fault_matrix import KDNET, SERIAL, WAIT_LIMIT, run
 from tests.target.virtual_target import BASE, KDNET_READ, MEMORY, virtual
 
-PACKETS = 250
+PACKETS = 200
 
 
 @pytest.mark.parametrize("rules", SERIAL)
