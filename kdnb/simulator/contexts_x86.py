@@ -25,7 +25,6 @@ _TRAP_FRAME = {
     "edx": 0x3C, "ecx": 0x40, "eax": 0x44, "edi": 0x54, "esi": 0x58, "ebx": 0x5C, "ebp": 0x60, "eip": 0x68,
 }  # fmt: skip
 _TRAP_FRAME_FLAGS, _INTERRUPTED_STACK = 0x70, 0x74
-_FXSAVE, _FXSAVE_MXCSR, _FXSAVE_XMM = 512, 0x18, 0xA0
 
 
 def read_context(processor: Processor, frames: SavedFrames | None) -> bytes:
@@ -47,7 +46,9 @@ def read_context(processor: Processor, frames: SavedFrames | None) -> bytes:
         fpsw=0xFFFF0000 | processor.get("fpsw"),
         fptw=0xFFFFFFFF,
         **values,
-        extended_registers=_extended(processor),
+        fp_extended=(processor.get("fpcw") & 0xFFFF).to_bytes(24, "little"),
+        mxcsr=processor.get("mxcsr"),
+        xmm=tuple(processor.get(f"xmm{i}") for i in range(X86.xmm_registers)),
     )
     return context.encode()
 
@@ -65,9 +66,9 @@ def write_context(processor: Processor, data: bytes, frames: SavedFrames | None)
         for name in (*X86.general_registers, "eip"):
             processor.set(name, getattr(context, name))
         processor.set("eflags", context.efl)
-    for i in range(X86.xmm_registers):
-        at = _FXSAVE_XMM + 16 * i
-        processor.set(f"xmm{i}", int.from_bytes(context.extended_registers[at : at + 16], "little"))
+    processor.set("mxcsr", context.mxcsr)
+    for i, value in enumerate(context.xmm):
+        processor.set(f"xmm{i}", value)
 
 
 def set_trap_flag(processor: Processor, frames: SavedFrames | None, on: bool) -> None:
@@ -117,14 +118,3 @@ def _special(processor: Processor) -> X86SpecialRegisters:
         tr=processor.table_register("tr")[0],
         ldtr=processor.table_register("ldtr")[0],
     )
-
-
-def _extended(processor: Processor) -> bytes:
-    """The FXSAVE area: control words and XMM registers."""
-    area = bytearray(_FXSAVE)
-    area[0:2] = (processor.get("fpcw") & 0xFFFF).to_bytes(2, "little")
-    area[_FXSAVE_MXCSR : _FXSAVE_MXCSR + 4] = processor.get("mxcsr").to_bytes(4, "little")
-    for i in range(X86.xmm_registers):
-        at = _FXSAVE_XMM + 16 * i
-        area[at : at + 16] = processor.get(f"xmm{i}").to_bytes(16, "little")
-    return bytes(area)

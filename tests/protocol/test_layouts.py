@@ -89,7 +89,7 @@ messages.trace_io:ControlRequestBody 0 C api@0 number@4 granted@8
 context.x86:X86Context 0 2CC context_flags@0 dr0@4 dr1@8 dr2@C dr3@10 dr6@14 dr7@18 fpcw@1C fpsw@20 fptw@24 \
 fp_error_offset@28 fp_error_selector@2C fp_data_offset@30 fp_data_selector@34 fp_registers@38 cr0_npx_state@88 gs@8C \
 fs@90 es@94 ds@98 edi@9C esi@A0 ebx@A4 edx@A8 ecx@AC eax@B0 ebp@B4 eip@B8 cs@BC efl@C0 esp@C4 ss@C8 \
-extended_registers@CC
+fp_extended@CC mxcsr@E4 fp_extended_st@E8 xmm@16C fp_extended_rest@1EC
 context.x86:X86SpecialRegisters 0 54 cr0@0 cr2@4 cr3@8 cr4@C kernel_dr0@10 kernel_dr1@14 kernel_dr2@18 kernel_dr3@1C \
 kernel_dr6@20 kernel_dr7@24 gdtr_padding@28 gdtl@2A gdtr@2C idtr_padding@30 idtl@32 idtr@34 tr@38 ldtr@3A reserved@3C
 context.amd64:AMD64Context 0 4D0 p1_home@0 p2_home@8 p3_home@10 p4_home@18 p5_home@20 p6_home@28 context_flags@30 \

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from kdnb.protocol.wire import Structure, padding, raw, u16, u32
+from kdnb.protocol.wire import Structure, array, padding, raw, u16, u32, u128
 
 __all__ = ["CONTEXT_FULL", "X86Context", "X86SpecialRegisters"]
 
@@ -48,7 +48,11 @@ class X86Context(Structure):
     efl: Annotated[int, u32("EFlags", "")] = 0
     esp: Annotated[int, u32("Esp", "")] = 0
     ss: Annotated[int, u32("SegSs", "")] = 0
-    extended_registers: Annotated[bytes, raw(512, "ExtendedRegisters", "FXSAVE area; XMM0 at +A0")] = bytes(512)
+    fp_extended: Annotated[bytes, raw(24, "ExtendedRegisters", "an FXSAVE area of 512 bytes")] = bytes(24)
+    mxcsr: Annotated[int, u32("ExtendedRegisters.MxCsr", "")] = 0
+    fp_extended_st: Annotated[bytes, raw(132, "ExtendedRegisters", "the x87 registers again")] = bytes(132)
+    xmm: Annotated[tuple[int, ...], array(8, u128, "ExtendedRegisters.XmmRegisters", "")] = (0,) * 8
+    fp_extended_rest: Annotated[bytes, raw(224, "ExtendedRegisters", "")] = bytes(224)
 
 
 @dataclass(frozen=True, slots=True)
