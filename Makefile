@@ -11,7 +11,7 @@ help:
 	@echo "make test    run all tests; lists what was skipped and why"
 	@echo "make lab     open the quickstart in JupyterLab"
 	@echo "make lint    ruff, mypy --strict, import ladder, spelling"
-	@echo "make bench   benchmarks, as ratios"
+	@echo "make bench   benchmarks, as ratios, and the fault matrix"
 	@echo "make docs    write the generated reference pages again"
 
 setup: $(READY)
@@ -40,6 +40,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-enable -s
+	$(BIN)/python -m tests.benchmarks.fault_matrix
 
 docs: $(READY)
 	$(BIN)/python -m kdnb.protocol.reference docs/reference/messages.md

@@ -114,7 +114,7 @@ def silent(**settings: float) -> tuple[LiveTarget, object]:
 
 
 def test_waiting_says_what_was_seen_why_that_may_be_and_what_to_do():
-    target, there = silent()
+    target, _ = silent()
     told: list[str] = []
     target.progress = told.append
     with pytest.raises(ConnectError, match=r"doesn't answer .*nothing seen; likely .*isn't started"):
