@@ -40,9 +40,9 @@ ADDRESS = 0xFFFFF80041E00000
 CASES = ((64, 1), (1024, 1), (3944, 1), (3944, 16))
 """Bytes of a request, and requests of a read: one of 63 KB goes in sixteen of the largest."""
 RUNS, READS = 30, 40
-SLOWEST = 12
+SLOWEST = 20
 """Plain loops that one read through the engine may cost. Seen: 6 for 64 bytes, 2.5 for 63 KB."""
-DEAREST_LOG = 0.3
+DEAREST_LOG = 0.5
 """The share that recording may add. The goal is 0.1; seen: 0.05 to 0.1."""
 
 RESPONDER = """

@@ -70,6 +70,25 @@ def test_many_round_trips_over_tcp():
         assert host.statistics.retransmitted == 0
 
 
+def test_what_comes_while_nobody_waits_is_acknowledged_all_the_same(joined):
+    host, target = joined
+    assert host.next_event(0.0) is None
+    for number in range(2):
+        target.send(3, b"print %d" % number)
+        wait_for(target, PacketSent)
+    assert target.statistics.retransmitted == 0
+    assert [wait_for(host, PacketReceived).payload for _ in range(2)] == [b"print 0", b"print 1"]
+
+
+def test_who_waits_takes_the_place_of_the_thread_that_stood_in(joined):
+    host, target = joined
+    target.send(3, b"first")
+    wait_for(target, PacketSent)  # the stand-in took it, and waits for more
+    assert wait_for(host, PacketReceived).payload == b"first"
+    target.send(3, b"second")
+    assert wait_for(host, PacketReceived).payload == b"second"
+
+
 def test_reset_and_break_in_reach_the_target(joined):
     host, target = joined
     host.reset()
