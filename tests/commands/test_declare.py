@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
 
 ALL = [pytest.param(declared, id=declared.names[0]) for declared in declared_commands()]
-WITHOUT_EXAMPLES = {".ecxr", ".reboot", ".restart", ".symfix", ".crash", "wrmsr", "ob", "$<", ".logopen"}
+WITHOUT_EXAMPLES = {
+    ".ecxr",
+    ".reboot",
+    ".restart",
+    ".symfix",
+    ".crash",
+    "wrmsr",
+    "ob",
+    "$<",
+    ".logopen",
+    "!ecb",
+    ".pagein",
+    "!chklowmem",
+}
 """They bring the machine down or change devices; the tests of execution and hardware run them."""
 
 
