@@ -51,7 +51,8 @@ def _entries(value: PageTableEntries) -> Iterator[str]:
     yield f"{'':{43 if digits == 16 else 20}}VA {walk.virtual:0{digits}x}"
     width = COLUMN
     yield "".join(f"{NAMES[e.level]} at {_place(e, digits)}".ljust(width) for e in shown).rstrip()
-    yield "".join(f"contains {e.value:016X}".ljust(width) for e in shown).rstrip()
+    entry_digits = 16 if walk.address_size == 8 or walk.pae else 8
+    yield "".join(f"contains {e.value:0{entry_digits}X}".ljust(width) for e in shown).rstrip()
     yield "".join(_bits(e).ljust(width) for e in shown).rstrip()
 
 
