@@ -73,7 +73,7 @@ class Execution:
         stop = self._wait(deadline)
         if stop is None:
             raise ConnectError(
-                f"the target is there but doesn't stop ({timeout:g} s)", "give it more time, or use break_in=False"
+                f"the target is there but doesn't stop ({timeout:.3g} s)", "give it more time, or use break_in=False"
             )
         return stop
 

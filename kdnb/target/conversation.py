@@ -161,7 +161,7 @@ class Conversation:
             raise ConnectError(f"no connection: {self._lost}", "see that the target is there, then connect again")
         if elapsed >= timeout:
             seen, advice = self._seen()
-            raise ConnectError(f"the target doesn't answer ({timeout:g} s): {seen}", advice)
+            raise ConnectError(f"the target doesn't answer ({timeout:.3g} s): {seen}", advice)
 
     def _tell(self, elapsed: float) -> None:
         seen, advice = self._seen()
