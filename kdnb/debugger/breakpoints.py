@@ -245,6 +245,8 @@ class BreakpointTable:
 
         Raises `RequestFailed` when the target refuses one; then none is left in it.
         """
+        if self._session.options.get("breakpoint_batches"):
+            self._insert_batch(leave_out)
         for breakpoint in self.active():
             address = breakpoint.address
             if breakpoint.is_hardware or address is None or address == leave_out or address in self._inserted:
@@ -261,6 +263,16 @@ class BreakpointTable:
                     status=error.status,
                 ) from error
         return self._arm_hardware(leave_out)
+
+    def _insert_batch(self, leave_out: int | None) -> None:
+        """All at once, where the user has chosen that; what is refused then is tried again one by one."""
+        places = [b.address for b in self.active() if not b.is_hardware and b.address not in (None, leave_out)]
+        wanted = [place for place in dict.fromkeys(places) if place is not None and place not in self._inserted]
+        try:
+            handles = self._session.target.write_breakpoints(wanted) if len(wanted) > 1 else []
+        except RequestFailed:
+            return
+        self._inserted.update({place: handle for place, handle in zip(wanted, handles, strict=False) if handle})
 
     def lift(self) -> None:
         """Take all software breakpoints out of the target; handles that it has freed itself are no error."""

@@ -14,7 +14,7 @@ from kdnb.protocol.messages.state_change import StateChange64
 from kdnb.protocol.messages.state_change32 import StateChange32
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kdnb.protocol.link_events import LinkStatistics
     from kdnb.protocol.messages.manipulate import Manipulate
@@ -141,6 +141,9 @@ class Target(Protocol):
 
     def write_breakpoint(self, address: int) -> int:
         """Insert a breakpoint; gives its handle. `RequestFailed` where the target refuses."""
+
+    def write_breakpoints(self, addresses: Sequence[int]) -> list[int]:
+        """Several at once; 0 for one that was refused. Some targets don't survive it."""
 
     def restore_breakpoint(self, handle: int) -> bool:
         """Take a breakpoint out; False where the handle is free already, which is no error."""

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.errors import LinkError
+from kdnb.errors import LinkError, RequestFailed
 from kdnb.protocol.constants import (
     MANIPULATE_SIZE,
+    MAX_BREAKPOINTS,
     MAX_PAYLOAD,
     NO_SYMBOL_RANGE,
     Api,
+    ContinueStatus,
     MachineType,
 )
-from kdnb.protocol.messages.breakpoints import BreakpointBody, RestoreBreakpointBody
+from kdnb.protocol.messages.breakpoints import (
+    BreakpointBody,
+    BreakpointEntry,
+    BreakpointExBody,
+    RestoreBreakpointBody,
+)
 from kdnb.protocol.messages.execution import Continue2Amd64, Continue2Arm, Continue2Arm64, Continue2X86, EmptyBody
-from kdnb.protocol.messages.get_context import ContextBody
+from kdnb.protocol.messages.get_context import ContextBody, ContextExBody
 from kdnb.protocol.messages.manipulate import Manipulate
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.target.base import Capability
@@ -26,6 +33,8 @@ from kdnb.target.settings import LiveSettings
 from kdnb.target.transfer import TransferSize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kdnb.protocol.wire import Structure
 
 __all__ = ["LiveSettings", "LiveTarget"]
@@ -37,6 +46,8 @@ MAX_NETWORK_TRANSFER = 0x448
 SAME_READS = 5
 """Verified reads: replies that are compared before memory counts as changing by itself."""
 MAX_CONTEXT = 0x1000
+CONTEXT_WINDOW = 0x400
+"""Bytes of a context in one packet: fits KDNET."""
 
 
 class LiveTarget(Conversation):
@@ -44,6 +55,8 @@ class LiveTarget(Conversation):
 
     capabilities = frozenset(Capability)
     _sizes: TransferSize | None = None
+    _context_in_windows = False
+    """The target refused GetContext and answered GetContextEx."""
 
     # --- memory ---------------------------------------------------------------------------------
 
@@ -69,6 +82,7 @@ class LiveTarget(Conversation):
     def reopen(self) -> None:
         super().reopen()
         self._sizes = None
+        self._context_in_windows = False
 
     def _read(self, api: Api, address: int, size: int) -> bytes:
         """Loops over what the target trims; ends at a hole."""
@@ -136,12 +150,40 @@ class LiveTarget(Conversation):
     # --- processors -----------------------------------------------------------------------------
 
     def get_context(self, processor: int) -> bytes:
-        return self.request(Api.GetContext, ContextBody(), processor=processor).data[:MAX_CONTEXT]
+        """By GetContext, which every target has; in windows by GetContextEx where that alone is answered (3.4)."""
+        if not self._context_in_windows:
+            try:
+                return self.request(Api.GetContext, ContextBody(), processor=processor).data[:MAX_CONTEXT]
+            except RequestFailed:
+                data = self._context_windows(processor)
+                if not data:
+                    raise
+                self._context_in_windows = True
+                return data
+        return self._context_windows(processor)
+
+    def _context_windows(self, processor: int) -> bytes:
+        """The context piece by piece; empty where the target refuses."""
+        data = b""
+        size = MAX_CONTEXT
+        while len(data) < size:
+            body = ContextExBody(len(data), min(CONTEXT_WINDOW, size - len(data)))
+            reply = self._exchange(Api.GetContextEx, body, processor=processor)
+            if failed(reply.status) or not isinstance(reply.body, ContextExBody) or not reply.body.bytes_copied:
+                break
+            size = min(reply.body.byte_count or size, MAX_CONTEXT)  # the reply tells how much there is
+            data += reply.data[: reply.body.bytes_copied]
+        return data
 
     def set_context(self, processor: int, data: bytes) -> None:
         at = 0x30 if self.machine == MachineType.AMD64 else 0
         flags = int.from_bytes(data[at : at + 4], "little")
-        self.request(Api.SetContext, ContextBody(flags), data, processor)
+        if not self._context_in_windows:
+            self.request(Api.SetContext, ContextBody(flags), data, processor)
+            return
+        for offset in range(0, len(data), CONTEXT_WINDOW):
+            piece = data[offset : offset + CONTEXT_WINDOW]
+            self.request(Api.SetContextEx, ContextExBody(offset, len(piece), len(data)), piece, processor)
 
     def read_control_space(self, processor: int, address: int, size: int) -> bytes:
         reply = self.request(Api.ReadControlSpace, MemoryBody(address, size), processor=processor)
@@ -158,6 +200,17 @@ class LiveTarget(Conversation):
         reply = self.request(Api.WriteBreakPoint, BreakpointBody(self._extend(address)))
         assert isinstance(reply.body, BreakpointBody)
         return reply.body.handle
+
+    def write_breakpoints(self, addresses: Sequence[int]) -> list[int]:
+        """Handles of several breakpoints by one request (WriteBreakPointEx); 0 for one that was refused.
+
+        A re-implemented target is known to run on with an error after it: only for who asks for it.
+        """
+        entries = [BreakpointEntry(self._extend(address)) for address in addresses[:MAX_BREAKPOINTS]]
+        body = BreakpointExBody(len(entries), int(ContinueStatus.DBG_CONTINUE))
+        reply = self.request(Api.WriteBreakPointEx, body, b"".join(entry.encode() for entry in entries))
+        handles = [entry.handle for entry in reply.entries]
+        return (handles + [0] * len(entries))[: len(entries)]
 
     def restore_breakpoint(self, handle: int) -> bool:
         """Take a breakpoint out. False where the handle is free: the target removes those that it reports itself."""
