@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kdnb.commands.declare import command
 from kdnb.debugger.calls import CACHE_FLAGS
 from kdnb.errors import ExpressionError, MemoryWriteError, UsageError
+from kdnb.protocol.constants import QueryFlags
 from kdnb.results.memory import MemoryBlocks, MemoryDifference, MemoryDifferences, MemoryDump, MemoryWritten
 
 if TYPE_CHECKING:
@@ -194,27 +195,60 @@ def _pattern(arguments: Arguments, size: int) -> bytes:
     return data
 
 
-_SEARCH_UNITS = {"b": 1, "w": 2, "d": 4, "q": 8, "a": 1, "u": 1}
+_SEARCH_UNITS = {"b": 1, "w": 2, "d": 4, "q": 8, "a": 1, "u": 1, "sa": 1, "su": 1}
+STRING_LENGTH = 3
+"""Characters that make a string for `-sa` and `-su`, unless `l` says otherwise."""
 
 
 @command(
     "s",
-    summary="Search memory for a pattern.",
-    syntax='s [-[1]type] Range Pattern        type: b w d q (numbers), a u ("text")',
-    details="Words, doublewords and quadwords are found at multiples of their size. [1] shows addresses only. "
-    "Unreadable pages are skipped. At most 1024 hits are kept.",
-    examples=("s nt L1000 4d 5a", 's -a nt L100 "DOS"', "s -[1]d nt L400 00905a4d"),
+    summary="Search memory for a pattern, or for strings.",
+    syntax='s [-[flags]type] Range Pattern        type: b w d q (numbers), a u ("text")\ns -[flags]sa|su Range',
+    details="Words, doublewords and quadwords are found at multiples of their size. sa and su find any text, ASCII or "
+    "Unicode. Flags in brackets: 1 addresses only, lN shortest string, nN most hits shown (1024), s keep the hits, "
+    "r look at kept hits only, w memory that can be written, where the target tells. Unreadable pages are skipped.",
+    examples=("s nt L1000 4d 5a", 's -a nt L100 "DOS"', "s -[1]d nt L400 00905a4d", "s -[l8n5]sa nt L1000"),
     tier="B",
 )
 def search_memory(session: Session, arguments: Arguments) -> Result:
     """The places where the pattern is."""
-    flags = arguments.match(r"-\s*(?:\[([^\]]*)\])?\s*([A-Za-z]*)\s+")
-    kind = (flags[2] if flags else "") or "b"
-    only = bool(flags and flags[1] and "1" in flags[1])
-    if kind not in _SEARCH_UNITS or (flags and flags[1] and re.search(r"[^1\s]", flags[1])):
-        raise ExpressionError(f"Syntax error at '{arguments.text[:60]}'", "types are b w d q a u, flags [1]")
+    found = arguments.match(r"-\s*(?:\[([^\]]*)\])?\s*([A-Za-z]*)\s+")
+    kind = (found[2] if found else "") or "b"
+    flags = _search_flags((found[1] if found else None) or "")
+    if kind not in _SEARCH_UNITS or flags is None:
+        hint = "types are b w d q a u sa su, flags 1 lN nN s r w"
+        raise ExpressionError(f"Syntax error at '{arguments.text[:60]}'", hint)
     unit = _SEARCH_UNITS[kind]
     wanted = arguments.range(unit, None)
+    start = wanted.start & session.address_mask
+    if kind in ("sa", "su"):
+        length = flags.get("l", STRING_LENGTH)
+        places = _find_strings(session, start, wanted.size, length, wide=kind == "su")
+    else:
+        places = _find(session, start, wanted.size, _search_pattern(arguments, kind, unit), unit)
+    arguments.finish()
+    kept = session.options.get("search_hits", ())
+    assert isinstance(kept, tuple)
+    hits = []
+    for address in places:
+        if ("r" in flags and address not in kept) or ("w" in flags and not _is_writable(session, address)):
+            continue
+        hits.append(_hit(session, kind, unit, address))
+        if len(hits) >= flags.get("n", HIT_LIMIT):
+            break
+    if "s" in flags or "r" in flags:
+        session.options["search_hits"] = tuple(hit.address for hit in hits)
+    return MemoryBlocks(tuple(hits), "1" in flags)
+
+
+def _search_flags(text: str) -> dict[str, int] | None:
+    """Flag letters with their numbers (decimal); None where one isn't known."""
+    if not re.fullmatch(r"(?:[1srw]|[ln]\d{1,5}|\s)*", text):
+        return None
+    return {letter: int(number or 1) for letter, number in re.findall(r"([1srwln])(\d*)", text)}
+
+
+def _search_pattern(arguments: Arguments, kind: str, unit: int) -> bytes:
     if kind in "au":
         text = arguments.quoted() or arguments.all()
         pattern = text.encode("utf-16-le" if kind == "u" else "latin-1", "replace")
@@ -222,12 +256,36 @@ def search_memory(session: Session, arguments: Arguments) -> Result:
         pattern = _pattern(arguments, unit)
     if not pattern:
         raise ExpressionError("Syntax error at '<EOL>'", "write the pattern behind the range")
-    hits = []
-    for address in _find(session, wanted.start & session.address_mask, wanted.size, pattern, unit):
-        hits.append(_hit(session, kind, unit, address))
-        if len(hits) >= HIT_LIMIT:
-            break
-    return MemoryBlocks(tuple(hits), only)
+    return pattern
+
+
+def _is_writable(session: Session, address: int) -> bool:
+    """Whether the target calls the memory writable; where it doesn't tell, everything is."""
+    told = session.calls.query_memory(address)
+    return told is None or bool(told[1] & QueryFlags.WRITE)
+
+
+def _find_strings(session: Session, start: int, size: int, length: int, *, wide: bool) -> Iterator[int]:
+    """Where printable text of at least `length` characters begins."""
+    unit = 2 if wide else 1
+    letter = rb"(?:[\x20-\x7e]\x00)" if wide else rb"[\x20-\x7e]"
+    shape = re.compile(letter + b"{%d,}" % max(length, 1))
+    position, end, open_until = start, start + size, 0
+    while position < end:
+        session.require_stopped()  # sees a cancel
+        asked = min(SEARCH_STEP + length * unit, end - position)
+        data = session.memory.read_available(position, asked)
+        for text in shape.finditer(data):
+            at = position + text.start()
+            if text.start() >= SEARCH_STEP:
+                break  # it begins in the next piece
+            if at >= open_until:
+                yield at
+            open_until = max(open_until, position + text.end())  # the rest of a string is no string of its own
+        if len(data) < asked:
+            position = (position + len(data) | 0xFFF) + 1
+        else:
+            position += SEARCH_STEP
 
 
 def _find(session: Session, start: int, size: int, pattern: bytes, unit: int) -> Iterator[int]:

@@ -94,3 +94,30 @@ def test_numbers_are_found_at_multiples_of_their_size_and_across_pieces(session:
     assert isinstance(aligned, MemoryBlocks)
     assert place in [hit.address for hit in bytewise]
     assert place not in [hit.address for hit in aligned]
+
+
+def test_strings_are_found_where_they_begin(session: Session) -> None:
+    place = session.modules["nt"].base + 0xC00
+    session.memory.write(place, b"\0\1hello there\0\0w\0i\0d\0e\0 \0t\0e\0x\0t\0\0\0")
+    (found,) = execute(session, f"s -[1]sa 0x{place:x} L30")
+    assert isinstance(found, MemoryBlocks)
+    assert [block.address - place for block in found.blocks] == [2]
+    (found,) = execute(session, f"s -su 0x{place:x} L30")
+    assert isinstance(found, MemoryBlocks)
+    assert [block.address - place for block in found.blocks] == [15]
+    assert execute(session, f"s -[l20]sa 0x{place:x} L30")[0] == MemoryBlocks((), False)
+
+
+def test_hits_are_kept_and_narrowed(session: Session) -> None:
+    place = session.modules["nt"].base + 0xC00
+    session.memory.write(place, b"\x41\x41\x42\0")
+    (found,) = execute(session, f"s -[1s]b 0x{place:x} L4 41")
+    assert isinstance(found, MemoryBlocks)
+    assert len(found.blocks) == 2
+    session.memory.write(place, b"\x42")
+    (found,) = execute(session, f"s -[1r]b 0x{place:x} L4 42")
+    assert isinstance(found, MemoryBlocks)
+    assert [block.address - place for block in found.blocks] == [0]
+    (found,) = execute(session, f"s -[1w n1]b 0x{place:x} L4 41 ; s -[n1]b nt L1000 0")[1:]
+    assert isinstance(found, MemoryBlocks)
+    assert len(found.blocks) == 1
