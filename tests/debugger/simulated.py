@@ -10,6 +10,7 @@ from kdnb.capture.log import PacketLog
 from kdnb.debugger.engine import clock
 from kdnb.debugger.session import Session
 from kdnb.protocol.link import Link, Role
+from kdnb.simulator.architecture import AMD64
 from kdnb.simulator.machine import Machine
 from kdnb.simulator.serve import SEEN_FROM_THE_START, Server
 from kdnb.target.live import LiveSettings, LiveTarget
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from kdnb.simulator.architecture import Architecture
+
 TIMEOUT = 30.0
 QUICK = LiveSettings(first_break_in=0.02)
 """A machine in this process answers RESET within milliseconds, if it is stopped."""
 
 
 @contextlib.contextmanager
-def serve(scenario: str = "idle") -> Iterator[str]:
+def serve(scenario: str = "idle", architecture: Architecture = AMD64) -> Iterator[str]:
     """A booted machine that waits for one client after another; gives its connection string."""
-    machine = Machine(scenario)
+    machine = Machine(scenario, architecture)
     machine.boot()
     listener = listen("tcp:127.0.0.1:0")
     server = Server(machine, listener, power_on_with_client=scenario in SEEN_FROM_THE_START)
