@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kdnb.api import Debugger
+    from kdnb.results.events import DebugPrint
 
 TIMEOUT = 30.0
 
@@ -91,6 +92,21 @@ def test_5_read_the_arguments(kd: Debugger) -> None:
     run(kd, "bc *; gu")
     assert "= 00000000`00000000" in run(kd, "? @$retreg")
     assert "success" in run(kd, "!error @rax")
+
+
+def test_6_trace_without_stopping_and_16_debug_output(kd: Debugger) -> None:
+    said: list[str] = []
+
+    def listen(event: DebugPrint) -> None:
+        said.append(event.text)
+
+    kd.events.on_print(listen)
+    run(kd, 'bp nt!NtCreateFile ".printf \\"open %msu\\\\n\\", poi(@r8+10); gc"')
+    kd.go(timeout=0.5)
+    kd.break_in(TIMEOUT)
+    run(kd, "bc *; ed nt!Kd_DEFAULT_MASK 0xf")
+    kd.events.on_print.remove(listen)
+    assert "open \\" in "".join(said)
 
 
 def test_7_conditional_stop(kd: Debugger) -> None:
