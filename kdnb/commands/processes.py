@@ -104,6 +104,7 @@ def _require(kind: str, address: int, owner: str) -> int:
     summary="Show the process environment block of the current process.",
     syntax="!peb [Address]",
     details="dt nt!_PEB at the address that EPROCESS gives. System processes have none.",
+    examples=(".process 1044; !peb",),
     tier="B",
 )
 def show_peb(session: Session, arguments: Arguments) -> Result:

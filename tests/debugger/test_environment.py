@@ -28,7 +28,7 @@ def test_breakpoints_variables_and_exceptions_are_pseudo_registers(session: Sess
     assert session.evaluate("$retreg") == session.registers.get("rax")
     assert session.evaluate("$eventip") == session.registers.pc
     assert session.evaluate("$exp") == 0
-    for unknown in ("$bp7", "$t20", "$nonsense", "$tid", "$bug_code"):
+    for unknown in ("$bp7", "$t20", "$nonsense", "$bug_code"):
         with pytest.raises(ExpressionError):
             session.evaluate(unknown)
 

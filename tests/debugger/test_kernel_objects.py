@@ -126,3 +126,10 @@ def test_drivers_and_device_stacks_fit_together(session: Session) -> None:
     stack = device_stack(session, driver.devices[0])
     assert [device.driver_name for device in stack] == ["\\Driver\\ntfs", "\\Driver\\disk"]
     assert device_stack(session, find_device(session, "\\Ntfs")).devices == stack.devices
+
+
+def test_ids_of_the_current_thread_are_pseudo_registers(session: Session) -> None:
+    session.go(until=session.evaluate("nt!PspReadWholeFile"), timeout=TIMEOUT)
+    thread = session.processes.thread(session.evaluate("@$thread"), 0)
+    assert (session.evaluate("$tpid"), session.evaluate("$tid")) == (thread.pid, thread.tid)
+    assert thread.image == "notepad.exe"
