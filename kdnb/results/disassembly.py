@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kdnb.results.base import Result, TableResult, plain
+from kdnb.results.base import TableResult, plain
 
 __all__ = ["Call", "CallList", "Disassembly", "FunctionCode", "Instruction"]
 
@@ -71,8 +71,8 @@ class FunctionCode(TableResult):
         return [plain(instruction) for instruction in self.instructions]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Call(Result):
+@dataclass(frozen=True, slots=True)
+class Call:
     """One call in a function; `target` is None where a register or memory says where it goes."""
 
     address: int

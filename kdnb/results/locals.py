@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kdnb.results.base import Result, TableResult, plain
+from kdnb.results.base import TableResult, plain
 
 __all__ = ["Local", "LocalList"]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Local(Result):
+@dataclass(frozen=True, slots=True)
+class Local:
     """A variable or parameter of a function."""
 
     name: str

@@ -10,8 +10,8 @@ from kdnb.results.base import Result, TableResult, plain
 __all__ = ["ExceptionHandler", "FunctionEntry", "HandlerLine", "UnwindCodeLine", "UnwindRecord"]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class UnwindCodeLine(Result):
+@dataclass(frozen=True, slots=True)
+class UnwindCodeLine:
     """One unwind code. `words` is its name with its operands."""
 
     slot: int
@@ -22,8 +22,8 @@ class UnwindCodeLine(Result):
     words: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class HandlerLine(Result):
+@dataclass(frozen=True, slots=True)
+class HandlerLine:
     """One row of a handler's table: a guarded range, a state, a catch."""
 
     kind: str
