@@ -118,3 +118,29 @@ def test_a_bad_connection_string_leaves_the_notebook_usable(cells: Cells) -> Non
 def test_forms_of_commands_are_magics_and_bare_words_too(sim: Cells) -> None:
     for source in ("%kv", "kv", "%lmvm nt", "lmv m nt"):
         assert sim.run(source) is not None
+
+
+def test_a_question_of_the_target_is_asked_in_the_cell_that_waits(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(text: str = "") -> str:
+        asked.append(text)
+        return "b"
+
+    pytest.importorskip("unicorn")
+    monkeypatch.setattr("builtins.input", answer)
+    cells.run("%kd connect sim:scenario=prompt")
+    stop = cells.run("g")
+    assert getattr(stop, "symbol", "").startswith("nt!DbgBreakPoint")
+    assert asked == ["buggy: Break, Ignore (bi)? "]
+    assert "the answer was b" in cells.stdout
+
+
+def test_a_frontend_that_cannot_ask_gives_the_default(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(text: str = "") -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", refuse)
+    assert cells.notebook._ask("Break?") is None
