@@ -1,0 +1,31 @@
+"""kd.processes and kd.threads as a script uses them."""
+
+from __future__ import annotations
+
+import pytest
+
+import kdnb
+from kdnb.errors import MemoryReadError, StaleError
+
+
+def test_processes_and_threads_of_a_script() -> None:
+    pytest.importorskip("unicorn", reason="needs the extra `sim`")
+    with kdnb.connect("sim:", timeout=30.0) as kd:
+        notepad = kd.processes["notepad.exe"]
+        assert notepad == kd.processes[0x1044] == kd.processes[notepad.address]
+        assert len(kd.processes) == len(list(kd.processes)) == len(kd.processes.df)
+        assert "explorer.exe" in kd.processes
+        assert "nothing.exe" not in kd.processes
+        assert notepad.read(notepad.peb + 0x28, 11) == b"notepad.exe"
+        assert kd.processes["smss.exe"].read(notepad.peb + 0x28, 8) == b"smss.exe"
+        assert notepad.read(kd.modules["nt"].base, 2) == b"MZ"
+        with pytest.raises(MemoryReadError):
+            notepad.read(0x1000, 4)
+        assert int(notepad.struct.UniqueProcessId) == notepad.pid == notepad.to_dict()["pid"]
+        waiting = notepad.threads[1]
+        assert waiting == kd.threads[waiting.tid]
+        assert any("PspWaitingThread" in frame.symbol for frame in waiting.stack)
+        assert set(kd.threads.df["image"]) >= {"System", "notepad.exe"}
+        kd.step(2)  # the first only moves past the breakpoint instruction
+        with pytest.raises(StaleError):
+            notepad.read(notepad.peb, 4)
