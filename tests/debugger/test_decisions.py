@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.protocol.constants import ContinueStatus
-from kdnb.protocol.messages.state_change import LoadSymbols, RawUnion
+from kdnb.protocol.messages.state_change import CommandString, ExceptionRecord64, LoadSymbols, RawUnion
 from tests.target.scripted import breakpoint_stop
 
 if TYPE_CHECKING:
@@ -35,7 +35,44 @@ def test_an_image_that_loads_is_taken_in_and_the_target_goes_on(session: Session
     assert events[0].path == "\\SystemRoot\\late.sys"
 
 
-def _changed(body: LoadSymbols | RawUnion, data: bytes = b"", state: int = 0x3031) -> StateChange64:
+def test_a_command_that_the_target_sends_is_shown_and_run_only_where_it_is_allowed(session: Session) -> None:
+    ran: list[str] = []
+    prints: list[str] = []
+    session.run_commands = lambda _, text: ran.append(text)
+    session.events.on_print(lambda event: prints.append(event.text))
+    change = _changed(CommandString(), b"verifier\0.echo \x1b[2Jowned\0", 0x3032)
+    assert session.execution._decisions.decide(change) == (None, ContinueStatus.DBG_CONTINUE)
+    assert ran == []
+    assert prints == ["the target asks to run (not done): verifier .echo [2Jowned\n"]
+    session.options["run_target_commands"] = True
+    session.execution._decisions.decide(change)
+    assert ran == [".echo \x1b[2Jowned"]
+
+
+def test_first_and_second_chances_follow_the_filter_of_the_exception(session: Session) -> None:
+    prints: list[str] = []
+    session.events.on_print(lambda event: prints.append(event.text))
+    decide = session.execution._decisions.decide
+
+    def fault(code: int, first: int) -> StateChange64:
+        return _changed(ExceptionRecord64(code=code, address=1, first_chance=first), state=0x3030)
+
+    cause, status = decide(fault(0xC0000005, 1))
+    assert cause is not None
+    assert status == ContinueStatus.DBG_EXCEPTION_NOT_HANDLED
+    assert decide(fault(0xC000001D, 1)) == (None, ContinueStatus.DBG_EXCEPTION_NOT_HANDLED)
+    assert prints == ["Illegal instruction - code c000001d (first chance)\n"]
+    cause, _ = decide(fault(0xC000001D, 0))
+    assert cause is not None
+    assert cause.reason == "exception"
+    session.filters.change("av", action="ignore", handled=True)
+    assert decide(fault(0xC0000005, 0)) == (None, ContinueStatus.DBG_CONTINUE)
+    session.filters.reset()
+
+
+def _changed(
+    body: LoadSymbols | RawUnion | CommandString | ExceptionRecord64, data: bytes = b"", state: int = 0x3031
+) -> StateChange64:
     return replace(breakpoint_stop(), new_state=state, body=body, data=data)
 
 
