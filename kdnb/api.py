@@ -188,7 +188,7 @@ class Debugger:
                     on_result(result)
             return results
 
-        return self._engine.call(job)
+        return self._engine.run(job)
 
     def evaluate(self, text: str) -> int:
         """Value of a MASM expression."""
@@ -223,7 +223,7 @@ class Debugger:
 
     def go(self, wait: bool = True, timeout: float | None = None) -> Stop | None:
         """Run. Gives the next stop, or None without `wait` and when `timeout` seconds pass."""
-        return self._engine.call(self._session.go, ContinueStatus.DBG_CONTINUE, None, timeout, wait=wait)
+        return self._engine.run(self._session.go, ContinueStatus.DBG_CONTINUE, None, timeout, wait=wait)
 
     def step(self, count: int = 1) -> Stop:
         """One instruction, into calls."""
@@ -235,12 +235,12 @@ class Debugger:
 
     def step_out(self) -> Stop:
         """Run until the present function has returned."""
-        return self._engine.call(self._session.step_out)
+        return self._engine.run(self._session.step_out)
 
     def break_in(self, timeout: float | None = None) -> Stop:
         """Stop the running target."""
         self._session.request_break()
-        return self._engine.call(self._session.break_in, timeout)
+        return self._engine.run(self._session.break_in, timeout)
 
     def request_break(self) -> None:
         """Ask for a stop and return at once; it comes as an event. From any thread, also in a signal handler."""

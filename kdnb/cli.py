@@ -302,7 +302,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--dt", dest="type", metavar="NAME", help="layout of a type")
 
     one = add("demo", _demo, "Run the quickstart on the simulated machine, print it, write it as HTML.")
-    one.add_argument("-o", dest="output", type=Path, default=Path("kdnb-demo.html"), help="default kdnb-demo.html")
+    page = Path("kdnb-quickstart.html")
+    one.add_argument("-o", dest="output", type=Path, default=page, help=f"default {page}")
 
     one = add("lab", _lab, "Open the quickstart in JupyterLab.")
     one.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to JupyterLab")

@@ -19,7 +19,7 @@ from kdnb.errors import Cancelled, CommandError, KdnbError, UsageError
 from kdnb.render.present import present_result
 from kdnb.render.text import to_text
 from kdnb.results.base import Result
-from kdnb.results.events import DebugPrint
+from kdnb.results.events import DebugPrint, Running
 from kdnb.results.values import Text
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def execute(session: Session, text: str, cell: str | None = None) -> list[Result
 def run_breakpoint_commands(session: Session, text: str) -> None:
     """The commands of a breakpoint; what they show goes where the target's own prints go."""
     for result in Runner(session, trusted=False).run(text):
-        shown = to_text(result)
+        shown = "" if isinstance(result, Running) else to_text(result)
         if shown:
             end = "" if isinstance(result, Text) and not result.ends_line else "\n"
             session.events.on_print.publish(DebugPrint(shown + end, session.current_processor))

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kdnb.errors import Cancelled, UsageError
+from kdnb.results.events import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +78,11 @@ class _Question:
         self.done = threading.Event()
 
 
+def _has_stop(result: object) -> bool:
+    """Whether a result is a stop of the target, or a list with one in it."""
+    return isinstance(result, Stop) or (isinstance(result, list) and any(isinstance(value, Stop) for value in result))
+
+
 class Engine:
     """Runs one session on its own thread."""
 
@@ -99,23 +105,40 @@ class Engine:
         return self._closed
 
     def call(self, function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
-        """Run `function` on the engine's thread and wait for its value. From any thread, the engine's own included."""
+        """Run `function` on the engine's thread and wait for its value. From any thread, the engine's own included.
+
+        An interrupt meanwhile cancels it and is raised again, so that a loop over calls ends as well.
+        """
+        result, interrupted = self._carry_out(_Job(function, arguments, keywords))
+        if interrupted:
+            raise KeyboardInterrupt
+        return result  # type: ignore[no-any-return]  # what `function` gave
+
+    def run(self, function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
+        """Like `call`, for what lets the target run: an interrupt breaks in, and the stop that follows answers it."""
+        result, interrupted = self._carry_out(_Job(function, arguments, keywords))
+        if interrupted and not _has_stop(result):
+            raise KeyboardInterrupt
+        return result  # type: ignore[no-any-return]  # what `function` gave
+
+    def _carry_out(self, job: _Job) -> tuple[Any, bool]:
+        """The job's result, and whether the user interrupted meanwhile; its error is raised."""
         if threading.current_thread() is self._thread:
-            return function(*arguments, **keywords)
+            return job.function(*job.arguments, **job.keywords), False
         if self._closed:
             raise UsageError("the session is closed", "connect again")
-        job = _Job(function, arguments, keywords)
         is_main = threading.current_thread() is threading.main_thread()
         self._callers += is_main
         try:
-            self._wait_for(job, is_main=is_main)
+            interrupted = self._wait_for(job, is_main=is_main)
         finally:
             self._callers -= is_main
         if job.error is not None:
             raise job.error
-        return job.result  # type: ignore[no-any-return]  # what `function` gave
+        return job.result, interrupted
 
-    def _wait_for(self, job: _Job, *, is_main: bool) -> None:
+    def _wait_for(self, job: _Job, *, is_main: bool) -> bool:
+        """Wait until the job has ended. True when the user interrupted meanwhile."""
         submitted = interrupted = False
         while True:
             try:
@@ -127,7 +150,7 @@ class Engine:
                         raise UsageError("the session is closed", "connect again")
                     if is_main and self._question is not None:
                         self._put_question(self._question)
-                break
+                return interrupted
             except KeyboardInterrupt:
                 if interrupted:
                     self.session.execution.give_up()

@@ -40,7 +40,7 @@ class CommandMatcher:
         return {
             "completions": [SimpleCompletion(text=word, type="kdnb") for word in words],
             "matched_fragment": fragment,
-            "suppress": False,
+            "suppress": bool(words) and not fragment.isidentifier(),
             "ordered": False,
         }
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from IPython.display import display
-
 from kdnb.commands.declare import COMMANDS
 from kdnb.commands.parse import parse
 
@@ -31,12 +29,12 @@ def register_magics(shell: InteractiveShell, notebook: Notebook) -> None:
             return notebook.run(line)
         lines = [text for text in (line, *cell.splitlines()) if text.strip()]
         for text in lines[:-1]:
-            notebook.run(text, show=_show)
+            notebook.run(text, show=notebook.show)
         return notebook.run(lines[-1]) if lines else None
 
     def kd_show(line: str) -> None:
         """Run debugger commands and show each value at once: what a bare command inside a cell becomes."""
-        notebook.run(line, show=_show)
+        notebook.run(line, show=notebook.show)
 
     manager = shell.magics_manager
     manager.register_function(kd, "line_cell", "kd")
@@ -54,8 +52,3 @@ def _command_magic(notebook: Notebook, name: str, summary: str) -> Callable[[str
 
     magic.__doc__ = summary
     return magic
-
-
-def _show(value: object) -> None:
-    if str(value):
-        display(value)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from IPython.display import display
+
 from kdnb import api
-from kdnb.errors import NoTargetError, UsageError
+from kdnb.errors import CommandError, NoTargetError, UsageError
 from kdnb.jupyter.output import CellOutput, cell_output
 from kdnb.render.lines import printable
 from kdnb.results.base import Results
 from kdnb.results.values import Text
+from kdnb.transport.registry import parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +38,7 @@ class Notebook:
     def run(self, text: str, show: Callable[[object], None] | None = None) -> Any:
         """Run a command list and give its value: one result, or `Results` where it has several.
 
-        With `show` each result is handed over as its command ends; without it only all but the last one are.
+        With `show` each result is handed over as its command ends. Where one fails, what ran before it is shown.
         """
         word, _, rest = text.strip().partition(" ")
         if word in ("connect", "disconnect"):
@@ -43,7 +46,13 @@ class Notebook:
             return _shown(value, show)
         debugger = self._require()
         self._resumed_by = cell_output(self.shell)
-        results = debugger.execute(text, on_result=show, cell=self._cell)
+        try:
+            results = debugger.execute(text, on_result=show, cell=self._cell)
+        except CommandError as error:
+            if show is None:
+                for value in error.results:
+                    self.show(value)
+            raise
         if len(results) == 1:
             return results[0]
         return Results(results) if results else None
@@ -51,6 +60,7 @@ class Notebook:
     def connect(self, arguments: str) -> Any:
         """`connect SPEC [symbols=PATH] [timeout=SECONDS] [running] [readonly]`; replaces the session before it."""
         spec, options = parse_connect(arguments)
+        parse_spec(spec)  # a typo doesn't cost the session that is there
         self.disconnect()
         self._resumed_by = cell_output(self.shell)
         output = self._resumed_by
@@ -69,6 +79,12 @@ class Notebook:
             return Text("")
         debugger.close()
         return Text("disconnected; the target runs on")
+
+    @staticmethod
+    def show(value: object) -> None:
+        """Display a value in the cell that runs now; values without a text show as nothing."""
+        if str(value):
+            display(value)
 
     @property
     def _cell(self) -> str:

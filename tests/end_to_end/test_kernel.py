@@ -147,3 +147,15 @@ def test_a_stock_python_kernel_becomes_one_by_load_ext() -> None:
         assert "nt!" in text_of(kernel.run("k"))
     finally:
         kernel.close()
+
+
+def test_interrupt_ends_a_python_loop_over_the_debugger(kernel: Kernel) -> None:
+    kernel.run("connect sim:")
+    request = kernel.begin("print('now', flush=True)\nwhile True:\n    kd.step()")
+    seen = []
+    for message in kernel.messages(request):
+        seen.append(message)
+        if message["msg_type"] == "stream":
+            kernel.manager.interrupt_kernel()
+    assert [message["content"]["ename"] for message in seen if message["msg_type"] == "error"] == ["KeyboardInterrupt"]
+    assert "Evaluate expression: 2" in text_of(kernel.run("? 1+1"))

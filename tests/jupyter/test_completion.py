@@ -46,3 +46,11 @@ def test_ipython_offers_them(sim: Cells) -> None:
     with provisionalcompleter():
         offered = [completion.text for completion in sim.shell.Completer.completions(text, len(text))]
     assert any("NtCreateFile" in entry for entry in offered)
+
+
+def test_python_names_stay_out_of_command_lines(sim: Cells) -> None:
+    text = "x nt!Ke"
+    with provisionalcompleter():
+        offered = [completion.text for completion in sim.shell.Completer.completions(text, len(text))]
+    assert offered
+    assert not [entry for entry in offered if "Error" in entry or "Interrupt" in entry.replace("KeClockInterrupt", "")]

@@ -70,6 +70,28 @@ def test_a_failing_command_is_one_line_and_keeps_what_ran_before(sim: Cells) -> 
     assert "Evaluate expression: 2" in sim.texts[0]
 
 
+def test_what_ran_before_a_failure_on_the_last_line_is_shown(sim: Cells) -> None:
+    with pytest.raises(KdnbError):
+        sim.run("r rip; db nosuchname; k")
+    assert [text[:4] for text in sim.texts] == ["rip="]
+
+
+def test_a_typo_in_connect_keeps_the_session(sim: Cells) -> None:
+    before = sim.notebook.debugger
+    with pytest.raises(ConnectionStringError):
+        sim.run("connect nonsense:")
+    assert sim.notebook.debugger is before
+    assert sim.run("r") is not None
+
+
+def test_a_breakpoint_that_goes_on_prints_only_what_it_was_told_to(sim: Cells) -> None:
+    sim.run("connect sim:scenario=syscalls")
+    sim.run('bp nt!NtCreateFile 3 ".echo hit; gc"\nbp nt!NtCreateFile+4 4')
+    sim.run("g")
+    assert "hit" in sim.stdout.splitlines()
+    assert "running" not in sim.stdout
+
+
 def test_without_a_session_the_next_step_is_named(cells: Cells) -> None:
     with pytest.raises(NoTargetError, match="connect sim:"):
         cells.run("k")
