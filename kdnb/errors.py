@@ -67,8 +67,11 @@ class ExpressionError(UsageError):
     """A MASM expression with a syntax, range or operand error; texts follow WinDbg's."""
 
 
-class UnknownNameError(ExpressionError):
-    """A name that is no register, number or symbol. `near` holds the closest known names."""
+class UnknownNameError(ExpressionError, KeyError):
+    """A name that is no register, number or symbol. `near` holds the closest known names.
+
+    A `KeyError` too, so that collections of named things behave as mappings do.
+    """
 
     def __init__(self, message: str, hint: str = "", near: Sequence[str] = ()) -> None:
         super().__init__(message, hint)

@@ -7,7 +7,7 @@ valid packet is refused.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kdnb.capture.decode import Chunk, SerialConversation
 from kdnb.capture.decode_kdnet import KdnetConversation
@@ -17,7 +17,7 @@ from kdnb.capture.recording import Conversation, Recording
 from kdnb.capture.summary import summarise
 from kdnb.capture.target_end import CERTAIN, TargetScore
 from kdnb.capture.tcp_streams import Connections
-from kdnb.errors import CaptureError, KdnbError
+from kdnb.errors import CaptureError, KdnbError, UnsupportedError
 from kdnb.protocol.constants import Direction
 from kdnb.protocol.kdnet import parse_key
 
@@ -53,6 +53,10 @@ class Capture(Recording):
 
     def __repr__(self) -> str:
         return summarise(self)
+
+    def replay(self) -> NoReturn:
+        """Debugging what was captured: not built yet, so this raises `UnsupportedError` with what there is."""
+        raise UnsupportedError("a capture can't be debugged yet", "read it: packets(), messages(), counts()")
 
 
 def open_capture(

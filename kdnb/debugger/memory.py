@@ -49,11 +49,6 @@ class MemoryCache:
         """Forget everything: the target has run, or its memory changed behind our back."""
         self._blocks.clear()
 
-    def is_cached(self, address: int, size: int = 1) -> bool:
-        """Whether reading this range would send nothing."""
-        address = self._normal(address)
-        return all(block in self._blocks for block in _blocks_of(address, size))
-
     # --- reading --------------------------------------------------------------------------------
 
     def read(self, address: int, size: int) -> bytes:
@@ -65,7 +60,9 @@ class MemoryCache:
 
     def read_available(self, address: int, size: int) -> bytes:
         """The bytes from `address` up to the first hole, at most `size`."""
-        if size < 0 or size > MAX_READ:
+        if size < 0:
+            raise UsageError(f"can't read {size} bytes", "a size is 0 or more")
+        if size > MAX_READ:
             raise UsageError(f"range of {size:#x} bytes is too big", f"read at most {MAX_READ:#x} bytes at once")
         self._guard()
         address = self._normal(address)

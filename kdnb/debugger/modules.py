@@ -6,11 +6,12 @@ Image headers and symbols are read when somebody asks for them.
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.loader_entry import LoaderEntry32, LoaderEntry64
-from kdnb.errors import MemoryReadError, SymbolFileError
+from kdnb.errors import MemoryReadError, SymbolFileError, UnknownNameError
 from kdnb.protocol.constants import MachineType
 from kdnb.results.modules import ModuleInfo
 from kdnb.symbols.pe import PeImage
@@ -139,11 +140,6 @@ class Module:
         """Where its PDB was looked for, and why each place had none (`!sym noisy`)."""
         return self._search.tried if self._search is not None else ()
 
-    @property
-    def is_mismatched(self) -> bool:
-        """Whether the PDB is of another build, accepted by `.reload /i`."""
-        return self._search is not None and self._search.mismatch and self._search.pdb is not None
-
     def _from_pdb(self, *, download: bool = True) -> SymbolTable | None:
         pdb = self._find_pdb(download=download)
         if pdb is None:
@@ -237,7 +233,9 @@ class ModuleTable:
             return self._modules[key]
         module = self.get(key)
         if module is None:
-            raise KeyError(key)
+            near = difflib.get_close_matches(key.lower(), [m.name.lower() for m in self._modules], 3)
+            hint = f"did you mean {', '.join(near)}?" if near else "lm lists the modules"
+            raise UnknownNameError(f"there is no module {key[:60]}", hint, near)
         return module
 
     def get(self, name: str) -> Module | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdnb.debugger.address_space import ProcessMemory
 from kdnb.debugger.typed_views import struct_at
+from kdnb.debugger.views import address_of
 from kdnb.errors import StaleError, UnknownNameError
 from kdnb.results.processes import ProcessInfo, ProcessList, ThreadInfo, ThreadList
 
@@ -100,14 +101,14 @@ class Process(_Item):
         """Its EPROCESS, typed: `kd.processes["notepad.exe"].struct.Pcb`."""
         return struct_at(self._engine, "nt!_EPROCESS", self._info.address)
 
-    def read(self, address: int, size: int) -> bytes:
+    def read(self, address: int | str, size: int) -> bytes:
         """Memory as this process sees it, through its own page tables; `MemoryReadError` with `partial` at a hole."""
 
         def job() -> bytes:
             self._require_current()
             session = self._engine.session
             directory = session.processes.directory_table_base(self._info.address)
-            return ProcessMemory(session, directory).read(address, size)
+            return ProcessMemory(session, directory).read(address_of(session, address), size)
 
         return self._engine.call(job)
 
@@ -130,10 +131,7 @@ class ProcessesView:
 
     def __getitem__(self, key: str | int) -> Process:
         processes = self._engine.session.processes
-        try:
-            return Process(self._engine, self._engine.call(lambda: processes.describe(processes.find(key))))
-        except UnknownNameError as error:
-            raise KeyError(error.message) from None
+        return Process(self._engine, self._engine.call(lambda: processes.describe(processes.find(key))))
 
     def __iter__(self) -> Iterator[Process]:
         return (Process(self._engine, info) for info in self.listing())
@@ -179,7 +177,7 @@ class ThreadsView:
         for info in self.listing():
             if key in (info.tid, info.address):
                 return Thread(self._engine, info)
-        raise KeyError(f"there is no thread {key:x}")
+        raise UnknownNameError(f"there is no thread {key} ({key:#x})", "kd.threads lists them")
 
     def __iter__(self) -> Iterator[Thread]:
         return (Thread(self._engine, info) for info in self.listing())

@@ -5,6 +5,7 @@ What the KDBG block gives needs no symbols; lists of processes need the fields t
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.kernel_records import Records
@@ -84,13 +85,18 @@ class Processes:
         """EPROCESS by address, id or image name; the first of several. `UnknownNameError` where there is none."""
         if isinstance(key, int) and key >= PID_LIMIT:
             return key
+        names: list[str] = []
         for address in self.addresses()[0]:
             record = self.record(address)
             matches = record.number("UniqueProcessId") == key if isinstance(key, int) else _same(record, key)
             if matches:
                 return address
-        word = f"{key:x}" if isinstance(key, int) else f"called {clean(key)[:40]}"
-        raise UnknownNameError(f"there is no process {word}", "!process 0 0 lists them; ids are hex")
+            names.append(_image(record))
+        if isinstance(key, int):
+            raise UnknownNameError(f"there is no process {key:#x} ({key})", "!process 0 0 lists them")
+        near = difflib.get_close_matches(key.lower(), names, 3)
+        hint = f"did you mean {', '.join(near)}?" if near else "!process 0 0 lists them"
+        raise UnknownNameError(f"there is no process called {clean(key)[:40]}", hint, near)
 
     def describe(self, address: int, flags: int = 0) -> ProcessInfo:
         """One process; `UnknownNameError` when there is none at `address`."""

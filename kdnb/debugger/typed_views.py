@@ -8,18 +8,18 @@ from kdnb.debugger.structs import Source, walk_structs
 from kdnb.debugger.type_lookup import TypeLookup
 from kdnb.debugger.type_rows import Selection, dump_struct
 from kdnb.debugger.typed import NoMemory, TypedReader
+from kdnb.debugger.views import COMPLETIONS, address_of
 from kdnb.results.types import EnumInfo
 from kdnb.symbols.types import Enumeration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.debugger.engine import Engine
-    from kdnb.debugger.session import Session
     from kdnb.debugger.structs import Struct, StructList
     from kdnb.results.types import TypeDump
 
 __all__ = ["TypesView", "list_at", "struct_at"]
-
-COMPLETIONS = 1000
 
 
 class TypesView:
@@ -45,6 +45,10 @@ class TypesView:
         session = self._engine.session
         return isinstance(name, str) and self._engine.call(lambda: TypeLookup(session).find(name) is not None)
 
+    def __iter__(self) -> Iterator[str]:
+        """Every `module!type` there is; symbols of all modules are loaded for it."""
+        return iter(self.search("*!*"))
+
     def search(self, pattern: str) -> list[str]:
         """`module!type` of the types that match a pattern with WinDbg's wildcards."""
         return self._engine.call(lambda: TypeLookup(self._engine.session).search(pattern))
@@ -67,7 +71,7 @@ def struct_at(engine: Engine, name: str, address: int | str) -> Struct:
         session.require_stopped()
         _, of = TypeLookup(session).require_struct(name)
         source = Source(engine)
-        made = source.struct(of, _address(session, address))
+        made = source.struct(of, address_of(session, address))
         if of.size and not bytes(made):
             session.memory.read(made.address, 1)  # says what can't be read
         return made
@@ -82,11 +86,7 @@ def list_at(engine: Engine, head: int | str, type_name: str, link: str) -> Struc
     def job() -> Any:
         session = engine.session
         session.require_stopped()
-        return walk_structs(Source(engine), _address(session, head), type_name, link)
+        return walk_structs(Source(engine), address_of(session, head), type_name, link)
 
     made: StructList = engine.call(job)
     return made
-
-
-def _address(session: Session, where: int | str) -> int:
-    return (session.evaluate(where) if isinstance(where, str) else where) & session.address_mask

@@ -5,62 +5,76 @@ Each access is one call on the engine's thread; nothing here caches, so a view i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kdnb.errors import UnknownNameError
+from kdnb.errors import ExpressionError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kdnb.debugger.engine import Engine
     from kdnb.debugger.memory import MemoryCache
+    from kdnb.debugger.session import Session
     from kdnb.results.breakpoints import BreakpointInfo
     from kdnb.results.events import Stop
     from kdnb.results.modules import ModuleInfo, SymbolInfo
     from kdnb.results.registers import RegisterSet
 
-__all__ = ["BreakpointsView", "MemoryView", "ModulesView", "RegistersView", "SymbolsView"]
+__all__ = ["BreakpointsView", "MemoryView", "ModulesView", "RegistersView", "SymbolsView", "address_of"]
+
+T = TypeVar("T")
+
+COMPLETIONS = 1000
+ALL_SYMBOLS = 1 << 20
+"""Names that iterating gives at most; a kernel has some 60000."""
+
+
+def address_of(session: Session, where: int | str) -> int:
+    """The address that a script names by number or expression, without sign extension. Raises outside of 64 bits."""
+    value = session.evaluate(where) if isinstance(where, str) else where
+    if not 0 <= value < 1 << 64:
+        raise ExpressionError(f"{value:#x} is no address", "addresses are 0 to 2**64-1")
+    return value & session.address_mask
 
 
 class MemoryView:
-    """One address space of the target."""
+    """One address space of the target. Addresses are numbers or expressions: `read("nt!KeTickCount", 8)`."""
 
     def __init__(self, engine: Engine, memory: MemoryCache) -> None:
         self._engine = engine
         self._memory = memory
 
-    def read(self, address: int, size: int) -> bytes:
+    def read(self, address: int | str, size: int) -> bytes:
         """Exactly `size` bytes; `MemoryReadError` with `partial` at a hole."""
-        return self._engine.call(self._memory.read, address, size)
+        return self._at(address, self._memory.read, size)
 
-    def read_u8(self, address: int) -> int:
-        return self._engine.call(self._memory.read_u8, address)
+    def read_u8(self, address: int | str) -> int:
+        return self._at(address, self._memory.read_u8)
 
-    def read_u16(self, address: int) -> int:
-        return self._engine.call(self._memory.read_u16, address)
+    def read_u16(self, address: int | str) -> int:
+        return self._at(address, self._memory.read_u16)
 
-    def read_u32(self, address: int) -> int:
-        return self._engine.call(self._memory.read_u32, address)
+    def read_u32(self, address: int | str) -> int:
+        return self._at(address, self._memory.read_u32)
 
-    def read_u64(self, address: int) -> int:
-        return self._engine.call(self._memory.read_u64, address)
+    def read_u64(self, address: int | str) -> int:
+        return self._at(address, self._memory.read_u64)
 
-    def read_pointer(self, address: int) -> int:
+    def read_pointer(self, address: int | str) -> int:
         """A pointer of the target: 4 or 8 bytes."""
-        return self._engine.call(self._memory.read_pointer, address)
+        return self._at(address, self._memory.read_pointer)
 
-    def read_string(self, address: int, limit: int = 1024, *, wide: bool = False) -> str:
+    def read_string(self, address: int | str, limit: int = 1024, *, wide: bool = False) -> str:
         """The text up to its NUL or `limit` characters; UTF-16 with `wide`."""
-        return self._engine.call(self._memory.read_string, address, limit, wide=wide)
+        return self._at(address, lambda at: self._memory.read_string(at, limit, wide=wide))
 
-    def write(self, address: int, data: bytes) -> None:
+    def write(self, address: int | str, data: bytes) -> None:
         """Write all of `data`; `MemoryWriteError` says how much went in."""
+        self._engine.session.require_writable("memory would change")
+        self._at(address, self._memory.write, bytes(data))
 
-        def job() -> None:
-            self._engine.session.require_writable("memory would change")
-            self._memory.write(address, bytes(data))
-
-        self._engine.call(job)
+    def _at(self, where: int | str, verb: Callable[..., T], *arguments: Any) -> T:
+        return self._engine.call(lambda: verb(address_of(self._engine.session, where), *arguments))
 
 
 class RegistersView:
@@ -93,6 +107,9 @@ class RegistersView:
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
 
     def snapshot(self, processor: int | None = None) -> RegisterSet:
         """All of them as a value."""
@@ -153,6 +170,14 @@ class SymbolsView:
 
         return self._engine.call(job)
 
+    def __iter__(self) -> Iterator[str]:
+        """Every `module!name` there is, module by module; symbols of all modules are loaded for it."""
+        return (symbol.name for symbol in self.search("*!*", ALL_SYMBOLS))
+
+    def __contains__(self, name: object) -> bool:
+        lookup = self._engine.session.symbols.lookup
+        return isinstance(name, str) and self._engine.call(lookup, name) is not None
+
     def nearest(self, address: int) -> str:
         """The address as `module!name+0x10`."""
         return self._engine.call(self._engine.session.symbols.format, address)
@@ -163,6 +188,15 @@ class SymbolsView:
 
         found = self._engine.call(self._engine.session.symbols.search, pattern, limit)
         return [SymbolInfo(address, name) for address, name in found]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        kernel = self._engine.session.modules.kernel
+        if kernel is None or kernel.symbol_status == "deferred":
+            return []  # completion never waits for symbols
+        return [symbol.name for symbol in self.search("nt!*", COMPLETIONS)]
+
+    def __repr__(self) -> str:
+        return '<symbols: symbols["nt!KeBugCheckEx"], symbols.search("nt!Ke*")>'
 
     @property
     def path(self) -> str:

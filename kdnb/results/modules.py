@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kdnb.errors import UnknownNameError
 from kdnb.results.base import Result, TableResult
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class ModuleList(TableResult):
         for module in self.modules:
             if module.name.lower() == key.lower():
                 return module
-        raise KeyError(key)
+        raise UnknownNameError(f"there is no module {key[:60]} in this list")
 
     def rows(self) -> list[dict[str, Any]]:
         return [module.to_dict() for module in self.modules]

@@ -27,10 +27,9 @@ EXAMPLES: dict[str, str] = {
     "net": "net:port=50000,key=1.2.3.4",
     "tcp": "tcp:127.0.0.1:5555",
     "unix": "unix:/tmp/kd.sock",
-    "replay": "replay:FILE",
-    "dump": "dump:FILE",
-    "snapshot": "snapshot:FILE",
 }
+_FILES = frozenset({"replay", "dump", "snapshot"})
+"""Schemes that are read but can't be opened yet: `kdnb.connect` says what to do instead."""
 
 # Scheme -> module; each has connect(spec), and listen(spec) where it can.
 _BACKENDS = {
@@ -86,7 +85,7 @@ def parse_spec(text: str) -> Spec:
     """Read a connection string. Raises ConnectionStringError; touches nothing."""
     scheme, separator, rest = text.strip().partition(":")
     scheme = scheme.lower()
-    if not separator or scheme not in EXAMPLES:
+    if not separator or scheme not in EXAMPLES.keys() | _FILES:
         hint = f"use one of {', '.join(EXAMPLES.values())}"
         raise ConnectionStringError(f"{_masked(text.strip())!r} is no connection string", hint)
     if scheme in {"dump", "snapshot"}:
@@ -132,9 +131,7 @@ def listen(spec: str) -> Listener:
 def _backend(spec: Spec) -> object:
     name = "pipe" if spec.scheme == "com" and "pipe" in spec.options else spec.scheme
     if name not in _BACKENDS:
-        raise ConnectionStringError(
-            f"{spec.scheme}: is no byte stream", "open it with kdnb.connect (sim:, replay:, dump:, snapshot:)"
-        )
+        raise ConnectionStringError(f"{spec.scheme}: is no byte stream", "open sim: with kdnb.connect")
     return import_module(_BACKENDS[name])
 
 

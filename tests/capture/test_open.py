@@ -19,7 +19,7 @@ from kdnb.capture.log import PacketLog
 from kdnb.capture.open import Capture, open_capture
 from kdnb.capture.pcapng import PcapngWriter
 from kdnb.capture.writers import write
-from kdnb.errors import CaptureError
+from kdnb.errors import CaptureError, UnsupportedError
 from kdnb.protocol.constants import Direction, MachineType
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ def test_real_kdnet_capture_decodes_completely(kdnet: Capture) -> None:
     assert list(frame["position"]) == list(range(1, 956))
     assert frame["time"].is_monotonic_increasing
     assert (frame["time"].iloc[-1] - frame["time"].iloc[0]).total_seconds() == pytest.approx(1289.05, abs=0.01)
+
+
+def test_replay_says_what_there_is_instead(kdnet: Capture) -> None:
+    with pytest.raises(UnsupportedError, match=r"can't be debugged yet; read it: packets\(\)"):
+        kdnet.replay()
 
 
 def test_real_kdnet_capture_counts_by_type(kdnet: Capture) -> None:

@@ -16,6 +16,13 @@ def test_processes_and_threads_of_a_script() -> None:
         assert len(kd.processes) == len(list(kd.processes)) == len(kd.processes.df)
         assert "explorer.exe" in kd.processes
         assert "nothing.exe" not in kd.processes
+        assert notepad.read(f"{notepad.peb:x}+28", 11) == b"notepad.exe"
+        with pytest.raises(KeyError, match=r"no process 0x270f \(9999\); !process 0 0 lists them"):
+            kd.processes[9999]
+        with pytest.raises(KeyError, match=r"called notpad\.exe; did you mean notepad\.exe"):
+            kd.processes["notpad.exe"]
+        with pytest.raises(KeyError, match="no thread 9998"):
+            kd.threads[9998]
         assert notepad.read(notepad.peb + 0x28, 11) == b"notepad.exe"
         assert kd.processes["smss.exe"].read(notepad.peb + 0x28, 8) == b"smss.exe"
         assert notepad.read(kd.modules["nt"].base, 2) == b"MZ"

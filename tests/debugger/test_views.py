@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.debugger.engine import Engine
+from kdnb.debugger.typed_views import TypesView
 from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
-from kdnb.errors import ReadOnlyError, UnknownNameError
+from kdnb.errors import ExpressionError, MemoryReadError, ReadOnlyError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,8 @@ def test_modules_iterate_index_and_complete(engine: Engine) -> None:
     assert "ntfs" in modules._ipython_key_completions_()
     with pytest.raises(KeyError):
         modules["nonsense"]
+    with pytest.raises(UnknownNameError, match="there is no module ntfz; did you mean ntfs"):
+        modules["ntfz"]
 
 
 def test_symbols_index_search_and_have_a_path(engine: Engine) -> None:
@@ -46,6 +49,30 @@ def test_symbols_index_search_and_have_a_path(engine: Engine) -> None:
     assert symbols.path
     symbols.path = ""
     assert symbols.path == ""
+
+
+def test_symbols_and_types_iterate_by_name(engine: Engine) -> None:
+    symbols = SymbolsView(engine)
+    assert "nt!KeBugCheckEx" in symbols
+    assert "nt!KeBugCheckEx" in list(symbols)
+    assert "nt!Nonsense" not in symbols
+    assert "nt!KeBugCheckEx" in symbols._ipython_key_completions_()
+    assert list(TypesView(engine)) == TypesView(engine).search("*!*")
+
+
+def test_memory_takes_expressions_and_refuses_what_is_no_address(engine: Engine, session: Session) -> None:
+    memory = MemoryView(engine, session.memory)
+    here = session.registers.pc
+    assert memory.read("@$ip", 4) == memory.read(here, 4)
+    assert memory.read_u32("@$ip") == int.from_bytes(memory.read(here, 4), "little")
+    memory.write("@$ip", memory.read(here, 4))
+    for address in (1 << 64, -1):
+        with pytest.raises(ExpressionError, match="no address"):
+            memory.read(address, 4)
+    with pytest.raises(UsageError, match="can't read -1 bytes"):
+        memory.read(here, -1)
+    with pytest.raises(MemoryReadError):
+        memory.read((1 << 64) - 4, 8)
 
 
 def test_breakpoints_are_values_of_the_moment(engine: Engine) -> None:
@@ -62,6 +89,7 @@ def test_breakpoints_are_values_of_the_moment(engine: Engine) -> None:
 def test_registers_iterate_by_name(engine: Engine) -> None:
     registers = RegistersView(engine)
     assert {"rax", "zf"} <= set(registers)
+    assert "rax" in registers._ipython_key_completions_()
     assert registers.snapshot().rip == registers.rip
 
 

@@ -69,6 +69,13 @@ def test_what_is_no_byte_stream_is_not_opened_here(text):
         open_transport(text)
 
 
+def test_only_what_can_be_opened_is_offered():
+    with pytest.raises(ConnectionStringError) as caught:
+        parse_spec("nonsense")
+    assert "tcp:" in caught.value.hint
+    assert not any(scheme in caught.value.hint for scheme in ("replay:", "dump:", "snapshot:"))
+
+
 def test_nobody_listening_is_a_connect_error(tmp_path):
     listener = listen("tcp:127.0.0.1:0")
     address = listener.address
