@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from kdnb.errors import AuthenticationError, ConnectionStringError
+from kdnb.errors import ConnectionStringError
 from kdnb.protocol.packet_ids import Role
 
 if TYPE_CHECKING:
@@ -218,10 +218,6 @@ class KdnetDecoder:
         if key not in self._data_keys:
             self._data_keys.insert(0, key)
 
-    @property
-    def knows_data_key(self) -> bool:
-        return bool(self._data_keys)
-
 
 class KdnetCodec:
     """One end of a KDNET conversation: seals what goes out, opens what comes in, does the handshake.
@@ -267,11 +263,6 @@ class KdnetCodec:
     def key_is_wrong(self) -> bool:
         """True when frames arrive and not one authenticates."""
         return self._unopened_offers >= WRONG_KEY_AFTER and not self.authenticated
-
-    def check_key(self) -> None:
-        """Raises AuthenticationError when the key is certainly not the target's."""
-        if self.key_is_wrong:
-            raise AuthenticationError(WRONG_KEY, WRONG_KEY_HINT)
 
     def seal(self, body: bytes) -> bytes:
         """The data-channel datagram of a KD packet (without trailer) or of the break-in byte.

@@ -154,10 +154,6 @@ class ScriptedHost:
         body = MemoryBody(SPECIAL_REGISTERS, SPECIAL_REGISTERS_SIZE)
         return AMD64SpecialRegisters.decode(self.request(Api.ReadControlSpace, body, processor=processor).data)
 
-    def change_special_registers(self, processor: int = 0, **fields: Any) -> Manipulate:
-        data = replace(self.special_registers(processor), **fields).encode()
-        return self.request(Api.WriteControlSpace, MemoryBody(SPECIAL_REGISTERS, len(data)), data, processor)
-
     def set_breakpoint(self, address: int) -> int:
         """The handle; 0 when the target refused."""
         body: Any = self.request(Api.WriteBreakPoint, BreakpointBody(address)).body

@@ -133,10 +133,6 @@ class Pump:
         """True on KDNET."""
         return self._link.is_kdnet
 
-    @property
-    def is_open(self) -> bool:
-        return self._error is None
-
     def close(self) -> None:
         """End the thread and close the transport; harmless when done already."""
         with self._lock:

@@ -142,5 +142,5 @@ def test_a_mismatched_pdb_is_taken_only_when_asked_for(restored: Session, tmp_pa
     assert "mismatched PDB" in shown(restored, ".reload /f ntfs")
     assert restored.modules["ntfs"].symbol_status == "no symbols"
     assert "loaded all the same" in shown(restored, ".reload /i ntfs")
-    assert restored.modules["ntfs"].is_mismatched
+    assert restored.modules["ntfs"].symbol_status == "pdb symbols"
     restored.modules["ntfs"].accept_mismatch = False

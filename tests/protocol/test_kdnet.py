@@ -9,7 +9,7 @@ from io import BytesIO
 
 import pytest
 
-from kdnb.errors import AuthenticationError, ConnectionStringError
+from kdnb.errors import ConnectionStringError
 from kdnb.protocol.framing import decode_datagram, make_data
 from kdnb.protocol.kdnet import Channel, KdnetCodec, KdnetDecoder, KdnetFrame, open_frame, parse_key, seal_frame
 from kdnb.protocol.packet_ids import Role
@@ -77,7 +77,6 @@ def test_a_wrong_key_opens_nothing(frames):
     decoder = KdnetDecoder(parse_key("8.8.8.9"))
     assert not any(decoder.decode(frame) for frame in frames)
     assert decoder.rejected == 428 + 527
-    assert not decoder.knows_data_key
 
 
 def test_a_host_with_a_wrong_key_says_so(frames):
@@ -85,8 +84,6 @@ def test_a_host_with_a_wrong_key_says_so(frames):
     for frame in frames[:6]:
         codec.receive(frame)
     assert codec.key_is_wrong
-    with pytest.raises(AuthenticationError, match="don't authenticate: the key is wrong"):
-        codec.check_key()
 
 
 def connected_pair():
