@@ -44,13 +44,26 @@ def test_ctrl_c_while_the_target_runs_breaks_in(engine: Engine) -> None:
             session.events.on_state.remove(when_running)
             _interrupt_main()
 
-    stop = engine.call(session.go)
+    stop = engine.run(session.go)
     assert stop is not None
     assert stop.requested
 
 
 def _interrupt_main() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def test_ctrl_c_is_raised_again_when_the_call_ends_as_if_nothing_had_been(engine: Engine) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        engine.call(_interrupt_main_and_wait)
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(_interrupt_main_and_wait)
+    assert engine.call(lambda: 5) == 5
+
+
+def _interrupt_main_and_wait() -> None:
+    _interrupt_main()
+    threading.Event().wait(0.2)
 
 
 def test_ctrl_c_cancels_a_long_command(engine: Engine) -> None:
