@@ -62,11 +62,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    from kdnb.render.lines import printable
+
+    print(printable(text), flush=True)
 
 
 def _complain(text: str) -> None:
-    print(f"kdnb: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    from kdnb.render.lines import printable
+
+    print(f"kdnb: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
 
 
 # --- the sub-commands -------------------------------------------------------------------------------

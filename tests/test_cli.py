@@ -57,6 +57,13 @@ def test_exec_shows_each_command_behind_a_prompt_and_then_its_text() -> None:
     assert sum(line.startswith("rax=") for line in lines) == 1
 
 
+def test_what_the_target_calls_its_processes_steers_no_terminal() -> None:
+    done = kdnb("exec", "sim:", "-c", "eb @$proc+5a8 1b 5b 33 31 6d 41 42; !process; .echo ok; \x1b[31mz")
+    assert "[31mAB" in done.stdout
+    assert "Unknown command" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
 def test_the_same_over_tcp_twice_in_a_row(machine: str, tmp_path: Path) -> None:
     for _ in range(2):
         done = kdnb("exec", machine, "--symbols", str(tmp_path), "-c", SCRIPT)

@@ -13,6 +13,7 @@ from kdnb.jupyter.completion import CommandMatcher
 from kdnb.jupyter.display import register_widgets
 from kdnb.jupyter.magics import register_magics
 from kdnb.jupyter.notebook import Notebook
+from kdnb.render.lines import printable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -90,6 +91,6 @@ def _show_error(
     shell: InteractiveShell, _kind: type[BaseException], error: BaseException, _trace: Any, tb_offset: int | None = None
 ) -> list[str]:
     """One line for errors raised on purpose; what a command list did before it has been shown already."""
-    line = f"kdnb: {error}"
+    line = f"kdnb: {printable(str(error))}"  # it may quote names of the target's
     shell._showtraceback(type(error), error, [line])
     return [line]

@@ -106,7 +106,7 @@ class Notebook:
             return None
 
     def _on_print(self, event: DebugPrint) -> None:
-        self._resumed_by.write(event.text)
+        self._resumed_by.write(printable(event.text))
 
     def _on_state(self, event: LinkStateChange) -> None:
         if event.state in _RESUMING_STATES:

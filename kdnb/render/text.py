@@ -27,7 +27,7 @@ from kdnb.render import (
     text_unwind,
     text_values,
 )
-from kdnb.render.lines import lines
+from kdnb.render.lines import lines, printable
 
 __all__ = ["to_text"]
 
@@ -57,7 +57,8 @@ FORMATTERS = (
 
 def to_text(value: object, limit: int | None = None) -> str:
     """`value` as text without a line end behind it; at most `limit` lines and one that says what was left out."""
-    source = iter(lines(value))
+    # Here and not in each formatter, so that no name of a target's gets past: what it sends may steer a terminal.
+    source = (printable(line).replace("\n", ".") for line in lines(value))
     if limit is None:
         return "\n".join(source)
     shown = list(islice(source, limit))

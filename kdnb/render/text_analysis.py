@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.protocol.names import exception_name, status_name
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.render.text_disassembly import instruction_line
 from kdnb.results.addresses import format_address
 from kdnb.results.analysis import Analysis
@@ -70,7 +70,7 @@ def _analysis(value: Analysis) -> Iterator[str]:
     yield from _stack(value)
     yield from _suspect(value)
     for note in value.unknown:
-        yield f"NOTE: {printable(note)}"
+        yield f"NOTE: {note}"
 
 
 def _short(value: Analysis) -> Iterator[str]:
@@ -78,11 +78,11 @@ def _short(value: Analysis) -> Iterator[str]:
         yield f"BugCheck {value.code:X}, {{{', '.join(f'{parameter:x}' for parameter in value.parameters)}}}"
         yield ""
     if value.code and value.symbol:
-        symbol = printable(value.symbol)
-        yield f"Probably caused by : {printable(value.image or value.module)} ( {symbol} )"
+        symbol = value.symbol
+        yield f"Probably caused by : {value.image or value.module} ( {symbol} )"
         yield ""
     for note in value.unknown:
-        yield f"NOTE: {printable(note)}"
+        yield f"NOTE: {note}"
     yield "Use !analyze -v to get detailed debugging information."
 
 
@@ -97,7 +97,7 @@ def _fault(value: Analysis) -> Iterator[str]:
         yield from (f"EXCEPTION_CODE: ({value.exception_code:x}) {name}".rstrip(), "")
     if value.faulting_ip is not None:
         yield "FAULTING_IP:"
-        yield printable(value.faulting_symbol)
+        yield value.faulting_symbol
         if value.faulting_instruction is not None:
             yield instruction_line(value.faulting_instruction, value.address_size)
         yield ""
@@ -108,7 +108,7 @@ def _fault(value: Analysis) -> Iterator[str]:
     if value.context_record is not None:
         yield from (f"CONTEXT:  {value.context_record:x} -- (.cxr 0x{value.context_record:x})", "")
     if value.process_name:
-        yield from (f"PROCESS_NAME:  {printable(value.process_name)}", "")
+        yield from (f"PROCESS_NAME:  {value.process_name}", "")
 
 
 def _stack(value: Analysis) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _stack(value: Analysis) -> Iterator[str]:
     for frame in value.stack:
         arguments = "".join(f"{format_address(argument, size)} " for argument in frame.arguments)
         place = f"{format_address(frame.child_sp, size)} {format_address(frame.return_address, size)}"
-        yield f"{place}     : {arguments}: {printable(frame.symbol)}"
+        yield f"{place}     : {arguments}: {frame.symbol}"
     yield ""
 
 
@@ -130,4 +130,4 @@ def _suspect(value: Analysis) -> Iterator[str]:
         ("FAILURE_BUCKET_ID", value.bucket),
     ):
         if text:
-            yield from (f"{name}:  {printable(text)}", "")
+            yield from (f"{name}:  {text}", "")

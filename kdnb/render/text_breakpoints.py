@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
 
@@ -24,7 +24,7 @@ def _list(value: BreakpointList) -> Iterator[str]:
 def _one(value: BreakpointInfo) -> Iterator[str]:
     """What `bp` has to say comes first, then the breakpoint as `bl` shows it."""
     if value.message:
-        yield printable(value.message)
+        yield value.message
     yield from _rows(value, 8 if value.address is None or value.address >> 32 else 4)
 
 
@@ -36,9 +36,9 @@ def _rows(entry: BreakpointInfo, size: int) -> Iterator[str]:
     access = f"{entry.kind} {entry.size}" if entry.kind in ("e", "r", "w", "i") else ""
     name = f"({entry.expression})" if entry.address is None else entry.symbol or entry.expression
     passes = f"{entry.remaining:04x} ({entry.passes:04x})"
-    line = f"{entry.number:2} {state}{deferred}{address:<{width}} {access:<3} {passes} {printable(name)}"
+    line = f"{entry.number:2} {state}{deferred}{address:<{width}} {access:<3} {passes} {name}"
     if entry.command:
-        line += f' "{printable(entry.command)}"'
+        line += f' "{entry.command}"'
     yield line
     for what, number in (("process", entry.process), ("thread", entry.thread)):
         if number is not None:

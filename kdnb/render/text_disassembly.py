@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.disassembly import CallList, Disassembly, FunctionCode, Instruction
 
@@ -19,7 +19,7 @@ def instruction_line(instruction: Instruction, address_size: int) -> str:
     address = format_address(instruction.address, address_size)
     if not instruction.data:
         return f"{address} ??              ???"
-    operands = printable(instruction.operands)
+    operands = instruction.operands
     if instruction.encoding:
         text = f"{address} {instruction.encoding} {instruction.mnemonic:<11} {operands}".rstrip()
     else:
@@ -32,7 +32,7 @@ def instruction_line(instruction: Instruction, address_size: int) -> str:
 @lines.register(Instruction)
 def _instruction(value: Instruction) -> Iterator[str]:
     if value.label:
-        yield f"{printable(value.label)}:"
+        yield f"{value.label}:"
     yield instruction_line(value, 8)
 
 
@@ -40,10 +40,10 @@ def _instruction(value: Instruction) -> Iterator[str]:
 def _disassembly(value: Disassembly) -> Iterator[str]:
     for instruction in value.instructions:
         if instruction.label:
-            yield f"{printable(instruction.label)}:"
+            yield f"{instruction.label}:"
         yield _marked(instruction, value.address_size)
     if value.note:
-        yield f"{'^':>16} {printable(value.note)}"
+        yield f"{'^':>16} {value.note}"
 
 
 def _marked(instruction: Instruction, address_size: int) -> str:
@@ -57,7 +57,7 @@ def _function(value: FunctionCode) -> Iterator[str]:
     for number, block in enumerate(value.blocks):
         if number:
             yield ""
-        yield f"{printable(block[0].label)}:"
+        yield f"{block[0].label}:"
         for instruction in block:
             yield _marked(instruction, value.address_size)
 
@@ -67,8 +67,8 @@ def _calls(value: CallList) -> Iterator[str]:
     def show(address: int) -> str:
         return format_address(address, value.address_size)
 
-    yield f"{printable(value.symbol)} ({show(value.address)})"
+    yield f"{value.symbol} ({show(value.address)})"
     for call in value.calls:
-        yield f"  {printable(call.symbol)} ({show(call.address)}):"
+        yield f"  {call.symbol} ({show(call.address)}):"
         place = f" ({show(call.target)})" if call.target is not None else ""
-        yield f"    call to {printable(call.target_symbol)}{place}"
+        yield f"    call to {call.target_symbol}{place}"

@@ -29,7 +29,7 @@ def _stop(value: Stop) -> Iterator[str]:
     if value.details:
         yield from printable(value.details).rstrip("\n").split("\n")
     if value.symbol:
-        yield f"{printable(value.symbol)}:"
+        yield f"{value.symbol}:"
     if value.instruction is not None:
         yield instruction_line(value.instruction, value.address_size)
     elif not value.symbol:
@@ -52,7 +52,7 @@ def _module(value: ModuleEvent) -> Iterator[str]:
     size = 8 if value.base >> 32 else 4
     word = "Unload" if value.unload else "ModLoad:"
     end = format_address(value.base + value.size, size)
-    yield f"{word} {format_address(value.base, size)} {end}   {printable(value.path)}"
+    yield f"{word} {format_address(value.base, size)} {end}   {value.path}"
 
 
 @lines.register(Running)
@@ -67,4 +67,4 @@ def _break_in(value: BreakInRequested) -> Iterator[str]:
 
 @lines.register(LinkStateChange)
 def _state(value: LinkStateChange) -> Iterator[str]:
-    yield f"Target {value.state}" + (f": {printable(value.details)}" if value.details else "")
+    yield f"Target {value.state}" + (f": {value.details}" if value.details else "")

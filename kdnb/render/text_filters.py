@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.filters import EventFilterRow, EventFilterTable
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def _row(value: EventFilterRow) -> Iterator[str]:
     if value.handled is not None:
         line += " - handled" if value.handled else " - not handled"
     if value.pattern:
-        line += f" (only for {printable(value.pattern)})"
+        line += f" (only for {value.pattern})"
     yield line
     for what, text in (("", value.commands), ("second chance ", value.second_commands)):
         if text:
-            yield f'       Command on {what}break: "{printable(text)}"'
+            yield f'       Command on {what}break: "{text}"'

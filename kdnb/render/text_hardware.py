@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.hardware import InterruptTable, InterruptVector, PciDevice, PciDevices, ProcessorBlock
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _one_vector(value: InterruptVector) -> Iterator[str]:
 
 def _vector(one: InterruptVector, digits: int) -> str:
     stack = f"\tStack: IST {one.stack_index}" if one.stack_index else ""
-    return f"{one.vector:02x}:\t{one.handler:0{digits}x} {printable(one.symbol)}{stack}".rstrip(" ")
+    return f"{one.vector:02x}:\t{one.handler:0{digits}x} {one.symbol}{stack}".rstrip(" ")
 
 
 @lines.register(ProcessorBlock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.images import ImageHeaders, LoadedImage
 
@@ -63,12 +63,12 @@ def _guid(digits: str) -> str:
 
 @lines.register(LoadedImage)
 def _image(value: LoadedImage) -> Iterator[str]:
-    yield f"Loaded Module Info: [{printable(value.name)}]"
+    yield f"Loaded Module Info: [{value.name}]"
     machine = _MACHINES.get(value.machine, "unknown")
     rows = [
-        ("Module", printable(value.name)),
+        ("Module", value.name),
         ("Base Address", format_address(value.base, value.address_size).replace("`", "")),
-        ("Image Name", printable(value.image_name)),
+        ("Image Name", value.image_name),
         ("Machine Type", f"{value.machine} ({machine})"),
         ("Time Stamp", f"{value.timestamp:x} {_time(value.timestamp)}"),
         ("Size", f"{value.size:x}"),
@@ -77,13 +77,13 @@ def _image(value: LoadedImage) -> Iterator[str]:
     ]
     if value.pdb_name:
         rows.append(("Debug Data Dirs", f"CODEVIEW RSDS - GUID: {{{_guid(value.pdb_guid)}}}"))
-        rows.append(("", f"Age: {value.pdb_age:x}, Pdb: {printable(value.pdb_name)}"))
+        rows.append(("", f"Age: {value.pdb_age:x}, Pdb: {value.pdb_name}"))
     rows.append(("Image Type", "MEMORY   - Image read successfully from loaded memory."))
-    rows.append(("Symbol Type", printable(value.symbol_status)))
+    rows.append(("Symbol Type", value.symbol_status))
     if value.symbol_file:
-        rows.append(("", printable(value.symbol_file)))
+        rows.append(("", value.symbol_file))
     if value.symbol_note:
-        rows.append(("", printable(value.symbol_note)))
+        rows.append(("", value.symbol_note))
     rows.append(("Load Report", "types and names" if value.has_types else "no types"))
     yield from (f"{name + ':' if name else '':>16} {text}" for name, text in rows)
 
@@ -96,7 +96,7 @@ def _headers(value: ImageHeaders) -> Iterator[str]:
     if value.shows_sections:
         for number, section in enumerate(value.sections, 1):
             yield f"SECTION HEADER #{number:X}"
-            yield f"{printable(section.name):>8} name"
+            yield f"{section.name:>8} name"
             yield from _hex_rows(
                 (section.virtual_size, "virtual size"),
                 (section.rva, f"virtual address ({format_address(value.base + section.rva, 8)})"),

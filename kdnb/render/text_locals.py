@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.locals import Local, LocalList
 
@@ -27,7 +27,7 @@ def _line(variable: Local, options: str, size: int) -> str:
         start += f"{place:<{2 * size + 1}} "
     if "V" in options:
         start += f"{variable.place:<15} "
-    kind = f"{printable(variable.type)} " if "t" in options else ""
+    kind = f"{variable.type} " if "t" in options else ""
     # Names are right-aligned, unless something stands before them.
-    name = f"{kind}{printable(variable.name)}"
-    return f"{start}{name if start or kind else f'{name:>15}'} = {printable(variable.value)}"
+    name = f"{kind}{variable.name}"
+    return f"{start}{name if start or kind else f'{name:>15}'} = {variable.value}"

@@ -92,9 +92,9 @@ def _pointers(value: PointerTable) -> Iterator[str]:
             if entry.target is not None:
                 cell += f"  {format_address(entry.target, value.address_size)}"
             if entry.text is not None:
-                cell += f' "{printable(entry.text)}"'
+                cell += f' "{entry.text}"'
             if entry.symbol:
-                cell += f" {printable(entry.symbol)}"
+                cell += f" {entry.symbol}"
             cells.append(cell)
         address = format_address(value.entries[at].address, value.address_size)
         yield f"{address}  {' '.join(cells)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.modules import ModuleInfo, ModuleList, NearestSymbols, SymbolInfo, SymbolList
 
@@ -19,7 +19,7 @@ __all__: list[str] = []
 def _modules(value: ModuleList) -> Iterator[str]:
     options, size = value.options, value.address_size
     if "1m" in options:
-        yield from (printable(module.name) for module in value.modules)
+        yield from (module.name for module in value.modules)
         return
     width = len(format_address(0, size))
     yield f"{'start':<{width}} {'end':<{width}}   module name"
@@ -35,13 +35,13 @@ def _modules(value: ModuleList) -> Iterator[str]:
 
 def _status(module: ModuleInfo) -> str:
     status = f"({module.symbol_status})"
-    text = f"{printable(module.name):<10} {status}"
-    return f"{text:<33} {printable(module.symbol_file)}" if module.symbol_file else text
+    text = f"{module.name:<10} {status}"
+    return f"{text:<33} {module.symbol_file}" if module.symbol_file else text
 
 
 def _named(module: ModuleInfo, options: str) -> str:
     image = module.image_path if "f" in options else module.image_name
-    text = f"{printable(module.name):<8} {printable(image)}"
+    text = f"{module.name:<8} {image}"
     return f"{text:<21} {_time(module.timestamp)}" if "t" in options else text
 
 
@@ -53,16 +53,16 @@ def _time(timestamp: int | None) -> str:
 
 def _details(module: ModuleInfo) -> Iterator[str]:
     if module.symbol_status != "deferred":
-        yield f"    Loaded symbol image file: {printable(module.image_name)}"
-    yield f"    Image path: {printable(module.image_path)}"
-    yield f"    Image name: {printable(module.image_name)}"
+        yield f"    Loaded symbol image file: {module.image_name}"
+    yield f"    Image path: {module.image_path}"
+    yield f"    Image name: {module.image_name}"
     yield f"    Timestamp:        {_time(module.timestamp)}"
     checksum = "unavailable" if module.checksum is None else f"{module.checksum:08X}"
     yield f"    CheckSum:         {checksum}"
     yield f"    ImageSize:        {module.end - module.start:08X}"
     if module.pdb_name:
         age = "" if module.pdb_age is None else f"  Age: {module.pdb_age:x}"
-        yield f"    Debug data:       {printable(module.pdb_name)}  {module.pdb_guid}{age}"
+        yield f"    Debug data:       {module.pdb_name}  {module.pdb_guid}{age}"
 
 
 @lines.register(ModuleInfo)
@@ -73,7 +73,7 @@ def _module(value: ModuleInfo) -> Iterator[str]:
 @lines.register(SymbolList)
 def _symbols(value: SymbolList) -> Iterator[str]:
     for symbol in value.symbols:
-        yield f"{format_address(symbol.address, value.address_size)} {printable(symbol.text + symbol.details)}"
+        yield f"{format_address(symbol.address, value.address_size)} {symbol.text + symbol.details}"
     if value.left_out:
         yield f"... {value.left_out} more symbols left out; give a narrower pattern"
 
@@ -81,7 +81,7 @@ def _symbols(value: SymbolList) -> Iterator[str]:
 @lines.register(SymbolInfo)
 def _symbol(value: SymbolInfo) -> Iterator[str]:
     size = 8 if value.address >> 32 else 4
-    yield f"{format_address(value.address, size)} {printable(value.text + value.details)}"
+    yield f"{format_address(value.address, size)} {value.text + value.details}"
 
 
 @lines.register(NearestSymbols)
@@ -90,12 +90,12 @@ def _nearest(value: NearestSymbols) -> Iterator[str]:
         yield f"No symbol is known at or before {format_address(value.address, value.address_size)}"
         return
     if value.source:
-        yield printable(value.source)
-    line = f"({format_address(value.before.address, value.address_size)})   {printable(value.before.text)}"
+        yield value.source
+    line = f"({format_address(value.before.address, value.address_size)})   {value.before.text}"
     if value.after is not None:
         after = format_address(value.after.address, value.address_size)
-        line += f"   |  ({after})   {printable(value.after.text)}"
+        line += f"   |  ({after})   {value.after.text}"
     yield line
     if value.exact:
         yield "Exact matches:"
-        yield from (f"    {printable(symbol.name + symbol.details)}" for symbol in value.exact)
+        yield from (f"    {symbol.name + symbol.details}" for symbol in value.exact)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.render.text_disassembly import instruction_line
 from kdnb.results.registers import RegisterSet, RegisterValues
 
@@ -61,7 +61,7 @@ def _set(value: RegisterSet) -> Iterator[str]:
     if mask & 0x40:
         yield from _vectors(values)
     if value.symbol:
-        yield f"{printable(value.symbol)}:"
+        yield f"{value.symbol}:"
     if value.instruction is not None:
         yield instruction_line(value.instruction, digits // 2)
 

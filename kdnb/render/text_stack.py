@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.stack import Frame, FrameRegisters, Stack
 
@@ -28,11 +28,11 @@ def _stack(value: Stack) -> Iterator[str]:
     previous: Frame | None = None
     for frame in value.frames:
         if frame.warning:
-            yield printable(frame.warning)
-        yield _row(frame, previous, value.address_size, options, with_arguments, numbered)
+            yield frame.warning
+        yield from _row(frame, previous, value.address_size, options, with_arguments, numbered).split("\n")
         previous = frame
     if value.note and (previous is None or value.note != previous.warning):
-        yield printable(value.note)
+        yield value.note
 
 
 def _header(size: int, options: str, with_arguments: bool, numbered: bool) -> str:
@@ -54,10 +54,10 @@ def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arg
     site = _with_parameters(frame, one_in_a_line="P" in options)
     if "v" in options:
         trap = f"TrapFrame @ {format_address(frame.trap_frame, size)}" if frame.trap_frame is not None else ""
-        notes = " ".join(note for note in (printable(frame.frame_summary), trap) if note)
+        notes = " ".join(note for note in (frame.frame_summary, trap) if note)
         site += f" ({notes})" if notes else ""
     if frame.source and "L" not in options:
-        site += f" [{printable(frame.source)}]"
+        site += f" [{frame.source}]"
     if "c" in options:
         return start + site
     if "f" in options:
@@ -77,11 +77,11 @@ def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arg
 def _with_parameters(frame: Frame, *, one_in_a_line: bool) -> str:
     """`nt!f(Uint4B n = 5)+0x12`; the symbol alone without parameters."""
     if not frame.parameters:
-        return printable(frame.symbol)
+        return frame.symbol
     name, plus, displacement = frame.symbol.partition("+")
     words = [f"{p.type} {p.name} = {p.value}" for p in frame.parameters]
     inside = ",\n\t\t\t".join(["", *words])[1:] if one_in_a_line else ", ".join(words)
-    return f"{printable(name)}({printable(inside)}){plus}{displacement}"
+    return f"{name}({inside}){plus}{displacement}"
 
 
 @lines.register(Frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.tracing import CallTrace
 
 if TYPE_CHECKING:
@@ -15,16 +15,16 @@ __all__: list[str] = []
 
 @lines.register(CallTrace)
 def _trace(value: CallTrace) -> Iterator[str]:
-    yield f"Tracing {printable(value.title)}"
+    yield f"Tracing {value.title}"
     for row in value.trace:
-        yield f"{row.own:5} {row.children:5} [{row.depth:3}] {'  ' * row.depth}{printable(row.name)}"
+        yield f"{row.own:5} {row.children:5} [{row.depth:3}] {'  ' * row.depth}{row.name}"
     yield ""
     if value.ended:
-        yield f"(ended: {printable(value.ended)})"
+        yield f"(ended: {value.ended})"
     yield f"{value.instructions} instructions were executed in {len(value.trace)} events (0 from other threads)"
     yield ""
     yield f"{'Function Name':<44} Invocations MinInst MaxInst AvgInst"
     for one in value.functions:
         average = one.total // max(one.invocations, 1)
-        yield f"{printable(one.name):<44} {one.invocations:11} {one.least:7} {one.most:7} {average:7}"
+        yield f"{one.name:<44} {one.invocations:11} {one.least:7} {one.most:7} {average:7}"
     yield from lines(value.stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.lists import ForEach
 from kdnb.results.types import EnumInfo, TypeDump, TypeDumps, TypeNames
@@ -21,24 +21,24 @@ _NAME_WIDTH = 16
 
 @lines.register(TypeDump)
 def _dump(value: TypeDump) -> Iterator[str]:
-    yield from (printable(line) for line in value.header.split("\n") if line)
+    yield from (line for line in value.header.split("\n") if line)
     widths: dict[int, int] = {}
     for field in value.fields:
         widths[field.depth] = max(widths.get(field.depth, _NAME_WIDTH), len(field.name))
     for field in value.fields:
         yield _field(value, field, widths[field.depth])
     if value.note:
-        yield printable(value.note)
+        yield value.note
 
 
 def _field(value: TypeDump, field: FieldInfo, width: int) -> str:
-    words = printable(field.type if field.text is None else field.text)
+    words = field.type if field.text is None else field.text
     indent = "   " * (field.depth + 1) if value.indent else ""
     if field.name.startswith("["):  # an element of an array has no offset of its own
         return f"{indent} {field.name} {words}".rstrip()
     offset = f"+0x{field.offset:03x} " if value.offsets else ""
     # A type's trailing blank (`Ptr64     void `) and the one of `(null) ` are part of WinDbg's words.
-    return f"{indent}{offset}{printable(field.name):<{width}} : {words}"
+    return f"{indent}{offset}{field.name:<{width}} : {words}"
 
 
 @lines.register(TypeDumps)
@@ -47,20 +47,18 @@ def _dumps(value: TypeDumps) -> Iterator[str]:
         if index:
             yield ""
         name = f"{value.link} at " if value.link else f"[{index}] at "
-        head = f"{printable(name)}0x{format_address(dump.address or 0, dump.address_size)}"
+        head = f"{name}0x{format_address(dump.address or 0, dump.address_size)}"
         yield head
         yield "-" * len(head)
         yield from _dump(dump)
     if value.note:
-        yield printable(value.note)
+        yield value.note
 
 
 @lines.register(TypeNames)
 def _names(value: TypeNames) -> Iterator[str]:
-    yield from (f"          {printable(name)}" for name in value.names)
-    yield from (
-        f"{format_address(address, value.address_size)}  {printable(name)}" for address, name in value.variables
-    )
+    yield from (f"          {name}" for name in value.names)
+    yield from (f"{format_address(address, value.address_size)}  {name}" for address, name in value.variables)
     if value.left_out:
         yield f"... {value.left_out} more names left out; give a narrower pattern"
 
@@ -68,10 +66,10 @@ def _names(value: TypeNames) -> Iterator[str]:
 @lines.register(EnumInfo)
 def _enum(value: EnumInfo) -> Iterator[str]:
     if value.text:
-        yield printable(value.text)
+        yield value.text
         return
-    yield f"Enum {printable(value.name)}"
-    yield from (f"   {printable(word)} = 0n{number}" for number, word in value.values.items())
+    yield f"Enum {value.name}"
+    yield from (f"   {word} = 0n{number}" for number, word in value.values.items())
 
 
 @lines.register(ForEach)
@@ -80,4 +78,4 @@ def _for_each(value: ForEach) -> Iterator[str]:
         yield from lines(result)
         yield ""
     if value.note:
-        yield printable(value.note)
+        yield value.note

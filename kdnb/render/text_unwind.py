@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.unwind import ExceptionHandler, FunctionEntry, UnwindRecord
 
@@ -21,11 +21,11 @@ def _entry(value: FunctionEntry) -> Iterator[str]:
 
     # WinDbg's number here is an address in the debugger itself; the entry's place in the image says more.
     yield f"Debugger function entry {show(value.module_base + value.begin)} for:"
-    following = f"   |  ({show(value.next_address)})   {printable(value.next_symbol)}" if value.next_address else ""
-    yield f"({show(value.address)})   {printable(value.symbol)}{following}"
+    following = f"   |  ({show(value.next_address)})   {value.next_symbol}" if value.next_address else ""
+    yield f"({show(value.address)})   {value.symbol}{following}"
     if "+" not in value.symbol:
         yield "Exact matches:"
-        yield f"    {printable(value.symbol)}"
+        yield f"    {value.symbol}"
     yield ""
     yield f"BeginAddress      = {show(value.begin)}"
     yield f"EndAddress        = {show(value.end)}"
@@ -36,7 +36,7 @@ def _entry(value: FunctionEntry) -> Iterator[str]:
         yield from _record(record)
     if value.details:
         yield ""
-        yield from map(printable, value.details)
+        yield from value.details
 
 
 @lines.register(UnwindRecord)
@@ -57,7 +57,7 @@ def _record(value: UnwindRecord) -> Iterator[str]:
 @lines.register(ExceptionHandler)
 def _handler(value: ExceptionHandler) -> Iterator[str]:
     address, data = format_address(value.address, 8), format_address(value.data, 8)
-    yield f"  handler routine: {printable(value.symbol)} ({address}), data at {data}"
-    yield from (f"    {line.kind}: {printable(line.words)}" for line in value.lines)
+    yield f"  handler routine: {value.symbol} ({address}), data at {data}"
+    yield from (f"    {line.kind}: {line.words}" for line in value.lines)
     if value.problem:
-        yield f"    {printable(value.problem)}"
+        yield f"    {value.problem}"

@@ -100,7 +100,7 @@ def _target(value: TargetInfo) -> Iterator[str]:
         system = f"{value.target_kind} Version {value.build}"
     yield f"{system} {many} {flavour} {_MACHINES.get(value.machine, value.machine)}"
     if value.build_lab:
-        yield f"Built by: {printable(value.build_lab)}"
+        yield f"Built by: {value.build_lab}"
     base, loaded = format_address(value.kernel_base, size), format_address(value.loaded_module_list, size)
     yield f"Kernel base = 0x{base} PsLoadedModuleList = 0x{loaded}"
 
@@ -114,7 +114,7 @@ def _bug_check(value: BugCheck) -> Iterator[str]:
 @lines.register(ExceptionInfo)
 def _exception(value: ExceptionInfo) -> Iterator[str]:
     digits = 2 * value.address_size
-    where = f" ({printable(value.symbol)})" if value.symbol else ""
+    where = f" ({value.symbol})" if value.symbol else ""
     yield f"ExceptionAddress: {value.address & ((1 << 4 * digits) - 1):0{digits}x}{where}"
     yield f"   ExceptionCode: {value.code:08x}" + (f" ({value.name})" if value.name else "")
     yield f"  ExceptionFlags: {value.flags:08x}"
