@@ -157,5 +157,6 @@ def test_interrupt_ends_a_python_loop_over_the_debugger(kernel: Kernel) -> None:
         seen.append(message)
         if message["msg_type"] == "stream":
             kernel.manager.interrupt_kernel()
-    assert [message["content"]["ename"] for message in seen if message["msg_type"] == "error"] == ["KeyboardInterrupt"]
+    (error,) = [message["content"]["ename"] for message in seen if message["msg_type"] == "error"]
+    assert error in ("KeyboardInterrupt", "Cancelled")  # as the step had ended, or not
     assert "Evaluate expression: 2" in text_of(kernel.run("? 1+1"))
