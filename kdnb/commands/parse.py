@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kdnb.commands import families
 from kdnb.commands.declare import COMMANDS, exact_name
 from kdnb.commands.lines import cut, first, logical_lines
+from kdnb.commands.not_built import NOT_BUILT
 from kdnb.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def parse(text: str, line: int = 1) -> Invocation:
     if prefixed is not None and (found := _match(prefixed[2])) is not None:
         name, suffix, arguments = found
         return Invocation(text, name, COMMANDS[name], suffix, arguments, int(prefixed[1]), line)
+    missing = _not_built(text)
+    if missing is not None:
+        raise UsageError(f"{missing} is not built yet", "see docs/explanation/differences-from-windbg.md")
     word = re.split(r"\s", text, maxsplit=1)[0][:40]
     near = difflib.get_close_matches(word, COMMANDS, 3, 0.6)
     hint = f"did you mean {', '.join(near)}?" if near else ".help lists the commands"
@@ -69,14 +73,24 @@ def parse(text: str, line: int = 1) -> Invocation:
 
 
 def command_name(line: str) -> str | None:
-    """The command that a line starts with, as declared; None where it starts with none (comments too)."""
+    """The command that a line starts with, as declared; None where it starts with none (comments too).
+
+    WinDbg's commands that are not built count: `parse` says so in one line.
+    """
     text = line.strip()
     if not text or text.startswith(("*", "$$")):
         return None
+    piece = first(text)[0]
     try:
-        return parse(first(text)[0]).name
+        return parse(piece).name
     except UsageError:
-        return None
+        return _not_built(piece)
+
+
+def _not_built(text: str) -> str | None:
+    """WinDbg's command of that name, where kdnb has none."""
+    word = re.match(r"[!.]\w+", text)
+    return word[0].lower() if word is not None and word[0].lower() in NOT_BUILT else None
 
 
 def is_exact(word: str) -> bool:

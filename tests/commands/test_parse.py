@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdnb.commands.declare import exact_name
+from kdnb.commands.not_built import NOT_BUILT
 from kdnb.commands.parse import command_name, parse, pieces, split
 from kdnb.errors import UsageError
 
@@ -59,6 +61,19 @@ def test_a_word_that_only_begins_like_a_command_is_none(text: str) -> None:
 def test_an_unknown_command_is_told_with_close_ones() -> None:
     with pytest.raises(UsageError, match=r"Unknown command '\.relaod'; did you mean \.reload"):
         parse(".relaod")
+
+
+def test_what_windbg_has_and_we_do_not_is_said_in_one_line() -> None:
+    with pytest.raises(UsageError, match=r"^!locks is not built yet; see docs/explanation/differences-from-windbg"):
+        parse("!locks -v")
+    with pytest.raises(UsageError, match=r"^\.shell is not built yet"):
+        parse(".Shell dir")
+    assert command_name("!locks; k") == "!locks"
+    assert command_name("!ls") is None
+
+
+def test_nothing_that_is_not_built_is_built() -> None:
+    assert not [name for name in NOT_BUILT if exact_name(name) is not None]
 
 
 def test_a_processor_prefix_names_the_processor() -> None:
