@@ -243,14 +243,34 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _number(text: str) -> int:
-    return int(text, 16) if text.lower().startswith("0x") else int(text, 0)
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number (1234 or 0x4d2)") from None
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 1e9:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return value
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port (1 to 65535)")
+    return int(text)
+
+
+def _scenario(text: str) -> str:
+    from kdnb.simulator.loader import SCENARIOS
+
+    if text not in SCENARIOS:
+        raise argparse.ArgumentTypeError(f"there is no scenario {text!r} (choose from {', '.join(SCENARIOS)})")
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -280,15 +300,15 @@ def _parser() -> argparse.ArgumentParser:
     one = add("decode", _decode, "Decode a capture of KD traffic: a summary, or a table of packets.")
     one.add_argument("file", help="pcap, pcapng or raw bytes, also gzipped; - is standard input")
     one.add_argument("--key", help="KDNET key w.x.y.z")
-    one.add_argument("--target", type=int, metavar="PORT", help="TCP port of the target's end")
+    one.add_argument("--target", type=_port, metavar="PORT", help="TCP port of the target's end")
     one.add_argument("--direction", choices=("to_host", "to_target"), help="direction of a raw byte log")
     one.add_argument("-o", dest="output", metavar="OUT", help="write .csv, .parquet, .jsonl or .pcapng")
     one.add_argument("--decrypted", action="store_true", help="-o OUT.pcapng with KDNET's packets as on a serial line")
 
     one = add("simulate", _simulate, "Serve the simulated machine to any KD client.")
     one.add_argument("--listen", default="tcp:127.0.0.1:5555", metavar="SPEC", help="default tcp:127.0.0.1:5555")
-    one.add_argument("--scenario", default="idle", help="idle, boot, syscalls, bugcheck, storm, prompt")
-    one.add_argument("--arch", default="amd64", help="amd64, x86")
+    one.add_argument("--scenario", type=_scenario, default="idle", help="idle, boot, syscalls, bugcheck, storm, prompt")
+    one.add_argument("--arch", choices=("amd64", "x86"), default="amd64", help="amd64, x86")
     one.add_argument("--symbols", type=Path, metavar="DIR", help="write the guest's PDBs there, in store layout")
     one.add_argument("--faults", metavar="RULES", help="damage the line: drop=0.01,dir=to_host,seed=3")
     one.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)

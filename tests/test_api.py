@@ -240,9 +240,9 @@ def test_a_wrong_key_is_named_as_the_reason() -> None:
     ("spec", "error"),
     [
         ("nowhere", ConnectionStringError),
-        ("sim:scenario=nonsense", ConnectError),
-        ("sim:arch=ia64", UnsupportedError),
-        ("sim:color=red", UsageError),
+        ("sim:scenario=nonsense", ConnectionStringError),
+        ("sim:arch=ia64", ConnectionStringError),
+        ("sim:color=red", ConnectionStringError),
         ("dump:MEMORY.DMP", UnsupportedError),
         ("tcp:127.0.0.1:1", ConnectError),
     ],

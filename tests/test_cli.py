@@ -103,6 +103,12 @@ def test_a_read_only_session_refuses_changes() -> None:
         ("exec", "sim:", "-c", "r", "--timeout", "never"),
         ("decode",),
         ("symbols", "x.pdb", "--address", "zz"),
+        ("exec", "sim:scenario=zz", "-c", "r"),
+        ("exec", "sim:arch=zz", "-c", "r"),
+        ("exec", "sim:x=1", "-c", "r"),
+        ("simulate", "--scenario", "zz"),
+        ("simulate", "--arch", "zz"),
+        ("decode", "x.pcap", "--target", "99999"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_status_2(
@@ -116,6 +122,13 @@ def test_a_wrong_command_line_is_one_line_and_status_2(
     assert status == 2
     assert errors.startswith("kdnb: ")
     assert errors.count("\n") == 1
+    assert "invalid _" not in errors
+
+
+def test_nothing_on_standard_input_is_no_capture() -> None:
+    done = kdnb("decode", "-")
+    assert done.returncode == 1
+    assert done.stderr.startswith("kdnb: standard input is no capture")
 
 
 def test_a_target_that_isnt_there_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,8 @@ def _open_raw(name: str, data: bytes | mmap.mmap, direction: Direction | str | N
     capture = Capture(name, [Conversation(SerialConversation(), False, chunks)], problems, 0)
     if not any(record.valid and record.leader != "breakin" for record in capture.records):
         why = problems[0] if problems else "neither pcap nor pcapng, and no KD packet in its bytes"
+        if name == "-":
+            raise CaptureError(f"standard input is no capture: {why}", "pipe one in: gunzip -c FILE | kdnb decode -")
         raise CaptureError(f"{name} is no capture: {why}", "check the file")
     return capture
 

@@ -52,8 +52,8 @@ def go(session: Session, arguments: Arguments) -> Result:
         until.append(arguments.expression())
     if len(until) > TARGET_LIMIT:
         raise ExpressionError(f"Range error in 'g {arguments.text[:60]}'", "at most 10 addresses")
-    timeout = session.options.get("go_timeout")
-    assert timeout is None or isinstance(timeout, float)
+    seconds = session.options.get("go_timeout")
+    timeout = float(seconds) if isinstance(seconds, (int, float)) else None
     if session.is_running and not session.lost and not detached:
         stop = session.execution.wait_for_stop(timeout)
     else:

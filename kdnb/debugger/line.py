@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kdnb.errors import ConnectError, UnsupportedError, UsageError
+from kdnb.errors import ConnectError, ConnectionStringError
 from kdnb.protocol.kdnet import KdnetCodec, parse_key
 from kdnb.protocol.link import Link
 from kdnb.protocol.packet_ids import Role
@@ -83,13 +83,17 @@ class Line:
 
 
 def start_machine(spec: Spec, timeout: float) -> SimulatedMachine:
-    """The machine that a `sim:` string names. Raises ConnectError, UsageError or MissingExtraError."""
+    """The machine that a `sim:` string names. Raises ConnectionStringError, ConnectError or MissingExtraError."""
     from kdnb.simulator.child import SimulatedMachine
+    from kdnb.simulator.loader import SCENARIOS
 
     unknown = set(spec.options) - {"scenario", "arch"}
     if unknown:
-        raise UsageError(f"sim: doesn't know {sorted(unknown)[0]!r}", "sim:  or  sim:scenario=boot")
+        raise ConnectionStringError(f"sim: doesn't know the option {min(unknown)!r}", "it knows arch, scenario")
+    scenario = spec.options.get("scenario", "")
+    if scenario and scenario not in SCENARIOS:
+        raise ConnectionStringError(f"sim: has no scenario {scenario!r}", f"choose one of {', '.join(SCENARIOS)}")
     architecture = spec.options.get("arch", "amd64")
     if architecture not in ("amd64", "x64", "x86"):
-        raise UnsupportedError(f"no simulated machine for {architecture}", "sim:arch=amd64  or  sim:arch=x86")
-    return SimulatedMachine(spec.options.get("scenario", ""), timeout, "x86" if architecture == "x86" else "")
+        raise ConnectionStringError(f"sim: has no machine of type {architecture!r}", "choose amd64 or x86")
+    return SimulatedMachine(scenario, timeout, "x86" if architecture == "x86" else "")

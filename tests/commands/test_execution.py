@@ -34,6 +34,14 @@ def test_a_count_is_hexadecimal_and_every_step_is_shown(session: Session) -> Non
     assert len(steps.df) == 3
 
 
+def test_the_time_of_g_may_be_a_whole_number(session: Session) -> None:
+    session.options["go_timeout"] = 1
+    try:
+        execute(session, "g nt!KeUpdateSystemTime")
+    finally:
+        del session.options["go_timeout"]
+
+
 def test_gu_leaves_the_function(session: Session) -> None:
     execute(session, "g nt!KeUpdateSystemTime")
     back = session.evaluate("@$ra")
