@@ -15,14 +15,15 @@ from kdnb.render.text import to_text
 if TYPE_CHECKING:
     from kdnb.debugger.session import Session
 
+LEFT_OUT = frozenset(".sympath .sympath+ .symfix .symfix+ ld !sym n x .reload .while .for .do".split())
+"""Those that change settings, load every symbol, or loop as long as they are told."""
 HARMLESS = [
     name
     for declared in declared_commands()
     if not (declared.resumes or declared.dangerous or declared.touches_host)
     for name in declared.names
-    if name not in (".sympath", ".sympath+", ".symfix", ".symfix+", "ld", "!sym", "n", "x", ".reload", ".while", ".for", ".do")
+    if name not in LEFT_OUT
 ]
-"""Without those that change settings, load every symbol, or loop as long as they are told."""
 PIECES = st.sampled_from(
     [
         *(
