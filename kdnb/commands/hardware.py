@@ -36,7 +36,8 @@ def read_msr(session: Session, arguments: Arguments) -> Result:
     try:
         reply = session.target.request(Api.ReadMachineSpecificRegister, MsrBody(number, 0, 0))
     except RequestFailed as error:
-        raise RequestFailed("no such msr", error.message, api=error.api, status=error.status) from error
+        message = f"no such msr {number:x} ({error.message})"
+        raise RequestFailed(message, "check the number", api=error.api, status=error.status) from error
     body = reply.body
     assert isinstance(body, MsrBody)
     return MsrValue(number, body.high << 32 | body.low)
@@ -58,7 +59,8 @@ def write_msr(session: Session, arguments: Arguments) -> Result:
     try:
         session.target.request(Api.WriteMachineSpecificRegister, MsrBody(number, value & 0xFFFFFFFF, value >> 32))
     except RequestFailed as error:
-        raise RequestFailed("no such msr", error.message, api=error.api, status=error.status) from error
+        message = f"no such msr {number:x} ({error.message})"
+        raise RequestFailed(message, "check the number", api=error.api, status=error.status) from error
     return MsrValue(number, value)
 
 

@@ -25,6 +25,7 @@ MASKS = {
     0x80: "Control registers",
     0x100: "Descriptor and task registers",
 }
+TYPES = ("ib", "ub", "iw", "uw", "id", "ud", "iq", "uq", "f", "d")
 SPECIAL_MASK = 0x20 | 0x80 | 0x100
 _NAME = re.compile(r"@?(\$?[A-Za-z_]\w*)(?::(\w+))?\s*(=)?\s*")
 
@@ -32,10 +33,11 @@ _NAME = re.compile(r"@?(\$?[A-Za-z_]\w*)(?::(\w+))?\s*(=)?\s*")
 @command(
     "r",
     summary="Show or change registers.",
-    syntax="r\nr Register[, Register ...]\nr Register=Value[, Register=Value ...]",
+    syntax="r\nr Register[:Type][, Register ...]\nr Register=Value[, Register=Value ...]",
     details="Registers, their parts (al, r8d), flags (zf) and pseudo-registers ($t0 to $t19, $ip, $proc) have names "
-    "without @ here. A change shows nothing. `1r` shows another processor's registers.",
-    examples=("r", "r rax, rbx", "r zf", "r $t0=poi(@rsp)", "r $t0"),
+    "without @ here. A type (ib ub iw uw id ud iq uq f d) cuts the value into pieces, the highest first: r rax:uw. "
+    "A change shows nothing. `1r` shows another processor's registers.",
+    examples=("r", "r rax, rbx", "r zf", "r rax:uw", "r $t0=poi(@rsp)", "r $t0"),
 )
 def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
     """All registers, some of them, or a change."""
@@ -51,16 +53,21 @@ def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
         return Text("")
     values: dict[str, int] = {}
     widths: dict[str, int] = {}
+    types: dict[str, str] = {}
     while not arguments.at_end:
         found = arguments.match(_NAME.pattern)
-        if found is None or found[2]:
+        if found is None or (found[2] and found[3]):
             raise ExpressionError(f"Bad register error at 'r {arguments.text[:60]}'", "r lists the registers")
         name = found[1].lower()
+        if found[2]:
+            if found[2] not in TYPES:
+                raise ExpressionError(f"Bad register error at 'r {arguments.text[:60]}'", f"types: {' '.join(TYPES)}")
+            types[name] = found[2]
         if found[3]:
             _assign(session, name, arguments)
         else:
             values[name], widths[name] = _read(session, name, arguments.text)
-    return RegisterValues(values, widths)
+    return RegisterValues(values, widths, types)
 
 
 def _snapshot(session: Session, mask: int) -> RegisterSet:

@@ -74,10 +74,14 @@ def _build_lab(session: Session) -> str:
 def switch_processor(session: Session, arguments: Arguments) -> Result:
     """The stop as the other processor sees it."""
     if arguments.at_end:
-        return Text(f"processor {session.current_processor} of {session.processor_count}")
+        current, last = session.current_processor, session.processor_count - 1
+        return Text(f"current processor: {current}; there are {', '.join(map(str, range(last + 1)))}")
     found = arguments.match(r"(\d{1,5})\s*s\s*$")
     if found is None:
-        raise ExpressionError(f"Syntax error at '~{arguments.text[:60]}'", "in the kernel only ~Ns has a meaning: ~1s")
+        raise ExpressionError(
+            f"Syntax error at '~{arguments.text[:60]}'",
+            "~1s switches, 1k shows a stack; other forms of ~ are not built",
+        )
     return session.switch_processor(int(found[1]))
 
 

@@ -30,7 +30,7 @@ def _one(value: BreakpointInfo) -> Iterator[str]:
 
 def _rows(entry: BreakpointInfo, size: int) -> Iterator[str]:
     state = "e" if entry.enabled else "d"
-    deferred = "u" if entry.symbolic or entry.address is None else " "
+    deferred = "u" if entry.address is None else " "  # unresolved: a resolved bu or bm looks like any other
     width = len(format_address(0, size))
     address = "" if entry.address is None else format_address(entry.address, size)
     access = f"{entry.kind} {entry.size}" if entry.kind in ("e", "r", "w", "i") else ""

@@ -120,4 +120,27 @@ def _vectors(values: Mapping[str, int]) -> Iterator[str]:
 @lines.register(RegisterValues)
 def _values(value: RegisterValues) -> Iterator[str]:
     if value.values:
-        yield " ".join(f"{name}={number:0{value.widths.get(name, 16)}x}" for name, number in value.values.items())
+        yield " ".join(f"{name}={_value(value, name, number)}" for name, number in value.values.items())
+
+
+# fmt: off
+_PIECES = {
+    "ib": ("b", "d"), "iw": ("h", "d"), "id": ("i", "d"), "iq": ("q", "d"),
+    "ub": ("B", "02x"), "uw": ("H", "04x"), "ud": ("I", "08x"), "uq": ("Q", "016x"),
+    "f": ("f", "g"), "d": ("d", "g"),
+}
+# fmt: on
+"""Type -> how a piece is read and shown."""
+
+
+def _value(value: RegisterValues, name: str, number: int) -> str:
+    """In hex, or in the pieces that a type cuts it into."""
+    digits = value.widths.get(name, 16)
+    kind = value.types.get(name)
+    if kind not in _PIECES:
+        return f"{number:0{digits}x}"
+    code, form = _PIECES[kind]
+    size = struct.calcsize(code)
+    count = max(1, digits // (2 * size))
+    pieces = struct.unpack(f"<{count}{code}", number.to_bytes(32, "little")[: count * size])
+    return " ".join(f"{piece:{form}}" for piece in reversed(pieces))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kdnb.results.base import TableResult
@@ -62,6 +62,8 @@ class RegisterValues(TableResult):
     values: Mapping[str, int]
     widths: Mapping[str, int]
     """Hex digits shown for each name (1 for a flag)."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """`uw` and the like for those that are shown in pieces (`r rax:uw`), the highest first."""
 
     def __getitem__(self, name: str) -> int:
         return self.values[name.lower()]

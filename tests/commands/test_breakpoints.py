@@ -58,6 +58,8 @@ def test_an_unknown_name_makes_it_deferred(session: Session) -> None:
     assert info.address is None
     assert listed(session).startswith(" 0 eu")
     assert '(nosuch!Thing) "k"' in listed(session)
+    execute(session, "bu nt!KeBugCheckEx; bm nt!KeBugCheckE?")
+    assert listed(session).split("\n")[1].startswith(" 1 e fffff800`")
     assert "could not be resolved, adding deferred bp" in to_text(execute(session, "bp other!Thing")[0])
 
 

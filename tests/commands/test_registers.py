@@ -54,6 +54,16 @@ def test_variables_of_the_user(session: Session) -> None:
     assert text(session, "r $ip") == f"$ip={session.registers.pc:016x}"
 
 
+def test_a_type_cuts_a_register_into_pieces(session: Session) -> None:
+    session.variables["t0"] = 0x3FF0_0000_FFFF_0005
+    assert text(session, "r $t0:uw") == "$t0=3ff0 0000 ffff 0005"
+    assert text(session, "r $t0:iw, zf") == f"$t0=16368 0 -1 5 zf={session.registers.get('zf')}"
+    assert text(session, "r $t0:d").startswith("$t0=1")
+    assert text(session, "r al:uw, xmm0:f").endswith(" xmm0=0 0 0 0")
+    with pytest.raises(CommandError, match="types: ib ub"):
+        execute(session, "r rax:zz")
+
+
 def test_several_values_are_a_table(session: Session) -> None:
     (value,) = execute(session, "r rax, rbx")
     assert isinstance(value, RegisterValues)
