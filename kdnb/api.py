@@ -22,6 +22,7 @@ from kdnb.debugger.typed_views import TypesView, list_at, struct_at
 from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
 from kdnb.errors import KdnbError, StaleError, UnsupportedError
 from kdnb.protocol.constants import ContinueStatus
+from kdnb.symbols.download import progress_lines
 from kdnb.symbols.store import SymbolPath
 from kdnb.target.live import LiveTarget
 from kdnb.target.settings import live_settings
@@ -59,7 +60,7 @@ def connect(
     `spec` is a connection string: `sim:`, `sim:scenario=boot`, `tcp:127.0.0.1:5555`, `com:port=/dev/ttyS0,baud=115200`,
     `unix:/tmp/kd.sock`, `net:port=50000,key=1.2.3.4`. `symbols` is a symbol path (a folder, or `;` lists as in
     WinDbg). With `break_in=False` it returns as soon as the line is open, and the first stop is an event.
-    `progress` is told now and then, in one line, what is waited for and why that may be.
+    `progress` is told now and then, in one line, what is waited for and why that may be; downloads of symbols too.
     """
     parsed = parse_spec(spec)
     path = str(symbols) if symbols is not None else str(SymbolPath.from_environment())
@@ -109,6 +110,7 @@ def _session(
     )
     target.cancelled = session.cancel_requested
     target.progress = tell
+    session.symbols.on_progress = progress_lines(tell)
     return session
 
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from kdnb.symbols.pdb import PdbFile
 
-__all__ = ["Downloader"]
+__all__ = ["Downloader", "progress_lines"]
 
+MEBIBYTE = 1 << 20
 CHUNK = 0x10000
 SLICE = 0.2
 """Seconds between two looks at the cancel flag."""
@@ -258,3 +259,19 @@ def _keep(data: bytes, store: Path, name: str, key: str) -> Path:
                 os.unlink(temporary)
         raise SymbolFileError(f"{folder}: can't be written ({error.strerror or error})") from error
     return folder / name
+
+
+def progress_lines(tell: Callable[[str], None]) -> Callable[[str, int, int | None], None]:
+    """A `progress` that tells a person in lines: one for each MiB, and one at the end."""
+    told = -1
+
+    def progress(address: str, done: int, total: int | None) -> None:
+        nonlocal told
+        ended = done == total
+        if done // MEBIBYTE == told and not ended:
+            return
+        told = -1 if ended else done // MEBIBYTE
+        of = "" if total is None else f" of {total / MEBIBYTE:.1f}"
+        tell(f"downloading {address}: {done / MEBIBYTE:.1f}{of} MiB")
+
+    return progress

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.errors import Cancelled
-from kdnb.symbols.download import Downloader
+from kdnb.symbols.download import MEBIBYTE, Downloader, progress_lines
 from kdnb.symbols.pe import CodeView, PeImage
 from kdnb.symbols.store import SymbolPath
 from tests.symbols.symbol_server import SymbolServer, symbol_server
@@ -181,3 +181,17 @@ def test_addresses_of_other_kinds_are_not_opened(codeview: CodeView, built: Buil
     path = SymbolPath.parse(f"srv*{tmp_path}*file://{built.pdb.parent}")
     search = path.open_pdb(codeview, fetch=Downloader().fetch)
     assert "only http and https" in search.tried[-1]
+
+
+def test_progress_is_told_once_for_each_mebibyte_and_at_the_end() -> None:
+    lines: list[str] = []
+    progress = progress_lines(lines.append)
+    size = 2 * MEBIBYTE + 5
+    for done in (*range(0x10000, size, 0x10000), size):
+        progress("http://127.0.0.1/a.pdb", done, size)
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        "0.1 of 2.0 MiB",
+        "1.0 of 2.0 MiB",
+        "2.0 of 2.0 MiB",
+        "2.0 of 2.0 MiB",
+    ]
