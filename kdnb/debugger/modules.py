@@ -207,6 +207,7 @@ class Module:
             pdb_name=codeview.pdb_name if codeview else "",
             pdb_guid=codeview.guid if codeview else "",
             pdb_age=codeview.age if codeview else None,
+            is_reproducible=headers and image is not None and image.is_reproducible,
         )
 
 

@@ -42,12 +42,15 @@ def _status(module: ModuleInfo) -> str:
 def _named(module: ModuleInfo, options: str) -> str:
     image = module.image_path if "f" in options else module.image_name
     text = f"{module.name:<8} {image}"
-    return f"{text:<21} {_time(module.timestamp)}" if "t" in options else text
+    return f"{text:<21} {_time(module)}" if "t" in options else text
 
 
-def _time(timestamp: int | None) -> str:
+def _time(module: ModuleInfo) -> str:
+    timestamp = module.timestamp
     if timestamp is None:
         return "unavailable"
+    if module.is_reproducible:
+        return f"{timestamp:08X} (This is a reproducible build file hash, not a timestamp)"
     return f"{datetime.fromtimestamp(timestamp & 0xFFFFFFFF, UTC).ctime()} ({timestamp:08X})"
 
 
@@ -56,7 +59,7 @@ def _details(module: ModuleInfo) -> Iterator[str]:
         yield f"    Loaded symbol image file: {module.image_name}"
     yield f"    Image path: {module.image_path}"
     yield f"    Image name: {module.image_name}"
-    yield f"    Timestamp:        {_time(module.timestamp)}"
+    yield f"    Timestamp:        {_time(module)}"
     checksum = "unavailable" if module.checksum is None else f"{module.checksum:08X}"
     yield f"    CheckSum:         {checksum}"
     yield f"    ImageSize:        {module.end - module.start:08X}"

@@ -32,6 +32,8 @@ class ModuleInfo(Result):
     pdb_name: str = ""
     pdb_guid: str = ""
     pdb_age: int | None = None
+    is_reproducible: bool = False
+    """Its linker put a hash where the time stamp was."""
 
     @property
     def base(self) -> int:

@@ -32,7 +32,7 @@ _MAX_EXPORTS = 0x10000  # ordinals are 16 bits
 _MAX_DEBUG_ENTRIES = 32
 _MAX_NAME = 4096
 _EXPORT, _EXCEPTION, _DEBUG = 0, 3, 6
-_CODEVIEW = 2
+_CODEVIEW, _REPRODUCIBLE = 2, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +152,24 @@ class PeImage:
     @cached_property
     def codeview(self) -> CodeView | None:
         """The PDB that belongs to this image; None when the image names none or its record can't be read."""
-        rva, size = self._directory(_DEBUG)
-        entries = self._read_some(rva, min(size, 28 * _MAX_DEBUG_ENTRIES)) if rva else b""
-        for at in range(0, len(entries) - 27, 28):
-            kind, length, record = struct.unpack_from("<III", entries, at + 12)
+        for kind, length, record in self._debug_entries():
             if kind == _CODEVIEW and record:
                 data = self._read_some(record, min(length, _MAX_NAME))
                 if data[:4] == b"RSDS" and len(data) > 24:
                     guid = UUID(bytes_le=data[4:20]).hex.upper()
                     return CodeView(guid, _u32(data, 20), _string(data, 24))
         return None
+
+    @property
+    def is_reproducible(self) -> bool:
+        """Whether the linker put a hash where the time stamp was (`/Brepro`)."""
+        return any(kind == _REPRODUCIBLE for kind, _, _ in self._debug_entries())
+
+    def _debug_entries(self) -> list[tuple[int, int, int]]:
+        """Type, length and RVA of each debug record."""
+        rva, size = self._directory(_DEBUG)
+        entries = self._read_some(rva, min(size, 28 * _MAX_DEBUG_ENTRIES)) if rva else b""
+        return [struct.unpack_from("<III", entries, at + 12) for at in range(0, len(entries) - 27, 28)]
 
     def exports(self) -> list[tuple[int, str]]:
         """Exported `(rva, name)`, by name; entries without a name are `OrdinalN`; forwarders are left out."""

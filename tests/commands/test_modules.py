@@ -45,6 +45,7 @@ def test_details_of_one_module(session: Session) -> None:
     shown = to_text(execute(session, "lmvm disk")[0])
     assert "    Image name: disk.sys" in shown
     assert "    ImageSize:        " in shown
+    assert "(This is a reproducible build file hash, not a timestamp)" in shown
 
 
 def test_symbols_are_found_by_pattern_in_either_case(session: Session) -> None:
