@@ -100,10 +100,6 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="kdnb engine", daemon=True)
         self._thread.start()
 
-    @property
-    def is_closed(self) -> bool:
-        return self._closed
-
     def call(self, function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
         """Run `function` on the engine's thread and wait for its value. From any thread, the engine's own included.
 
