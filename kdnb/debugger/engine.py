@@ -34,37 +34,50 @@ clock = time.monotonic
 
 
 class _Job:
-    """A call that somebody waits for."""
+    """A call that somebody waits for.
 
-    __slots__ = ("_running", "arguments", "error", "function", "keywords", "result")
+    The waiter may be interrupted between any two of its steps: waiting again after the end, or being queued
+    twice, must do no harm.
+    """
+
+    __slots__ = ("_ended", "_taken", "_waiting", "arguments", "error", "function", "keywords", "result")
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         self.function = function
         self.arguments = arguments
         self.keywords = keywords
-        self._running = threading.Lock()  # the cheapest thing to wait for, and each call waits
-        self._running.acquire()
+        self._taken = self._ended = False
+        self._waiting = threading.Lock()  # the cheapest thing to wait for, and each call waits
+        self._waiting.acquire()
         self.result: Any = None
         self.error: BaseException | None = None
 
     def run(self) -> None:
+        if self._taken:
+            return
+        self._taken = True
         try:
             self.result = self.function(*self.arguments, **self.keywords)
         except BaseException as error:  # handed to the caller, whatever it is
             self.error = error
-        self._running.release()
+        self._end()
 
     def refuse(self, error: KdnbError) -> None:
         """The job will not run."""
-        self.error = error
-        self._running.release()
+        if not self._taken:
+            self._taken = True
+            self.error = error
+            self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._waiting.release()
 
     def wait(self, timeout: float) -> bool:
         """True once it has ended."""
-        ended = self._running.acquire(timeout=timeout)
-        if ended:
-            self._running.release()
-        return ended
+        if not self._ended:
+            self._waiting.acquire(timeout=timeout)
+        return self._ended
 
 
 class _Question:
@@ -139,8 +152,8 @@ class Engine:
         while True:
             try:
                 if not submitted:
-                    submitted = True
                     self._submit(job)
+                    submitted = True
                 while not job.wait(CALLER_SLICE):
                     if not self._thread.is_alive():
                         raise UsageError("the session is closed", "connect again")

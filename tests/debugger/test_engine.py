@@ -101,3 +101,23 @@ def test_a_closed_engine_refuses_with_a_hint(session: Session) -> None:
     engine.close()
     with pytest.raises(UsageError, match="connect again"):
         engine.call(lambda: 1)
+
+
+def test_interrupts_at_any_moment_neither_hang_nor_run_a_call_twice(engine: Engine) -> None:
+    """A loop of short calls is interrupted again and again: each time at another step of the waiting."""
+    done: list[int] = []
+    asked = interrupts = 0
+    while interrupts < 60:
+        stop = threading.Event()
+        sender = threading.Thread(target=lambda: stop.wait(0.002 + interrupts / 50_000) or _interrupt_main())
+        sender.start()
+        try:
+            while True:
+                asked += 1
+                engine.call(done.append, asked)
+        except (KeyboardInterrupt, Cancelled):
+            interrupts += 1
+        sender.join()
+    engine.call(lambda: None)
+    assert len(done) == len(set(done))
+    assert done == sorted(done)
