@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 CHROMIUM = [
@@ -92,11 +92,26 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) ->
     raise AssertionError(f"JupyterLab did not come up:\n{log.read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium, driven by playwright."""
-    driver_module = pytest.importorskip("playwright.sync_api")
-    with driver_module.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
-        yield chromium
-        chromium.close()
+@pytest.fixture
+def in_chromium() -> Callable[[Callable[[Any], None]], None]:
+    """Runs a scenario with a page of a headless Chromium, driven by playwright.
+
+    A Chromium that dies on a loaded machine says nothing about us: the scenario then begins anew, once.
+    """
+    playwright = pytest.importorskip("playwright.sync_api")
+
+    def run(scenario: Callable[[Any], None]) -> None:
+        for attempts_left in (1, 0):
+            with playwright.sync_playwright() as driver:
+                chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+                try:
+                    scenario(chromium.new_page(viewport={"width": 1400, "height": 2400}))
+                except playwright.Error:
+                    if chromium.is_connected() or not attempts_left:
+                        raise
+                else:
+                    return
+                finally:
+                    chromium.close()
+
+    return run
