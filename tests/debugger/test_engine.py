@@ -108,8 +108,7 @@ def test_interrupts_at_any_moment_neither_hang_nor_run_a_call_twice(engine: Engi
     done: list[int] = []
     asked = interrupts = 0
     while interrupts < 60:
-        stop = threading.Event()
-        sender = threading.Thread(target=lambda: stop.wait(0.002 + interrupts / 50_000) or _interrupt_main())
+        sender = threading.Timer(0.002 + interrupts / 50_000, _interrupt_main)
         sender.start()
         try:
             while True:
