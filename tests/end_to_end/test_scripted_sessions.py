@@ -54,7 +54,8 @@ def test_2_break_at_boot_and_11_driver_load() -> None:
         boot.session.options["go_timeout"] = TIMEOUT
         run(boot, "sxe ibp")
         assert "Break instruction exception" in run(boot, ".reboot")
-        # How far the boot comes before the break is a matter of time; a load stop comes at its very place.
+        assert "ntfs" not in run(boot, "lm")
+        assert "nt!IoInitSystem" in run(boot, "k")
         run(boot, "sxd ibp; sxe ld:disk")
         run(boot, ".reboot; g")
         assert "disk" in run(boot, "lm m disk")
