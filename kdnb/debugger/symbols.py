@@ -60,7 +60,9 @@ class Symbols:
     def open_pdb(self, codeview: CodeView, *, download: bool, accept_mismatch: bool = False) -> PdbSearch:
         """The PDB of an image, by the symbol path; with `download` servers are asked too. Sees a cancel."""
         fetch = self._downloader.fetch if download and self.has_servers else None
-        return self.path.open_pdb(codeview, fetch=fetch, accept_mismatch=accept_mismatch)
+        return self.path.open_pdb(
+            codeview, fetch=fetch, accept_mismatch=accept_mismatch, between=self._downloader.check_cancel
+        )
 
     def retry_servers(self) -> None:
         """Ask servers again that couldn't be reached (`.reload /f`)."""

@@ -86,7 +86,7 @@ class Downloader:
             raise SymbolFileError(self.unreachable[server])
         folder = "/".join((server.rstrip("/"), urllib.parse.quote(name), key))
         try:
-            data = expand(self._first(folder, name, server), server)
+            data = expand(self._first(folder, name, server), server, self.check_cancel)
         except _NoConnectionError as error:
             self.unreachable[server] = f"{error.message} (not asked again before .reload /f)"
             raise
@@ -152,11 +152,15 @@ class Downloader:
             raise SymbolFileError(f"{address}: the server broke off after {size} of {total} bytes")
         return b"".join(parts)
 
+    def check_cancel(self) -> None:
+        """Raises `Cancelled` once that is wanted."""
+        if self._cancelled():
+            raise Cancelled("looking for symbols was stopped")
+
     def wait(self, source: Any, *, writable: bool = False) -> None:
         """Wait until a socket can be read (or written), in slices."""
         for _ in range(max(1, int(self._timeout / SLICE))):
-            if self._cancelled():
-                raise Cancelled("the download was stopped")
+            self.check_cancel()
             waiting = [source]
             ready = select.select([] if writable else waiting, waiting if writable else [], waiting, SLICE)
             if any(ready):

@@ -125,16 +125,24 @@ class SymbolPath:
         """The first file there is, whatever it holds; `open_pdb` checks that it belongs."""
         return next((path for path in self.candidates(pdb_name, key) if _is_file(path)), None)
 
-    def open_pdb(self, codeview: CodeView, *, fetch: Fetcher | None = None, accept_mismatch: bool = False) -> PdbSearch:
+    def open_pdb(
+        self,
+        codeview: CodeView,
+        *,
+        fetch: Fetcher | None = None,
+        accept_mismatch: bool = False,
+        between: Callable[[], None] = lambda: None,
+    ) -> PdbSearch:
         """The PDB of the image with that record; damaged and foreign files are passed over and said.
 
         Servers are asked through `fetch`, in their place of the path. With `accept_mismatch` a PDB of another build
-        is taken where none fits. Raises nothing but `Cancelled`.
+        is taken where none fits. Raises nothing but `Cancelled`, and what `between` raises, which is called now and
+        then while a file is unpacked.
         """
         name = _checked(codeview.pdb_name, codeview.key)
         if name is None:
             return PdbSearch(None, tried=("the image names a PDB that can't be a file name",))
-        search = _Search(codeview, name, accept_mismatch)
+        search = _Search(codeview, name, accept_mismatch, between)
         cache: Path | None = None
         for element in self.elements:
             if element.is_cache:
@@ -147,8 +155,9 @@ class SymbolPath:
 class _Search:
     """One search for a PDB, and what came of it so far."""
 
-    def __init__(self, codeview: CodeView, name: str, accept_mismatch: bool) -> None:
+    def __init__(self, codeview: CodeView, name: str, accept_mismatch: bool, between: Callable[[], None]) -> None:
         self._codeview = codeview
+        self._between = between
         self._name = name
         self._accept_mismatch = accept_mismatch
         self._tried: list[str] = []
@@ -186,7 +195,7 @@ class _Search:
         return False
 
     def _check(self, data: bytes, where: str) -> PdbFile:
-        pdb = PdbFile(expand(data, where), where)
+        pdb = PdbFile(expand(data, where, self._between), where)
         if pdb.belongs_to(self._codeview):
             return pdb
         raise _ForeignError(pdb, f"{where}: mismatched PDB, {pdb.key} instead of {self._codeview.key}")

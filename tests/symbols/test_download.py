@@ -11,7 +11,7 @@ from kdnb.symbols.download import MEBIBYTE, Downloader, progress_lines
 from kdnb.symbols.pe import CodeView, PeImage
 from kdnb.symbols.store import SymbolPath
 from tests.symbols.symbol_server import SymbolServer, symbol_server
-from tests.symbols.test_cabinet import cabinet
+from tests.symbols.test_cabinet import LZX, cabinet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,10 +66,11 @@ def test_nothing_is_asked_without_a_fetcher(server: SymbolServer, codeview: Code
     assert server.asked == []
 
 
+@pytest.mark.parametrize("method", [1, LZX])
 def test_a_compressed_file_and_a_redirect_and_a_body_without_length_do_as_well(
-    server: SymbolServer, built: Built, codeview: CodeView, tmp_path: Path
+    server: SymbolServer, built: Built, codeview: CodeView, tmp_path: Path, method: int
 ) -> None:
-    server.files["/elsewhere"] = cabinet(built.pdb.read_bytes())
+    server.files["/elsewhere"] = cabinet(built.pdb.read_bytes(), method=method)
     server.redirects[where(codeview, "program.pd_")] = "/elsewhere"
     server.chunked = True
     search = path_with(server, tmp_path).open_pdb(codeview, fetch=Downloader().fetch)
@@ -174,6 +175,23 @@ def test_a_cancel_is_seen_while_the_server_is_silent(
     downloader = Downloader(cancelled=lambda: next(looks, True))
     with pytest.raises(Cancelled):
         path_with(server, tmp_path).open_pdb(codeview, fetch=downloader.fetch)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_cancel_is_seen_while_a_file_is_unpacked(
+    server: SymbolServer, built: Built, codeview: CodeView, tmp_path: Path
+) -> None:
+    server.files[where(codeview, "program.pd_")] = cabinet(built.pdb.read_bytes(), method=LZX)
+    whole = len(server.files[where(codeview, "program.pd_")])
+    arrived: list[bool] = []
+
+    def progress(_: str, done: int, __: int | None) -> None:
+        arrived.append(done == whole)
+
+    downloader = Downloader(cancelled=lambda: any(arrived), progress=progress)
+    with pytest.raises(Cancelled):
+        path_with(server, tmp_path).open_pdb(codeview, fetch=downloader.fetch)
+    assert arrived[-1]
     assert list(tmp_path.rglob("*")) == []
 
 
