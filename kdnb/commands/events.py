@@ -34,10 +34,10 @@ def list_filters(session: Session, arguments: Arguments) -> Result:
     *_ACTIONS,
     summary="Break at an event (sxe), at its second chance only (sxd), show a line (sxn), or ignore it (sxi).",
     syntax='sxe|sxd|sxn|sxi [-c "Commands"] [-c2 "Commands"] [-h] Event[:Pattern]',
-    details="Events: ld[:module] and ud[:module] image loads, out[:text] printed text, ibp a break after a restart, "
-    "iml the first image after one, av asrt bpe dz eh gp ii sse ... exceptions, any code in hex, * for those without a "
-    "row. -h changes what a plain g does with an exception: handled (sxe) or not (the others). -c runs at the break, "
-    "-c2 at the second chance.",
+    details="Events: ld[:module] and ud[:module] image loads, out[:text] printed text, ibp the first stop after a "
+    "restart (where the kernel is loaded), iml the first image after one, av asrt bpe dz eh gp ii sse ... exceptions, "
+    "any code in hex, * for those without a row. -h changes what a plain g does with an exception: handled (sxe) or "
+    "not (the others). -c runs at the break, -c2 at the second chance.",
     examples=("sxe ld:disk", "sxd ii", 'sxe -c "k" av', "sxe -h c0000094", "sxi out:buggy", "sxe out", "sxe ibp"),
     tier="B",
     needs_stop=False,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Decisions"]
 
 MAX_NOTE = 4096
+INITIAL_BREAK = "Kernel Debugger connection established.  (Initial Breakpoint requested)"
 
 
 class Decisions:
@@ -33,12 +34,25 @@ class Decisions:
         self._session = session
         self.stepping = False
         """The present command steps: pass counts don't count then (7.6)."""
-        self.is_first_load = False
-        """The target has restarted and not loaded an image since (`sxe iml`)."""
+        self._is_first_stop = self._is_first_load = False
+        """The target has restarted, and not stopped (`sxe ibp`) or loaded an image (`sxe iml`) since."""
         self._condition_note = ""
+
+    def restarted(self) -> None:
+        """The target has begun anew: what comes next is its first of everything."""
+        self._is_first_stop = self._is_first_load = True
 
     def decide(self, change: Change) -> tuple[Cause | None, int]:
         """Why to report this stop, or None and the status to go on with."""
+        first, self._is_first_stop = self._is_first_stop, False
+        cause, status = self._judge(change)
+        chosen = self._session.filters["ibp"]
+        if cause is None and first and chosen.action == "break":
+            # The target stands still already, as a rule where it loads its kernel: no 62 has to race its boot.
+            cause = Cause("break", (), INITIAL_BREAK, requested=True, commands=tuple(filter(None, [chosen.commands])))
+        return cause, status
+
+    def _judge(self, change: Change) -> tuple[Cause | None, int]:
         match change.state:
             case NewState.LoadSymbolsStateChange:
                 return self._image_changed(change), ContinueStatus.DBG_CONTINUE
@@ -178,7 +192,7 @@ class Decisions:
         """Whether the filters want to stop where an image came or went."""
         filters = self._session.filters
         chosen = filters["ud" if unload else "ld"]
-        first, self.is_first_load = self.is_first_load and not unload, self.is_first_load and unload
+        first, self._is_first_load = self._is_first_load and not unload, self._is_first_load and unload
         if first and filters["iml"].action == "break":
             chosen = filters["iml"]
         if not chosen.matches(path) or chosen.action not in ("break", "output"):

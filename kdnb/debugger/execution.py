@@ -1,4 +1,4 @@
-"""Running and stopping: what `g`, `t`, `p`, `gu` and a break-in do, and what becomes of each event.
+"""Running and stopping: what `g`, `t`, `p`, `gu` and a break-in do, and what becomes of each stop.
 
 A target is resumed in one of two ways: traced (one instruction) or free. Where a breakpoint of ours lies at the
 present instruction it is traced over first and inserted then. A stop that is nobody's business (a pass count, a false
@@ -10,16 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.arrivals import Arrivals
 from kdnb.debugger.decisions import Decisions
 from kdnb.debugger.disassembly import disassemble, instruction_size
 from kdnb.debugger.resuming import Resuming
 from kdnb.debugger.stops import Cause, describe
-from kdnb.errors import AuthenticationError, Cancelled, ConnectError, KdnbError, LinkError, UsageError
-from kdnb.protocol.codec import decode, encode, packet_type_of
-from kdnb.protocol.constants import Api, ContinueStatus, Direction, MachineType
-from kdnb.protocol.messages.state_change import StateChange64
+from kdnb.errors import Cancelled, KdnbError, LinkError, UsageError
+from kdnb.protocol.constants import Api, ContinueStatus, MachineType
 from kdnb.results.events import DebugPrint, LinkStateChange
-from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChanged
+from kdnb.target.base import Restarted, StateChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,15 +31,7 @@ __all__ = ["Execution"]
 
 SLICE = 0.25
 """Longest wait for the target without looking at what the user wants, in seconds."""
-BREAK_IN_INTERVAL = 1.5
-"""Between two break-ins while the target doesn't stop (1.8: 1-2 s)."""
-FIRST_BREAK_IN = 0.05
-"""After the target was first heard: time to take the stop that it may have announced, before 62 asks for one."""
 BREAK_IN_TIMEOUT = 30.0
-REOPEN_INTERVAL = 0.5
-"""Seconds between two tries to open a lost line again."""
-INT3 = 0xCC
-MAX_TEXT = 4096
 LOST_HINT = ".restart or kd.reconnect() opens it anew; kd.packets() has what was said"
 
 
@@ -49,74 +40,13 @@ class Execution:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._arrivals = Arrivals(session)
         self._decisions = Decisions(session)
         self._resuming = Resuming(session)
         self._give_up = False
         self._commanding = False
         self._resume_with: int | None = None
         """A breakpoint's command asked to go on, with this status."""
-        self._next_break = 0.0
-        self.met_restart = False
-        """The target has begun anew since it was told to."""
-
-    # --- coming and going -----------------------------------------------------------------------
-
-    def connect(self, timeout: float, *, break_in: bool) -> Stop | None:
-        session = self._session
-        deadline = session.clock() + timeout
-        session.target.connect(timeout, break_in=break_in)
-        session.events.on_state.publish(LinkStateChange("connected"))
-        if not break_in:
-            return None
-        session.request_break()
-        self._next_break = session.clock() + FIRST_BREAK_IN
-        stop = self._wait(deadline)
-        if stop is None:
-            raise ConnectError(
-                f"the target is there but doesn't stop ({timeout:.3g} s)", "give it more time, or use break_in=False"
-            )
-        return stop
-
-    def reconnect(self, timeout: float) -> Stop | None:
-        """Open the line anew and take over what is there; breakpoints go in again as the target is resumed."""
-        session = self._session
-        deadline = session.clock() + timeout
-        session.reconnecting = True
-        try:
-            while True:
-                try:
-                    return self._take_over(deadline)
-                except ConnectError:
-                    if session.clock() >= deadline:
-                        raise
-                session.pause(REOPEN_INTERVAL)
-        except (ConnectError, AuthenticationError, Cancelled) as error:
-            self._resuming.left_stop()
-            session.lost = session.lost or error.message
-            raise
-        finally:
-            session.reconnecting = False
-
-    def _take_over(self, deadline: float) -> Stop | None:
-        session = self._session
-        session.target.reopen()
-        self._resuming.left_stop()
-        session.lost = ""
-        session.forget()
-        return self.connect(max(deadline - session.clock(), 1.0), break_in=True)
-
-    def _report_breakpoints(self) -> None:
-        """The target is new, so every breakpoint has to be set again: say what became of each."""
-        breakpoints = list(self._session.breakpoints)
-        if not breakpoints:
-            return
-        known = [str(b.number) for b in breakpoints if b.address is not None and b.enabled]
-        waiting = [str(b.number) for b in breakpoints if b.address is None]
-        parts = [f"breakpoints set again: {' '.join(known)}"] if known else []
-        parts += [f"waiting for their modules: {' '.join(waiting)}"] if waiting else []
-        disabled = [str(b.number) for b in breakpoints if b.address is not None and not b.enabled]
-        parts += [f"disabled: {' '.join(disabled)}"] if disabled else []
-        self._session.events.on_state.publish(LinkStateChange("rearmed", "; ".join(parts)))
 
     def leave(self) -> None:
         """Let the stopped target run and don't look back."""
@@ -128,6 +58,11 @@ class Execution:
         """End the present wait, whatever it waits for; from any thread."""
         self._give_up = True
         self._session.target.wake()
+
+    @property
+    def met_restart(self) -> bool:
+        """The target has begun anew since it was told to (`reboot`)."""
+        return self._arrivals.met_restart
 
     # --- commands -------------------------------------------------------------------------------
 
@@ -221,9 +156,8 @@ class Execution:
             return session.stop
         session.request_break()
         if session.change is not None:  # it stopped, but taking the stop over failed: the line may be better now
-            self._arrive(session.change)
-            self._settle(session.change)
-        self._next_break = 0.0
+            self._settle(self._arrivals.stopped(session.change))
+        session.break_ins.hold_off(0.0)
         limit = BREAK_IN_TIMEOUT if timeout is None else timeout
         stop = self._wait(session.clock() + limit)
         if stop is None:
@@ -237,11 +171,11 @@ class Execution:
         if processor == session.current_processor and session.stop is not None:
             return session.stop
         session.target.switch_processor(processor)
-        self._resuming.left_stop()
+        session.left_stop()
         change = self._next_change(session.clock() + BREAK_IN_TIMEOUT)
         if change is None:
             raise LinkError(f"processor {processor} doesn't announce itself", "kd.break_in() asks the target again")
-        self._arrive(change)
+        self._arrivals.stopped(change)
         # The same stop seen from elsewhere: nothing has run, so nobody is told of a new one.
         stop = replace(describe(session, change, Cause("switch")), sequence=session.sequence, code=0)
         session.stop = session.last_stop = stop
@@ -253,10 +187,10 @@ class Execution:
         Gives the first stop where the filters want one (`sxe ibp`, `sxe iml`), else None: the target runs.
         """
         session = self._session
-        self.met_restart = False
+        self._arrivals.met_restart = False
         self._send_away(Api.Reboot)
         deadline = session.clock() + timeout
-        while session.stop is None and not self.met_restart and session.clock() < deadline:
+        while session.stop is None and not self._arrivals.met_restart and session.clock() < deadline:
             self._wait_slice(deadline)
             session.between_events()
         wanted = [name for name in ("ibp", "iml") if session.filters[name].action == "break"]
@@ -273,7 +207,7 @@ class Execution:
         session.require_writable("the target would go down")
         session.breakpoints.clear_temporary()
         session.target.send_away(api, session.current_processor)
-        self._resuming.left_stop()
+        session.left_stop()
         session.events.on_state.publish(LinkStateChange("running"))
 
     # --- waiting --------------------------------------------------------------------------------
@@ -283,8 +217,8 @@ class Execution:
         session = self._session
         if session.lost:
             return
-        if session.is_running and session.break_wanted:
-            self._send_break_in()
+        if session.is_running:
+            session.break_ins.send_if_wanted()
         event = session.target.wait(timeout)
         if event is not None:
             self._handle(event)
@@ -313,18 +247,11 @@ class Execution:
         if self._give_up:
             self._give_up = False
             raise Cancelled("gave up waiting; the target still runs")
-        if session.break_wanted:
-            self._send_break_in()
+        session.break_ins.send_if_wanted()
         wait = SLICE if deadline is None else min(SLICE, max(deadline - session.clock(), 0.0))
         event = session.target.wait(wait)
         if event is not None:
             self._handle(event)
-
-    def _send_break_in(self) -> None:
-        now = self._session.clock()
-        if now >= self._next_break:
-            self._session.target.break_in()
-            self._next_break = now + BREAK_IN_INTERVAL
 
     def _next_change(self, deadline: float | None = None) -> Change | None:
         """The next state change, whatever it is; None when the target restarted instead, or at the deadline."""
@@ -335,8 +262,7 @@ class Execution:
             if self._give_up:
                 self._give_up = False
                 raise Cancelled("gave up waiting; the target still runs")
-            if session.break_wanted:
-                self._send_break_in()
+            session.break_ins.send_if_wanted()
             event = session.target.wait(SLICE)
             if isinstance(event, StateChanged):
                 return event.change
@@ -346,63 +272,13 @@ class Execution:
                     break
         return None
 
-    # --- events ---------------------------------------------------------------------------------
-
     def _handle(self, event: TargetEvent) -> None:
-        session = self._session
-        match event:
-            case StateChanged(change):
-                self._arrive(change)
-                change = session.change or change  # read anew by the first stop of a machine that isn't AMD64
-                self._resuming.note_compiled_breakpoint(change)
-                self._settle(change)
-            case Printed(text, processor):
-                self._printed(text[:MAX_TEXT].decode("latin-1"), processor)
-            case Prompted(text, answer, processor):
-                shown = (text[:MAX_TEXT] + b" " + answer + b"\n").decode("latin-1")
-                session.events.on_print.publish(DebugPrint(shown, processor))
-            case Restarted():
-                self._resuming.left_stop()
-                session.forget()
-                self._decisions.is_first_load = self.met_restart = True
-                if session.filters["ibp"].action == "break":
-                    session.request_break()
-                session.events.on_state.publish(LinkStateChange("restarted"))
-            case LinkLost(reason):
-                session.lost = reason
-                self._resuming.left_stop()
-                session.events.on_state.publish(LinkStateChange("lost", reason))
-
-    def _printed(self, text: str, processor: int) -> None:
-        """A print as the filter `out` wants it: shown, dropped, or a reason to stop."""
-        session = self._session
-        chosen = session.filters["out"]
-        if chosen.action != "ignore" or not chosen.matches_output(text):
-            session.events.on_print.publish(DebugPrint(text, processor))
-        if chosen.action == "break" and chosen.matches_output(text) and session.is_running:
-            session.request_break()
-
-    def _arrive(self, change: Change) -> None:
-        """The target is stopped: take over what it said, and take our breakpoints out."""
-        session = self._session
-        session.drop_caches()
-        session.stop = None
-        session.change = change
-        session.current_processor = change.processor
-        session.processor_count = max(change.number_processors, change.processor + 1, 1)
-        if session.version is None:
-            session.activate()
-            session.change = self._with_machine(change)
-            self._report_breakpoints()
-        else:
-            session.breakpoints.lift()
-
-    def _with_machine(self, change: Change) -> Change:
-        """The change read anew, now that the machine is known: control reports differ."""
-        if self._session.machine == MachineType.AMD64 or not isinstance(change, StateChange64):
-            return change  # until GetVersion has told the machine, AMD64 is assumed
-        again = decode(packet_type_of(change), encode(change), Direction.TO_HOST, self._session.machine)
-        return again if isinstance(again, StateChange64) else change
+        change = self._arrivals.take(event)
+        if isinstance(event, Restarted):
+            self._decisions.restarted()
+        if change is not None:
+            self._resuming.note_compiled_breakpoint(change)
+            self._settle(change)
 
     def _settle(self, change: Change | None) -> None:
         """Announce a stop, or go on quietly until one is to be announced or the target runs."""
@@ -428,7 +304,7 @@ class Execution:
         session.stop = session.last_stop = stop
         session.breakpoints.clear_temporary()
         session.clear_break()
-        self._next_break = 0.0
+        session.break_ins.hold_off(0.0)
         session.events.on_stop.publish(stop)
         session.events.on_state.publish(LinkStateChange("stopped", stop.reason))
         return stop
@@ -479,7 +355,7 @@ class Execution:
             change = self._next_change()
             if change is None:
                 return None
-            self._arrive(change)
+            change = self._arrivals.stopped(change)
             self._resuming.note_compiled_breakpoint(change)
             if not self._resuming.is_clean_step(change, processor):
                 return change

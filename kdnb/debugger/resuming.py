@@ -38,14 +38,9 @@ class Resuming:
         pc, processor = session.registers.pc, session.current_processor
         dr7 = session.breakpoints.insert(leave_out=pc if trace else None)
         session.target.resume(processor, status, trace, dr7)
-        self.left_stop()
+        session.left_stop()
         if not trace and not quiet:
             session.events.on_state.publish(LinkStateChange("running"))
-
-    def left_stop(self) -> None:
-        session = self._session
-        session.drop_caches()
-        session.change = session.stop = None
 
     def is_clean_step(self, change: Change, processor: int) -> bool:
         exception = change.exception

@@ -11,8 +11,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.address_space import AddressSpace
+from kdnb.debugger.break_ins import BreakIns
 from kdnb.debugger.breakpoints import BreakpointTable
 from kdnb.debugger.calls import Calls
+from kdnb.debugger.connecting import Connecting
 from kdnb.debugger.debugger_data import DebuggerData
 from kdnb.debugger.disassembly import disassemble, disassemble_before
 from kdnb.debugger.environment import SessionEnvironment
@@ -90,8 +92,6 @@ class Session:
         self.current_processor, self.processor_count = 0, 1
         self.lost = ""
         """Why the link is gone; empty while it is there."""
-        self.reconnecting = False
-        """The line is being opened: there is nothing to break into, so a wish to stop ends the waiting."""
         self.between_events: Callable[[], None] = lambda: None
         """Called now and then while the session waits for the target; the engine serves other callers in it."""
         self.filters: EventFilters = EventFilters()
@@ -108,7 +108,9 @@ class Session:
         self.modules = ModuleTable(self)
         self.symbols = Symbols(self, symbol_path)
         self.breakpoints = BreakpointTable(self)
+        self.break_ins: BreakIns = BreakIns(self)
         self.execution = Execution(self)
+        self.connecting: Connecting = Connecting(self)
         self.processes: Processes = Processes(self)
         self.calls: Calls = Calls(self)
         self.environment = SessionEnvironment(self)
@@ -142,7 +144,7 @@ class Session:
 
     def request_cancel(self) -> None:
         """End the present command, or break into the running target. From any thread."""
-        if self.change is None and not self.reconnecting:
+        if self.change is None and not self.connecting.under_way:
             self.request_break()
         else:
             self._cancel.set()
@@ -172,11 +174,11 @@ class Session:
 
     def connect(self, timeout: float, *, break_in: bool = True) -> Stop | None:
         """Get in touch and, with `break_in`, stop the target. Raises `ConnectError` at `timeout` seconds."""
-        return self.execution.connect(timeout, break_in=break_in)
+        return self.connecting.connect(timeout, break_in=break_in)
 
     def reconnect(self, timeout: float) -> Stop | None:
         """Open the line anew, take the target over and stop it. Raises `ConnectError` at `timeout` seconds."""
-        return self.execution.reconnect(timeout)
+        return self.connecting.reconnect(timeout)
 
     def pause(self, seconds: float) -> None:
         """Wait for a time that `request_cancel` ends. Raises `Cancelled` then."""
@@ -213,6 +215,11 @@ class Session:
         self.memory.invalidate()
         self.physical.invalidate()
         self.registers.invalidate()
+
+    def left_stop(self) -> None:
+        """The target is no longer stopped, or nobody knows."""
+        self.drop_caches()
+        self.change = self.stop = None
 
     def refresh(self) -> None:
         """Read everything anew at the present stop (`.reload`, `.cache flushall`)."""

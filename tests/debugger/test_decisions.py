@@ -35,6 +35,21 @@ def test_an_image_that_loads_is_taken_in_and_the_target_goes_on(session: Session
     assert events[0].path == "\\SystemRoot\\late.sys"
 
 
+def test_the_first_stop_after_a_restart_is_the_initial_break_where_the_filter_wants_one(session: Session) -> None:
+    decisions = session.execution._decisions
+    path = b"\\SystemRoot\\system32\\ntoskrnl.exe\0"
+    load = _changed(LoadSymbols(path_name_length=len(path), base=0xFFFFF80055000000, size_of_image=0x3000), path)
+    decisions.restarted()
+    assert decisions.decide(load)[0] is None
+    session.filters.change("ibp", action="break", commands="lm")
+    assert decisions.decide(load)[0] is None, "it was met already"
+    decisions.restarted()
+    cause, _ = decisions.decide(load)
+    assert cause is not None
+    assert (cause.reason, cause.requested, cause.commands) == ("break", True, ("lm",))
+    assert decisions.decide(load)[0] is None
+
+
 def test_a_command_that_the_target_sends_is_shown_and_run_only_where_it_is_allowed(session: Session) -> None:
     ran: list[str] = []
     prints: list[str] = []

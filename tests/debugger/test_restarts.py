@@ -40,10 +40,17 @@ def test_sxe_ibp_and_iml_stop_a_restarting_target_early() -> None:
         stop = kd.execute("sxe ibp; .reboot")[-1]
         assert stop.reason == "break"
         assert stop.requested
-        early = len(list(kd.modules))
+        assert [module.name for module in kd.modules] == ["nt"]
         stop = kd.execute("sxr; sxe iml; .reboot")[-1]
         assert stop.reason == "load"
-        assert len(list(kd.modules)) <= early
+        assert [module.name for module in kd.modules] == ["nt"]
+
+
+def test_sxe_ibp_holds_the_target_and_sends_nothing_into_its_boot() -> None:
+    with kdnb.connect("sim:") as kd:
+        before = len(kd.packets())
+        kd.execute("sxe ibp; .reboot")
+        assert not (kd.packets().iloc[before:].leader == "breakin").any()
 
 
 def test_a_condition_in_python_decides_about_a_hit() -> None:

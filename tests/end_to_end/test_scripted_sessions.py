@@ -53,8 +53,8 @@ def test_2_break_at_boot_and_11_driver_load() -> None:
     with kdnb.connect("sim:scenario=boot", timeout=TIMEOUT) as boot:
         boot.session.options["go_timeout"] = TIMEOUT
         run(boot, "sxe ibp")
-        assert "Break instruction exception" in run(boot, ".reboot")
-        assert "ntfs" not in run(boot, "lm")
+        assert "(Initial Breakpoint requested)" in run(boot, ".reboot")
+        assert [line.split()[2] for line in run(boot, "lm").split("\n")[1:]] == ["nt"]
         assert "nt!IoInitSystem" in run(boot, "k")
         run(boot, "sxd ibp; sxe ld:disk")
         run(boot, ".reboot; g")
