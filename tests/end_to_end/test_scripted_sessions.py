@@ -273,6 +273,30 @@ def test_27_crash_command() -> None:
         assert "MANUALLY_INITIATED_CRASH" in run(crashed, ".crash") + run(crashed, "!analyze -v")
 
 
+@pytest.mark.parametrize("arch", ["amd64", "x86"])
+def test_28_exception_context(arch: str) -> None:
+    with kdnb.connect(f"sim:scenario=exception,arch={arch}", timeout=TIMEOUT) as crashed:
+        crashed.session.options["go_timeout"] = TIMEOUT
+        assert "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED" in run(crashed, "g")
+        assert "Bugcheck code 0000007E" in run(crashed, ".bugcheck")
+        analysis = run(crashed, "!analyze -v")
+        assert "FAULTING_IP:\nbuggy!BuggyReportOwner+" in analysis
+        assert "FAILURE_BUCKET_ID:  AV_buggy!BuggyReportOwner" in analysis
+        _, where, record, context = (crashed.evaluate(f"poi(nt!KiBugCheckData+{n}*@$ptrsize)") for n in range(1, 5))
+        shown = run(crashed, f".exr {record:x}")
+        assert f"ExceptionAddress: {where:x} (buggy!BuggyReportOwner+" in shown
+        assert "Attempt to read from address 0000" in shown
+        assert "buggy!BuggyReportOwner+" in run(crashed, f".cxr {context:x}")
+        assert run(crashed, "r").startswith("Last set context:")
+        assert crashed.evaluate("@$ip") == where
+        assert "ptr [" in run(crashed, "u @$ip L1")
+        stack = run(crashed, "kv")
+        assert "nt!KiDispatchException" not in stack
+        assert stack.index("buggy!BuggyWorker") < stack.index("nt!PspSystemThreadStartup")
+        assert run(crashed, ".cxr") == "Resetting default scope"
+        assert "nt!PspUnhandledExceptionInSystemThread" in run(crashed, "k")
+
+
 def test_30_scripted_triage_cell(kd: Debugger) -> None:
     results = kd.execute("vertarget; .bugcheck; !analyze -v; ~0s; k; ~1s; k; lm")
     assert len(results) == 8

@@ -155,7 +155,7 @@ def test_a_reboot_starts_the_machine_and_its_numbering_anew(
 def test_an_unhandled_exception_goes_on_or_to_the_bug_check(
     stopped: ScriptedHost, handled: bool, symbol: Callable[[str], int]
 ) -> None:
-    address = symbol("KeDelayExecutionThread")
+    address = symbol("KeUpdateSystemTime")  # interrupts the idle thread: no handler of a system thread is there
     original = stopped.read(address, 2)
     stopped.machine.write_virtual(0, address, b"\x0f\x0b")  # ud2
     stopped.go()

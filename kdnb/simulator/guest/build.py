@@ -27,7 +27,7 @@ KERNEL, LIBRARY = "ntoskrnl.exe", "ntoskrnl.lib"
 
 COMPILER_FLAGS = (
     "-c -g -gcodeview -ffreestanding -fshort-wchar -O1 -fno-inline-functions"
-    " -fno-optimize-sibling-calls -fno-builtin -mno-implicit-float -mno-sse -mno-stack-arg-probe"
+    " -fno-optimize-sibling-calls -fno-builtin -fno-jump-tables -mno-implicit-float -mno-sse -mno-stack-arg-probe"
     " -fno-ident -ffile-compilation-dir=. -Wall -Wextra -Werror -Wno-unused-parameter"
     " -Wno-multichar -Wno-missing-field-initializers -Wno-sign-compare"
 ).split()
@@ -61,7 +61,7 @@ class TargetSpec:
     """Of the data directories in the optional header."""
 
 
-_SHARED = ("ke.c", "kd.c", "mm.c", "ob.c", "io.c", "ps.c", "rtl.c")
+_SHARED = ("ke.c", "exception.c", "kd.c", "mm.c", "ob.c", "io.c", "ps.c", "rtl.c")
 
 
 def image_specs(kernel: tuple[str, ...], bases: tuple[int, int, int, int]) -> tuple[ImageSpec, ...]:
@@ -78,7 +78,7 @@ AMD64 = TargetSpec(
     ("--target=x86_64-pc-windows-msvc", "-fasynchronous-unwind-tables"),
     ("/machine:x64",),
     image_specs(
-        ("trap.S", "amd64.c"), (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000)
+        ("trap.S", "amd64.c", "exception_amd64.c"), (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000)
     ),
     112,
 )
@@ -86,7 +86,7 @@ X86 = TargetSpec(
     "x86",
     ("--target=i686-pc-windows-msvc", "-mrtd", "-fno-omit-frame-pointer"),
     ("/machine:x86", "/safeseh:no"),
-    image_specs(("trap_x86.S", "x86.c"), (0x80400000, 0xF7320000, 0xF7360000, 0xF8A10000)),
+    image_specs(("trap_x86.S", "x86.c", "exception_x86.c"), (0x80400000, 0xF7320000, 0xF7360000, 0xF8A10000)),
     96,
 )
 TARGETS = (AMD64, X86)

@@ -126,13 +126,6 @@ static inline __attribute__((always_inline)) KPCR *KiPcr(void)
     return Pcr;
 }
 
-static inline __attribute__((always_inline)) ULONG_PTR KiDisableInterrupts(void)
-{
-    ULONG_PTR Flags;
-    __asm__ volatile("pushfq; popq %0; cli" : "=r"(Flags)::"memory");
-    return Flags;
-}
-
 // ---- traps -----------------------------------------------------------------------------------------
 
 typedef struct _M128A {

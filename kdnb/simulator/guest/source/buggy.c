@@ -1,13 +1,20 @@
 // buggy.sys: a driver for lessons. Its thread sums a linked list of work items under a spin lock. In the scenario
-// "bugcheck" an item is freed and overwritten while it is still linked, and the walk runs into the leftover. In the
-// scenario "prompt" it asks the debugger now and then what to do.
+// "bugcheck" an item is freed and overwritten while it is still linked, and the walk runs into the leftover. In
+// "exception" it reads the name of an owner that an item doesn't have, at an IRQL at which that is an exception. In
+// "prompt" it asks the debugger now and then what to do.
 #include "nt.h"
+
+typedef struct _WORK_OWNER {
+    ULONG_PTR ProcessId;
+    CHAR Name[16];
+} WORK_OWNER;
 
 typedef struct _WORK_ITEM {
     struct _WORK_ITEM *Next;
     ULONG Size;
     ULONG Number;
     UCHAR Payload[32];
+    WORK_OWNER *Owner; // of items that a process asked for
 } WORK_ITEM;
 
 typedef struct _BUGGY_EXTENSION {
@@ -18,8 +25,8 @@ typedef struct _BUGGY_EXTENSION {
     ULONG64 Total;
 } BUGGY_EXTENSION;
 
-// Rounds of four ticks before the mistake: 256 ticks, some seconds, so that a debugger can come first.
-#define ROUNDS_BEFORE_RELEASE 64
+// Rounds of four ticks before each mistake: 256 ticks, some seconds, so that a debugger can come first.
+#define ROUNDS_BEFORE_MISTAKE 64
 #define ROUNDS_BETWEEN_QUESTIONS 16
 
 DEVICE_OBJECT *BuggyDevice;
@@ -59,6 +66,13 @@ NOINLINE VOID BuggyProcessList(BUGGY_EXTENSION *Extension)
     KeReleaseSpinLock(&Extension->Lock, Irql);
 }
 
+// The bug: none of this driver's own items has an owner.
+NOINLINE VOID BuggyReportOwner(WORK_ITEM *Item)
+{
+    WORK_OWNER *Owner = Item->Owner;
+    DbgPrint("buggy: item %d belongs to %p %s\n", Item->Number, Owner->ProcessId, Owner->Name);
+}
+
 NOINLINE VOID BuggyAsk(void)
 {
     CHAR Answer[4] = {0};
@@ -77,10 +91,12 @@ NOINLINE VOID BuggyWorker(PVOID Context)
         LONG64 Interval = -156250 * 4;
         BuggyProcessList(Extension);
         KeDelayExecutionThread(0, FALSE, &Interval);
-        if (ExScenario() == ScenarioBugCheck && Extension->Rounds == ROUNDS_BEFORE_RELEASE) {
+        if (ExScenario() == ScenarioBugCheck && Extension->Rounds == ROUNDS_BEFORE_MISTAKE) {
             DbgPrint("buggy: releasing item %d\n", Extension->First->Next->Number);
             BuggyReleaseItem(Extension, Extension->First->Next);
         }
+        if (ExScenario() == ScenarioException && Extension->Rounds == ROUNDS_BEFORE_MISTAKE)
+            BuggyReportOwner(Extension->First);
         if (ExScenario() == ScenarioPrompt && Extension->Rounds % ROUNDS_BETWEEN_QUESTIONS == 0)
             BuggyAsk();
     }

@@ -1,4 +1,4 @@
-// Start-up of the processors, scheduling, the clock, exceptions and the bug check.
+// Start-up of the processors, scheduling, the clock and the bug check.
 #include "nt.h"
 
 #define TICKS_PER_QUANTUM 2
@@ -326,16 +326,7 @@ NOINLINE VOID KiDispatchInterrupt(KTRAP_FRAME *TrapFrame)
     KiSwapThread(Thread, Prcb);
 }
 
-// ---- exceptions ---------------------------------------------------------------------------------------------
-
-VOID KiDispatchException(EXCEPTION_RECORD *Record, KEXCEPTION_FRAME *ExceptionFrame, KTRAP_FRAME *TrapFrame, CHAR PreviousMode, BOOLEAN FirstChance)
-{
-    // This kernel has no frame-based handlers: the second chance comes at once.
-    if (KdTrap(TrapFrame, ExceptionFrame, Record))
-        return;
-    KeBugCheckEx(0x1E, (ULONG_PTR)(LONG_PTR)Record->ExceptionCode, (ULONG_PTR)Record->ExceptionAddress,
-                 Record->ExceptionInformation[0], Record->ExceptionInformation[1]);
-}
+// ---- the bug check -----------------------------------------------------------------------------------------
 
 NOINLINE VOID KiBugCheckDebugBreak(ULONG Status)
 {

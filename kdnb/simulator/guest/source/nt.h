@@ -344,7 +344,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     LOADER_IMAGE Images[8];
 } LOADER_PARAMETER_BLOCK;
 
-enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt };
+enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException };
 
 // ---- I/O -------------------------------------------------------------------------------------------
 
@@ -631,4 +631,5 @@ VOID KiInitializeContextThread(KTHREAD *Thread);
 // trap.S, trap_x86.S
 VOID KiSwapContext(KTHREAD *Old, KTHREAD *New);
 VOID KiStartSystemThread(void);
+ULONG_PTR KiDisableInterrupts(void);
 #endif

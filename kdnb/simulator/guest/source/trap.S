@@ -384,8 +384,19 @@ FUNCTION SwapContext
     ret
 END_FUNCTION
 
+# Returns the flags as they were. Not inline: there a push without unwind data would lead stack walks astray.
+FUNCTION KiDisableInterrupts
+    pushfq
+    .seh_stackalloc 8
+    .seh_endprologue
+    cli
+    pop rax
+    ret
+END_FUNCTION
+
 # First code of a new thread; the stack above is zero, so a walk ends here.
 FUNCTION KiStartSystemThread
+    .seh_handler PspUnhandledExceptionInSystemThread, @except
     sub rsp, 0x28
     .seh_stackalloc 0x28
     .seh_endprologue

@@ -259,6 +259,8 @@ END_FUNCTION _KiSwapContext@8
 FUNCTION SwapContext, 0
     push ebp
     .cv_fpo_pushreg ebp
+    push dword ptr fs:[0] // each thread has its own chain of handlers
+    .cv_fpo_stackalloc 4
     .cv_fpo_endprologue
     mov byte ptr [edi + 0x55], 0
     mov [edi + 0x48], esp
@@ -271,13 +273,31 @@ FUNCTION SwapContext, 0
     cmp ecx, edx
     je 1f
     mov cr3, ecx
-1:  pop ebp
+1:  pop dword ptr fs:[0]
+    pop ebp
     ret
 END_FUNCTION SwapContext
 
+# Returns the flags as they were. Not inline: there a push without frame data would lead stack walks astray.
+FUNCTION _KiDisableInterrupts@0, 0
+    pushfd
+    .cv_fpo_stackalloc 4
+    .cv_fpo_endprologue
+    cli
+    pop eax
+    ret
+END_FUNCTION _KiDisableInterrupts@0
+
 # First code of a new thread; the stack above is zero, so a walk ends here.
 FUNCTION _KiStartSystemThread@0, 0
+    .att_syntax // Intel's form would push 8 bits
+    pushl $_PspUnhandledExceptionInSystemThread
+    .intel_syntax noprefix
+    .cv_fpo_stackalloc 4
+    push dword ptr fs:[0]
+    .cv_fpo_stackalloc 4
     .cv_fpo_endprologue
+    mov fs:[0], esp
     call _PspSystemThreadStartup@0
     int3
 END_FUNCTION _KiStartSystemThread@0

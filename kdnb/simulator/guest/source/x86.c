@@ -104,5 +104,6 @@ VOID KiInitializeContextThread(KTHREAD *Thread)
     ULONG *Sp = (ULONG *)((UCHAR *)Thread->InitialStack - 0x40);
     *--Sp = (ULONG)KiStartSystemThread;
     *--Sp = 0;
+    *--Sp = (ULONG)-1; // no handlers
     Thread->KernelStack = Sp;
 }

@@ -127,13 +127,6 @@ static inline __attribute__((always_inline)) KPCR *KiPcr(void)
     return Pcr;
 }
 
-static inline __attribute__((always_inline)) ULONG_PTR KiDisableInterrupts(void)
-{
-    ULONG_PTR Flags;
-    __asm__ volatile("pushfl; popl %0; cli" : "=r"(Flags)::"memory");
-    return Flags;
-}
-
 typedef struct _KTRAP_FRAME {
     ULONG DbgEbp, DbgEip, DbgArgMark, DbgArgPointer; // first two: a link of the chain of EBPs through the trap
     USHORT TempSegCs;
