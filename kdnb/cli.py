@@ -307,7 +307,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = add("simulate", _simulate, "Serve the simulated machine to any KD client.")
     one.add_argument("--listen", default="tcp:127.0.0.1:5555", metavar="SPEC", help="default tcp:127.0.0.1:5555")
-    one.add_argument("--scenario", type=_scenario, default="idle", help="what runs: idle (default), boot, bugcheck, ...")
+    one.add_argument("--scenario", type=_scenario, default="idle", help="what runs: idle (default), boot, ...")
     one.add_argument("--arch", choices=("amd64", "x86"), default="amd64", help="amd64, x86")
     one.add_argument("--symbols", type=Path, metavar="DIR", help="write the guest's PDBs there, in store layout")
     one.add_argument("--faults", metavar="RULES", help="damage the line: drop=0.01,dir=to_host,seed=3")

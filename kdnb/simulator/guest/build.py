@@ -78,7 +78,8 @@ AMD64 = TargetSpec(
     ("--target=x86_64-pc-windows-msvc", "-fasynchronous-unwind-tables"),
     ("/machine:x64",),
     image_specs(
-        ("trap.S", "amd64.c", "exception_amd64.c"), (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000)
+        ("trap.S", "amd64.c", "exception_amd64.c"),
+        (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000),
     ),
     112,
 )
