@@ -20,7 +20,7 @@ from kdnb.debugger.process_views import ProcessesView, ThreadsView
 from kdnb.debugger.session import Session
 from kdnb.debugger.typed_views import TypesView, list_at, struct_at
 from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
-from kdnb.errors import KdnbError, StaleError, UnsupportedError
+from kdnb.errors import KdnbError, StaleError, UnsupportedError, UsageError
 from kdnb.protocol.constants import ContinueStatus
 from kdnb.symbols.download import progress_lines
 from kdnb.symbols.store import SymbolPath
@@ -62,6 +62,8 @@ def connect(
     WinDbg). With `break_in=False` it returns as soon as the line is open, and the first stop is an event.
     `progress` is told now and then, in one line, what is waited for and why that may be; downloads of symbols too.
     """
+    if not (isinstance(timeout, (int, float)) and 0 <= timeout <= MAX_TIMEOUT):
+        raise UsageError(f"timeout={timeout!r} is no number of seconds", f"from 0 to {MAX_TIMEOUT:g}")
     parsed = parse_spec(spec)
     path = str(symbols) if symbols is not None else str(SymbolPath.from_environment())
     if parsed.scheme == "replay":
@@ -224,7 +226,10 @@ class Debugger:
         return self._session.is_running
 
     def go(self, wait: bool = True, timeout: float | None = None) -> Stop | None:
-        """Run. Gives the next stop, or None without `wait` and when `timeout` seconds pass."""
+        """Run. Gives the next stop, or None without `wait` and when `timeout` seconds pass.
+
+        While the target runs already (after a timeout), it waits for its next stop.
+        """
         return self._engine.run(self._session.go, ContinueStatus.DBG_CONTINUE, None, timeout, wait=wait)
 
     def step(self, count: int = 1) -> Stop:
@@ -276,11 +281,16 @@ class Debugger:
         The function runs on the engine's thread. Without an answer the target is told to break once, or to ignore
         where it asks in the middle of a request.
         """
-        if isinstance(answer, str):
-            text = answer
-            self._session.target.answer = lambda _: text
+        if callable(answer):
+            function, events = answer, self._session.events
+
+            def guarded(question: str) -> str | None:
+                with events.calling():
+                    return function(question)
+
+            self._session.target.answer = guarded
         else:
-            self._session.target.answer = answer
+            self._session.target.answer = None if answer is None else lambda _: answer
 
     def ask_prompts(self, ask: Callable[[str], str | None]) -> None:
         """Have a person answer what the target asks: `ask(question)`, for example `input`.
@@ -363,6 +373,8 @@ class Debugger:
             self._line.close()
 
 
+MAX_TIMEOUT = 1e6
+"""Seconds; what waits for threads and processes takes no infinity."""
 MIN_TIMEOUT = 1.0
 """Seconds left for a target to answer, even where opening its line took all there were."""
 CLOSE_TIMEOUT = 5.0

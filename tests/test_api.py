@@ -253,3 +253,15 @@ def test_what_cannot_be_connected_is_one_clear_line(spec: str, error: type[Excep
     with pytest.raises(error) as caught:
         kdnb.connect(spec, timeout=5)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), None, "5"])
+def test_a_timeout_that_is_none_is_refused_before_anything_is_opened(timeout: float) -> None:
+    with pytest.raises(UsageError, match="is no number of seconds; from 0 to"):
+        kdnb.connect("tcp:127.0.0.1:1", timeout=timeout)
+
+
+@pytest.mark.parametrize("spec", [None, 5, b"sim:", ["sim:"]])
+def test_a_connection_string_is_a_text(spec: str) -> None:
+    with pytest.raises(ConnectionStringError, match="is no connection string; it is a text"):
+        kdnb.connect(spec)

@@ -54,10 +54,7 @@ def go(session: Session, arguments: Arguments) -> Result:
         raise ExpressionError(f"Range error in 'g {arguments.text[:60]}'", "at most 10 addresses")
     seconds = session.options.get("go_timeout")
     timeout = float(seconds) if isinstance(seconds, (int, float)) else None
-    if session.is_running and not session.lost and not detached:
-        stop = session.execution.wait_for_stop(timeout)
-    else:
-        stop = session.go(_STATUS[arguments.name], until or None, timeout, wait=not detached)
+    stop = session.go(_STATUS[arguments.name], until or None, timeout, wait=not detached)
     return stop if stop is not None else Running(None if detached else timeout)
 
 

@@ -18,24 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["AddressSpace", "ProcessMemory"]
 
 PAGE_SIZE = 0x1000
-MAX_READ = 0x1000_0000
 
 
 class ProcessMemory:
-    """Memory as one process sees it; a `MemoryReader`. Page by page through its page tables."""
+    """Memory as one process sees it, page by page through its page tables."""
 
     def __init__(self, session: Session, directory: int) -> None:
         self._session = session
         self._directory = directory
-
-    def read(self, address: int, size: int) -> bytes:
-        """Exactly `size` bytes; `MemoryReadError` with `partial` at a hole."""
-        if not 0 <= size <= MAX_READ:
-            raise MemoryReadError(address, size)
-        data = self.read_available(address, size)
-        if len(data) < size:
-            raise MemoryReadError(address, size, data)
-        return data
 
     def read_available(self, address: int, size: int) -> bytes:
         """The bytes up to the first page that is not there."""
@@ -51,6 +41,7 @@ class ProcessMemory:
 
     def write_available(self, address: int, data: bytes) -> int:
         """Write up to the first page that is not there; how much went in."""
+        self._session.memory.invalidate()  # other addresses may mean the same pages
         done = 0
         for at, count in _pages(address, len(data)):
             physical = self._physical(at)

@@ -7,10 +7,10 @@ Hardware breakpoints lie in KernelDr0-3 of every processor; which are active say
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kdnb.errors import ExpressionError, KdnbError, RequestFailed, UsageError
+from kdnb.errors import ExpressionError, KdnbError, RequestFailed, UnknownNameError, UsageError
 from kdnb.protocol.constants import MAX_BREAKPOINTS
 from kdnb.protocol.context.registers import with_registers
 from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
@@ -87,7 +87,7 @@ class BreakpointTable:
 
     def __getitem__(self, number: int) -> Breakpoint:
         if number not in self._breakpoints:
-            raise UsageError(f"there is no breakpoint {number}", "bl lists them")
+            raise UnknownNameError(f"there is no breakpoint {number}", "bl lists them")
         return self._breakpoints[number]
 
     # --- the table ------------------------------------------------------------------------------
@@ -117,6 +117,8 @@ class BreakpointTable:
         if same is not None:
             number, message = same.number, f"breakpoint {same.number} redefined"
         number = self._free_number() if number is None else number
+        if passes < 0 or not (when is None or callable(when)):
+            raise UsageError("passes is a number from 0 on, when a function of the stop")
         count = max(passes, 1)
         breakpoint = Breakpoint(
             number, kind, address, text, size, True, symbolic or address is None, count, count, command or "",
@@ -214,10 +216,12 @@ class BreakpointTable:
             message=breakpoint.message,
             max_depth=breakpoint.max_depth,
             min_depth=breakpoint.min_depth,
+            address_size=self._session.pointer_size,
         )
 
     def listing(self) -> BreakpointList:
-        return BreakpointList(tuple(self.info(b) for b in self), self._session.pointer_size)
+        """All of them, without what was said as each was set."""
+        return BreakpointList(tuple(replace(self.info(b), message="") for b in self), self._session.pointer_size)
 
     # --- temporary ones -------------------------------------------------------------------------
 

@@ -162,7 +162,8 @@ class Decisions:
         assert session.change is not None
         session.stop = describe(session, session.change, Cause("breakpoint", (breakpoint,)))
         try:
-            return bool(breakpoint.when(session.stop))
+            with session.events.calling():
+                return bool(breakpoint.when(session.stop))
         except Exception as error:  # a user's code: anything can come
             session.events.failures.append(error)
             self._condition_note = f"condition of breakpoint {breakpoint.number} failed: {error!r}"[:MAX_NOTE]

@@ -70,6 +70,9 @@ class Execution:
         self, status: int, until: int | Sequence[int] | None, timeout: float | None, *, wait: bool = True
     ) -> Stop | None:
         session = self._session
+        self._require_outside()
+        if wait and session.is_running and not session.lost and not until:
+            return self.wait_for_stop(timeout)
         session.require_stopped()
         if self._commanding:
             self._resume_with = status
@@ -82,6 +85,11 @@ class Execution:
         if not wait:
             return session.stop
         return self._wait(deadline)
+
+    def _require_outside(self) -> None:
+        """Raise where a user's callback asks: what it was told of isn't over before it has returned."""
+        if self._session.events.in_callback:
+            raise UsageError("a callback can't let the target run", "what a condition returns says whether it goes on")
 
     def wait_for_stop(self, timeout: float | None) -> Stop | None:
         """The next stop of a target that runs already (behind `.reboot`, `g &`), or the present one."""
@@ -108,6 +116,7 @@ class Execution:
 
     def step(self) -> Stop:
         session = self._session
+        self._require_outside()
         session.require_stopped()
         if self._resuming.pass_compiled_breakpoint():
             return self._announce(Cause("step"))  # passing it is the step: nothing has run
@@ -117,6 +126,7 @@ class Execution:
 
     def step_over(self) -> Stop:
         session = self._session
+        self._require_outside()
         session.require_stopped()
         pc = session.registers.pc
         (instruction,) = disassemble(session.memory, pc, 1, session.machine, lambda _: None)
@@ -132,6 +142,7 @@ class Execution:
 
     def step_out(self) -> Stop:
         session = self._session
+        self._require_outside()
         session.require_stopped()
         frames = session.unwind(2).frames
         if not frames or not frames[0].return_address:
@@ -154,6 +165,7 @@ class Execution:
         session = self._session
         if session.stop is not None:
             return session.stop
+        self._require_outside()
         session.request_break()
         if session.change is not None:  # it stopped, but taking the stop over failed: the line may be better now
             self._settle(self._arrivals.stopped(session.change))
@@ -167,6 +179,7 @@ class Execution:
 
     def switch_processor(self, processor: int) -> Stop:
         session = self._session
+        self._require_outside()
         session.require_stopped()
         if processor == session.current_processor and session.stop is not None:
             return session.stop
@@ -203,6 +216,7 @@ class Execution:
 
     def _send_away(self, api: Api) -> None:
         session = self._session
+        self._require_outside()
         session.require_stopped()
         session.require_writable("the target would go down")
         session.breakpoints.clear_temporary()

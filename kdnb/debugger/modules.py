@@ -231,6 +231,8 @@ class ModuleTable:
 
     def __getitem__(self, key: str | int) -> Module:
         if isinstance(key, int):
+            if not -len(self._modules) <= key < len(self._modules):
+                raise UnknownNameError(f"there is no module number {key}", "modules.find(ADDRESS) asks by address")
             return self._modules[key]
         module = self.get(key)
         if module is None:
@@ -240,12 +242,13 @@ class ModuleTable:
         return module
 
     def get(self, name: str) -> Module | None:
-        """The module of that name; `nt` is always the kernel, and file names without extension do as well."""
+        """The module of that name; `nt` is always the kernel, and file names do as well, with and without extension."""
         wanted = name.lower()
         for module in self._modules:
             if module.name.lower() == wanted:
                 return module
-        return next((m for m in self._modules if _module_name(m.image_name).lower() == wanted), None)
+        files = ((module, module.image_name) for module in self._modules)
+        return next((m for m, file in files if wanted in (_module_name(file).lower(), file.lower())), None)
 
     def find(self, address: int) -> Module | None:
         """The module around `address`, which may be sign-extended."""

@@ -10,8 +10,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from kdnb.debugger.address_space import ProcessMemory
+from kdnb.debugger.memory import MemoryCache
 from kdnb.debugger.typed_views import struct_at
-from kdnb.debugger.views import address_of
+from kdnb.debugger.views import MemoryVerbs, checked_key, shown
 from kdnb.errors import StaleError, UnknownNameError
 from kdnb.results.processes import ProcessInfo, ProcessList, ThreadInfo, ThreadList
 
@@ -91,8 +92,11 @@ class Thread(_Item):
         return self._engine.call(job)
 
 
-class Process(_Item):
-    """One process. Fields as in `ProcessInfo`: `pid`, `image`, `peb`, `directory_table_base`, ..."""
+class Process(_Item, MemoryVerbs):
+    """One process. Fields as in `ProcessInfo`: `pid`, `image`, `peb`, `directory_table_base`, ...
+
+    The memory verbs (`read`, `read_u64`, `write`, ...) see memory as this process does, through its own page tables.
+    """
 
     __slots__ = ()
 
@@ -101,16 +105,11 @@ class Process(_Item):
         """Its EPROCESS, typed: `kd.processes["notepad.exe"].struct.Pcb`."""
         return struct_at(self._engine, "nt!_EPROCESS", self._info.address)
 
-    def read(self, address: int | str, size: int) -> bytes:
-        """Memory as this process sees it, through its own page tables; `MemoryReadError` with `partial` at a hole."""
-
-        def job() -> bytes:
-            self._require_current()
-            session = self._engine.session
-            directory = session.processes.directory_table_base(self._info.address)
-            return ProcessMemory(session, directory).read(address_of(session, address), size)
-
-        return self._engine.call(job)
+    def _space(self) -> MemoryCache:
+        self._require_current()
+        session = self._engine.session
+        memory = ProcessMemory(session, session.processes.directory_table_base(self._info.address))
+        return MemoryCache(memory.read_available, memory.write_available, session.require_stopped, session.pointer_size)
 
     @property
     def threads(self) -> list[Thread]:
@@ -131,6 +130,7 @@ class ProcessesView:
 
     def __getitem__(self, key: str | int) -> Process:
         processes = self._engine.session.processes
+        checked_key(key, str, int, what="process")
         return Process(self._engine, self._engine.call(lambda: processes.describe(processes.find(key))))
 
     def __iter__(self) -> Iterator[Process]:
@@ -141,7 +141,7 @@ class ProcessesView:
 
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, (str, int)):
-            return False
+            return key in list(self)
         try:
             self[key]
         except KeyError:
@@ -164,7 +164,7 @@ class ProcessesView:
         return [] if self._engine.session.is_running else list(dict.fromkeys(info.image for info in self.listing()))
 
     def __repr__(self) -> str:
-        return repr(self.listing())
+        return shown(lambda: repr(self.listing()), "processes")
 
 
 class ThreadsView:
@@ -174,6 +174,7 @@ class ThreadsView:
         self._engine = engine
 
     def __getitem__(self, key: int) -> Thread:
+        checked_key(key, int, what="thread's id or ETHREAD")
         for info in self.listing():
             if key in (info.tid, info.address):
                 return Thread(self._engine, info)
@@ -184,6 +185,12 @@ class ThreadsView:
 
     def __len__(self) -> int:
         return len(self.listing())
+
+    def __contains__(self, key: object) -> bool:
+        return any(key in (info.tid, info.address) for info in self.listing()) or key in list(self)
+
+    def _ipython_key_completions_(self) -> list[int]:
+        return [] if self._engine.session.is_running else [info.tid for info in self.listing()]
 
     def listing(self) -> ThreadList:
         """All of them as one value."""
@@ -203,4 +210,4 @@ class ThreadsView:
         return self.listing().to_dict()
 
     def __repr__(self) -> str:
-        return repr(self.listing())
+        return shown(lambda: repr(self.listing()), "threads")

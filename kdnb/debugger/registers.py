@@ -7,6 +7,7 @@ in the kernel (measured on real targets).
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from kdnb.debugger.register_names import (
 from kdnb.errors import KdnbError, UnknownNameError, UnsupportedError, UsageError
 from kdnb.protocol.constants import MachineType
 from kdnb.protocol.context.registers import context_type, register_values, special_registers_type, with_registers
-from kdnb.results.registers import RegisterSet
+from kdnb.results.registers import RegisterSet, order
 
 if TYPE_CHECKING:
     from kdnb.debugger.session import Session
@@ -112,7 +113,7 @@ class Registers:
             return part.extract(self.get(part.register, processor))
         where = self._place(name)
         if where is None:
-            raise UnknownNameError(f"Bad register error at '{name}'", "r lists the registers")
+            raise self._unknown(name)
         record = self.special(processor) if where[0] else self.context(processor)
         return register_values(record)[where[1]]
 
@@ -138,13 +139,18 @@ class Registers:
             return False, name
         return None
 
+    def _unknown(self, name: str) -> UnknownNameError:
+        near = difflib.get_close_matches(name, self.names(), 3)
+        hint = f"did you mean {', '.join(near)}?" if near else "r lists the registers"
+        return UnknownNameError(f"Bad register error at '{name[:60]}'", hint, near)
+
     def names(self) -> list[str]:
-        """Every name that `get` takes."""
+        """Every name that `get` takes, those that `r` shows first."""
         machine = self._session.machine
         form, special = context_type(machine), special_registers_type(machine)
         found = [name for name in form.layout().integers if _is_register(name)] if form else []
         found += [n.removeprefix("kernel_") for n in special.layout().integers if _is_register(n)] if special else []
-        return list(dict.fromkeys([*found, *parts(machine)]))
+        return sorted(dict.fromkeys([*found, *parts(machine)]), key=order(MACHINE_NAMES.get(machine, "")))
 
     def width(self, name: str) -> int:
         """Bits of a register."""
@@ -154,7 +160,7 @@ class Registers:
             return part.size
         where = self._place(name)
         if where is None:
-            raise UnknownNameError(f"Bad register error at '{name}'", "r lists the registers")
+            raise self._unknown(name)
         form = (special_registers_type if where[0] else context_type)(self._session.machine)
         assert form is not None
         name = form.layout().integers[where[1]][0]
@@ -177,7 +183,7 @@ class Registers:
             name, value = part.register, part.insert(self.get(part.register), value)
         where = self._place(name)
         if where is None:
-            raise UnknownNameError(f"Bad register error at '{name}'", "r lists the registers")
+            raise self._unknown(name)
         value &= (1 << self.width(name)) - 1
         if where[0]:
             self.write_special(number, with_registers(self.special(number), {where[1]: value}))

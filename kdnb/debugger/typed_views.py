@@ -8,7 +8,7 @@ from kdnb.debugger.structs import Source, walk_structs
 from kdnb.debugger.type_lookup import TypeLookup
 from kdnb.debugger.type_rows import Selection, dump_struct
 from kdnb.debugger.typed import NoMemory, TypedReader
-from kdnb.debugger.views import COMPLETIONS, address_of
+from kdnb.debugger.views import COMPLETIONS, address_of, checked_key
 from kdnb.results.types import EnumInfo
 from kdnb.symbols.types import Enumeration
 
@@ -33,7 +33,7 @@ class TypesView:
 
         def job() -> TypeDump | EnumInfo:
             session = self._engine.session
-            found = TypeLookup(session).require(name)
+            found = TypeLookup(session).require(checked_key(name, str, what="type"))
             if isinstance(found.type, Enumeration):
                 return EnumInfo(found.name, found.type.size, found.type.values)
             reader = TypedReader(NoMemory(), session.pointer_size)

@@ -7,22 +7,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kdnb.errors import ExpressionError, UnknownNameError
+from kdnb.debugger.memory import MemoryCache
+from kdnb.errors import ExpressionError, KdnbError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kdnb.debugger.engine import Engine
-    from kdnb.debugger.memory import MemoryCache
     from kdnb.debugger.session import Session
     from kdnb.results.breakpoints import BreakpointInfo
     from kdnb.results.events import Stop
     from kdnb.results.modules import ModuleInfo, SymbolInfo
     from kdnb.results.registers import RegisterSet
 
-__all__ = ["BreakpointsView", "MemoryView", "ModulesView", "RegistersView", "SymbolsView", "address_of"]
+__all__ = [
+    "BreakpointsView",
+    "MemoryVerbs",
+    "MemoryView",
+    "ModulesView",
+    "RegistersView",
+    "SymbolsView",
+    "address_of",
+    "checked_key",
+    "shown",
+]
 
 T = TypeVar("T")
+Key = TypeVar("Key")
 
 COMPLETIONS = 1000
 ALL_SYMBOLS = 1 << 20
@@ -37,44 +48,77 @@ def address_of(session: Session, where: int | str) -> int:
     return value & session.address_mask
 
 
-class MemoryView:
-    """One address space of the target. Addresses are numbers or expressions: `read("nt!KeTickCount", 8)`."""
+def checked_key(key: Key, *types: type, what: str) -> Key:
+    """A key that a user gave, if it can be one at all: `UnknownNameError` for any other object."""
+    if not isinstance(key, types):
+        raise UnknownNameError(f"{key!r} is no {what}"[:120])
+    return key
+
+
+def shown(text: Callable[[], str], what: str) -> str:
+    """A collection's repr; it never raises, whatever state the target is in."""
+    try:
+        return text()
+    except KdnbError as error:
+        return f"<{what}: {error}>"
+
+
+class MemoryVerbs:
+    """Reading and writing one address space. Addresses are numbers or expressions: `read("nt!KeTickCount", 8)`."""
+
+    __slots__ = ()
+    _engine: Engine
+
+    def _space(self) -> MemoryCache:
+        """The memory meant; asked on the engine's thread."""
+        raise NotImplementedError(type(self).__name__)
+
+    def read(self, address: int | str, size: int) -> bytes:
+        """Exactly `size` bytes; `MemoryReadError` with `partial` at a hole."""
+        return self._at(address, MemoryCache.read, size)
+
+    def read_u8(self, address: int | str) -> int:
+        return self._at(address, MemoryCache.read_u8)
+
+    def read_u16(self, address: int | str) -> int:
+        return self._at(address, MemoryCache.read_u16)
+
+    def read_u32(self, address: int | str) -> int:
+        return self._at(address, MemoryCache.read_u32)
+
+    def read_u64(self, address: int | str) -> int:
+        return self._at(address, MemoryCache.read_u64)
+
+    def read_pointer(self, address: int | str) -> int:
+        """A pointer of the target: 4 or 8 bytes."""
+        return self._at(address, MemoryCache.read_pointer)
+
+    def read_string(self, address: int | str, limit: int = 1024, *, wide: bool = False) -> str:
+        """The text up to its NUL or `limit` characters; UTF-16 with `wide`."""
+
+        def verb(memory: MemoryCache, at: int) -> str:
+            return memory.read_string(at, limit, wide=wide)
+
+        return self._at(address, verb)
+
+    def write(self, address: int | str, data: bytes) -> None:
+        """Write all of `data`; `MemoryWriteError` says how much went in."""
+        self._engine.session.require_writable("memory would change")
+        self._at(address, MemoryCache.write, bytes(memoryview(data)))  # bytes(5) would be five zeros
+
+    def _at(self, where: int | str, verb: Callable[..., T], *arguments: Any) -> T:
+        return self._engine.call(lambda: verb(self._space(), address_of(self._engine.session, where), *arguments))
+
+
+class MemoryView(MemoryVerbs):
+    """An address space of the session."""
 
     def __init__(self, engine: Engine, memory: MemoryCache) -> None:
         self._engine = engine
         self._memory = memory
 
-    def read(self, address: int | str, size: int) -> bytes:
-        """Exactly `size` bytes; `MemoryReadError` with `partial` at a hole."""
-        return self._at(address, self._memory.read, size)
-
-    def read_u8(self, address: int | str) -> int:
-        return self._at(address, self._memory.read_u8)
-
-    def read_u16(self, address: int | str) -> int:
-        return self._at(address, self._memory.read_u16)
-
-    def read_u32(self, address: int | str) -> int:
-        return self._at(address, self._memory.read_u32)
-
-    def read_u64(self, address: int | str) -> int:
-        return self._at(address, self._memory.read_u64)
-
-    def read_pointer(self, address: int | str) -> int:
-        """A pointer of the target: 4 or 8 bytes."""
-        return self._at(address, self._memory.read_pointer)
-
-    def read_string(self, address: int | str, limit: int = 1024, *, wide: bool = False) -> str:
-        """The text up to its NUL or `limit` characters; UTF-16 with `wide`."""
-        return self._at(address, lambda at: self._memory.read_string(at, limit, wide=wide))
-
-    def write(self, address: int | str, data: bytes) -> None:
-        """Write all of `data`; `MemoryWriteError` says how much went in."""
-        self._engine.session.require_writable("memory would change")
-        self._at(address, self._memory.write, bytes(data))
-
-    def _at(self, where: int | str, verb: Callable[..., T], *arguments: Any) -> T:
-        return self._engine.call(lambda: verb(address_of(self._engine.session, where), *arguments))
+    def _space(self) -> MemoryCache:
+        return self._memory
 
 
 class RegistersView:
@@ -86,10 +130,19 @@ class RegistersView:
         object.__setattr__(self, "_engine", engine)
 
     def __getitem__(self, name: str) -> int:
-        return self._engine.call(self._engine.session.registers.get, name)
+        return self._engine.call(self._engine.session.registers.get, checked_key(name, str, what="register"))
 
     def __setitem__(self, name: str, value: int) -> None:
-        self._engine.call(self._engine.session.registers.set, name, value)
+        """Negative numbers are two's complement; what doesn't fit the register is an error."""
+        registers = self._engine.session.registers
+
+        def job() -> None:
+            bits = registers.width(checked_key(name, str, what="register"))
+            if not -(1 << (bits - 1)) <= value < 1 << bits:
+                raise ExpressionError(f"{value:#x} doesn't fit {name}", f"it has {bits} bits")
+            registers.set(name, value)
+
+        self._engine.call(job)
 
     def __getattr__(self, name: str) -> int:
         if name.startswith("_"):
@@ -97,13 +150,23 @@ class RegistersView:
         try:
             return self[name]
         except UnknownNameError as error:
-            raise AttributeError(error.message) from None
+            raise AttributeError(str(error)) from None
 
     def __setattr__(self, name: str, value: int) -> None:
         self[name] = value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._engine.call(self._engine.session.registers.names))
+        return iter(self.keys())
+
+    def keys(self) -> list[str]:
+        """All names; `dict(kd.registers)` reads them all."""
+        return self._engine.call(self._engine.session.registers.names)
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._engine.session.registers.has(name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self]
@@ -116,7 +179,7 @@ class RegistersView:
         return self._engine.call(self._engine.session.registers.snapshot, processor)
 
     def __repr__(self) -> str:
-        return repr(self.snapshot())
+        return shown(lambda: repr(self.snapshot()), "registers")
 
 
 class ModulesView:
@@ -126,7 +189,9 @@ class ModulesView:
         self._engine = engine
 
     def __getitem__(self, key: str | int) -> ModuleInfo:
-        return self._engine.call(self._engine.session.modules[key].info)
+        modules = self._engine.session.modules
+        checked_key(key, str, int, what="module")
+        return self._engine.call(modules[key].info)
 
     def __iter__(self) -> Iterator[ModuleInfo]:
         return iter(self._engine.call(lambda: [module.info() for module in self._engine.session.modules]))
@@ -134,14 +199,14 @@ class ModulesView:
     def __len__(self) -> int:
         return len(self._engine.session.modules)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._engine.session.modules
+    def __contains__(self, key: object) -> bool:
+        return key in self._engine.session.modules or key in list(self)
 
-    def find(self, address: int) -> ModuleInfo | None:
-        """The module around an address."""
+    def find(self, address: int | str) -> ModuleInfo | None:
+        """The module around an address or expression."""
 
         def job() -> ModuleInfo | None:
-            module = self._engine.session.modules.find(address)
+            module = self._engine.session.modules.find(address_of(self._engine.session, address))
             return module.info() if module is not None else None
 
         return self._engine.call(job)
@@ -161,7 +226,7 @@ class SymbolsView:
 
     def __getitem__(self, name: str) -> int:
         def job() -> int:
-            address = self._engine.session.symbols.lookup(name)
+            address = self._engine.session.symbols.lookup(checked_key(name, str, what="symbol"))
             if address is None:
                 near = self._engine.session.symbols.near(name)
                 hint = f"did you mean {', '.join(near[:3])}?" if near else ""
@@ -178,9 +243,10 @@ class SymbolsView:
         lookup = self._engine.session.symbols.lookup
         return isinstance(name, str) and self._engine.call(lookup, name) is not None
 
-    def nearest(self, address: int) -> str:
-        """The address as `module!name+0x10`."""
-        return self._engine.call(self._engine.session.symbols.format, address)
+    def nearest(self, address: int | str) -> str:
+        """The address, or the value of an expression, as `module!name+0x10`."""
+        session = self._engine.session
+        return self._engine.call(lambda: session.symbols.format(address_of(session, address)))
 
     def search(self, pattern: str, limit: int = 10000) -> list[SymbolInfo]:
         """Symbols that match a pattern with WinDbg's wildcards."""
@@ -230,6 +296,7 @@ class BreakpointsView:
 
         def job() -> BreakpointInfo:
             self._engine.session.require_stopped()
+            checked_key(where, str, int, what="address or expression")
             added = table.add(where, when=when, passes=passes, command=command, kind=kind, size=size, one_shot=one_shot)
             return table.info(added)
 
@@ -259,8 +326,19 @@ class BreakpointsView:
         return len(self._engine.session.breakpoints)
 
     def __getitem__(self, number: int) -> BreakpointInfo:
-        table = self._engine.session.breakpoints
-        return self._engine.call(lambda: table.info(table[number]))
+        for breakpoint in self:
+            if breakpoint.number == number:
+                return breakpoint
+        raise UnknownNameError(f"there is no breakpoint {number}", "bl lists them")
+
+    def __contains__(self, breakpoint: object) -> bool:
+        """By number, or by a value of whatever age."""
+        return getattr(breakpoint, "number", breakpoint) in self._ipython_key_completions_()
+
+    def _ipython_key_completions_(self) -> list[int]:
+        return [breakpoint.number for breakpoint in self._engine.session.breakpoints]
 
     def __repr__(self) -> str:
-        return repr(self._engine.call(self._engine.session.breakpoints.listing))
+        if not len(self):
+            return "<no breakpoints>"
+        return shown(lambda: repr(self._engine.call(self._engine.session.breakpoints.listing)), "breakpoints")

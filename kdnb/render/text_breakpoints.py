@@ -25,7 +25,7 @@ def _one(value: BreakpointInfo) -> Iterator[str]:
     """What `bp` has to say comes first, then the breakpoint as `bl` shows it."""
     if value.message:
         yield value.message
-    yield from _rows(value, 8 if value.address is None or value.address >> 32 else 4)
+    yield from _rows(value, value.address_size)
 
 
 def _rows(entry: BreakpointInfo, size: int) -> Iterator[str]:

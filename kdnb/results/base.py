@@ -27,7 +27,7 @@ def present(value: object) -> Presentation:
 
 
 def plain(value: object) -> Any:
-    """`value` as dicts, lists, numbers and strings, for JSON and for DataFrames."""
+    """`value` as dicts, lists, numbers and strings, for JSON and for DataFrames; bytes in hex."""
     if isinstance(value, Result):
         return value.to_dict()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -36,7 +36,7 @@ def plain(value: object) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list, set, frozenset)):
         return [plain(item) for item in value]
-    return value
+    return value.hex() if isinstance(value, (bytes, bytearray)) else value
 
 
 class Result:
@@ -45,7 +45,7 @@ class Result:
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The value as plain dicts, lists, numbers and strings."""
+        """The value as plain dicts, lists, numbers and strings, ready for JSON; bytes in hex."""
         assert dataclasses.is_dataclass(self)
         return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 

@@ -40,6 +40,7 @@ class BreakpointInfo(Result):
     max_depth: int | None = None
     min_depth: int | None = None
     """Call stack depths between which it stops (`/c`, `/C`)."""
+    address_size: int = 8
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -100,7 +100,7 @@ class DriverInfo(TableResult):
         return [{"name": each.name, "address": each.address, "symbol": each.symbol} for each in self.dispatch]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DeviceInfo(Result):
     """A device object and its neighbours in the device stack."""
 

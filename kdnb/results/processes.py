@@ -37,7 +37,7 @@ class WaitObject:
     """By the dispatcher header's type: `SynchronizationEvent`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ThreadInfo(Result):
     """One thread at the present stop. Times are clock ticks; what the target's build doesn't tell is None."""
 
@@ -112,7 +112,7 @@ def _thread_row(thread: ThreadInfo) -> dict[str, Any]:
     return {name: getattr(thread, name) for name in names} | {"state": thread.state_name}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ProcessInfo(Result):
     """One process at the present stop."""
 
@@ -162,7 +162,7 @@ class ProcessList(TableResult):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ImplicitContext(Result):
     """`.process` and `.thread`: what is looked at from now on."""
 

@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING, Any
 from kdnb.results.base import TableResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kdnb.results.disassembly import Instruction
 
-__all__ = ["RegisterSet", "RegisterValues"]
+__all__ = ["RegisterSet", "RegisterValues", "order"]
+
+_FIRST = {
+    "amd64": "rax rbx rcx rdx rsi rdi rip rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 efl cs ss ds es fs gs",
+    "x86": "eax ebx ecx edx esi edi eip esp ebp efl cs ss ds es fs gs",
+}
+"""In the order of `r`; all others follow in the order of the machine's records."""
+
+
+def order(machine: str) -> Callable[[str], int]:
+    """A sort key for register names: those that `r` shows come first, as it shows them."""
+    places = {name: place for place, name in enumerate(_FIRST.get(machine, "").split())}
+    return lambda name: places.get(name, len(places))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,12 +56,11 @@ class RegisterSet(TableResult):
         return self.values[name.lower()]
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.values]
+        return [*object.__dir__(self), *self.values]  # super() knows the class before slots were added
 
     def rows(self) -> list[dict[str, Any]]:
-        return [
-            {"register": name, "value": value, "changed": name in self.changed} for name, value in self.values.items()
-        ]
+        names = sorted(self.values, key=order(self.machine))
+        return [{"register": name, "value": self.values[name], "changed": name in self.changed} for name in names]
 
     def to_dict(self) -> dict[str, Any]:
         return {"machine": self.machine, "processor": self.processor, **self.values}

@@ -83,6 +83,8 @@ class Spec:
 
 def parse_spec(text: str) -> Spec:
     """Read a connection string. Raises ConnectionStringError; touches nothing."""
+    if not isinstance(text, str):
+        raise ConnectionStringError(f"{text!r:.80} is no connection string", "it is a text, such as 'sim:'")
     scheme, separator, rest = text.strip().partition(":")
     scheme = scheme.lower()
     if not separator or scheme not in EXAMPLES.keys() | _FILES:

@@ -60,10 +60,31 @@ def test_several_steps_are_counted_and_each_runs_one_instruction(session: Sessio
     assert session.step(2).address == first[2].address
 
 
-def test_going_twice_without_a_stop_in_between_is_refused(session: Session) -> None:
-    session.go(wait=False)
+def test_going_while_the_target_runs_waits_for_its_next_stop_and_starts_nothing(session: Session) -> None:
+    assert session.go(timeout=0) is None
     with pytest.raises(TargetRunningError):
-        session.go()
+        session.go(wait=False)
+    with pytest.raises(TargetRunningError):
+        session.go(until=session.evaluate("nt!KeBugCheckEx"))
+    session.request_break()
+    stop = session.go(timeout=TIMEOUT)
+    assert stop is not None
+    assert stop.reason == "break"
+
+
+def test_a_callback_that_wants_to_run_the_target_is_told_no_and_the_session_goes_on(session: Session) -> None:
+    session.breakpoints.add("nt!KeUpdateSystemTime", when=lambda _: session.go())
+    stop = session.go(timeout=TIMEOUT)
+    assert stop is not None
+    assert "a callback can't let the target run" in stop.details
+    session.breakpoints.clear_temporary()
+
+    @session.events.on_stop
+    def _(_: Stop) -> None:
+        session.step()
+
+    assert session.step().reason == "step"
+    assert "a callback can't let the target run" in str(session.events.failures[-1])
 
 
 def test_a_user_who_moves_the_instruction_pointer_starts_there(session: Session) -> None:

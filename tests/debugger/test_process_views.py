@@ -28,6 +28,20 @@ def test_processes_and_threads_of_a_script() -> None:
         assert notepad.read(kd.modules["nt"].base, 2) == b"MZ"
         with pytest.raises(MemoryReadError):
             notepad.read(0x1000, 4)
+        assert repr(notepad).startswith(f"PROCESS {notepad.address:016x}\n")
+        name, other = notepad.peb + 0x28, kd.processes["smss.exe"]
+        assert notepad.read_string(name) == "notepad.exe"
+        notepad.write(name, b"N")
+        assert (notepad.read_string(name), other.read_string(name)) == ("Notepad.exe", "smss.exe")
+        thread = next(iter(kd.threads))
+        assert thread in kd.threads
+        assert thread.tid in kd.threads._ipython_key_completions_()
+        for key in (None, "x", 1.5):
+            assert key not in kd.threads
+            with pytest.raises(KeyError):
+                kd.threads[key]
+            with pytest.raises(KeyError):
+                kd.processes[key]
         assert int(notepad.struct.UniqueProcessId) == notepad.pid == notepad.to_dict()["pid"]
         waiting = notepad.threads[1]
         assert waiting == kd.threads[waiting.tid]
