@@ -1,6 +1,6 @@
 """Commands that WinDbg has and kdnb doesn't: known by name, so that they answer with one honest line.
 
-Without this a cell would hand `!locks` to the host's shell, as IPython does with `!anything`. Names that are also
+Without this a cell would hand `!htrace` to the host's shell, as IPython does with `!anything`. Names that are also
 programs of the host (`!df`) are left out.
 """
 
@@ -13,7 +13,7 @@ _EXTENSIONS = """
 !cpuid !cpuinfo !cs !dblink !deadlock !devext !devnode !dflink !dlls !dma !dpcs !dreg !dumpobj !errlog
 !errrec !exca !exqueue !filecache !filelock !fileobj !findstack !for_each_frame !for_each_module
 !for_each_process !for_each_thread !frag !gentable !gflag !gle !handle !heap !htrace !imgscan !ioapic !ioresdes
-!ioreslist !irp !irpfind !job !locks !logexts !lookaside !lpc !mca !memusage !mtrr !ndiskd !numa !obja !obtrace
+!ioreslist !irp !irpfind !job !logexts !lookaside !lpc !mca !memusage !mtrr !ndiskd !numa !obja !obtrace
 !pcitree !pfn !pnpevent !poaction !pocaps !podev !pool !poolfind !poolused !poolval !popolicy !powertriage
 !pte2va !ptov !qlocks !reg !runaway !search !session !sid !smt !sprocess !stl !str !sysinfo !sysptes !timer
 !token !tz !tzinfo !ubc !ubd !ube !ubl !ubp !uniqstack !usblog !ustr !vad !validatelist !verifier !vm !vpb !whea

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kdnb.debugger.modules import clean
 from kdnb.errors import UnsupportedError
 from kdnb.protocol.constants import MachineType
-from kdnb.symbols.types import StructType
+from kdnb.symbols.types import BitField, StructType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,7 +69,16 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "DeviceObjectExtension": (0x138, 8),
     },
     "_DEVOBJ_EXTENSION": {"ExtensionFlags": (0x20, 4), "DeviceNode": (0x28, 8), "AttachedTo": (0x30, 8)},
-    "_KWAIT_BLOCK": {"Object": (0x20, 8)},
+    "_KWAIT_BLOCK": {"WaitListEntry": (0, 16), "Thread": (0x18, 8), "Object": (0x20, 8)},
+    "_DISPATCHER_HEADER": {"Type": (0, 1), "SignalState": (4, 4), "WaitListHead": (8, 16)},
+    "_KSEMAPHORE": {"Limit": (0x18, 4)},
+    "_ERESOURCE": {
+        "SystemResourcesList": (0, 16), "OwnerTable": (0x10, 8), "ActiveCount": (0x18, 2), "Flag": (0x1A, 2),
+        "SharedWaiters": (0x20, 8), "ExclusiveWaiters": (0x28, 8), "OwnerEntry": (0x30, 16),
+        "ActiveEntries": (0x40, 4), "ContentionCount": (0x44, 4), "NumberOfSharedWaiters": (0x48, 4),
+        "NumberOfExclusiveWaiters": (0x4C, 4),
+    },
+    "_OWNER_ENTRY": {"OwnerThread": (0, 8), "OwnerCount": (8, 4), "TableSize": (8, 4)},
 }  # fmt: skip
 
 # What KDBG tells: field -> (name in the block, size in pointers).
@@ -136,6 +145,13 @@ class Record:
         if place is None or place[0] + place[1] > len(self.data):
             return b""
         return self.data[place[0] : place[0] + place[1]]
+
+    def bits(self, path: str, position: int, length: int) -> int:
+        """A bit field; `position` and `length` hold where no types tell them."""
+        of = self.layout.types.field(path) if self.layout.types is not None else None
+        if of is not None and isinstance(of.type, BitField):
+            position, length = of.type.position, of.type.length
+        return self.number(path) >> position & ((1 << length) - 1)
 
     def address_of(self, path: str) -> int:
         return self.address + self.layout.offset(path)

@@ -25,7 +25,7 @@ __all__ = ["current_threads", "describe_thread", "thread_registers", "threads_of
 
 SHOW_STACK = 4
 WAITING = 5
-THREAD_OBJECT = 6
+SEMAPHORE, THREAD_OBJECT = 5, 6
 THREAD_LIMIT = 16384
 SWITCH_FRAME = 0x60
 """Bytes above KernelStack in which every build's switch frame ends."""
@@ -200,7 +200,13 @@ def _wait_objects(session: Session, record: Record) -> list[WaitObject]:
         kind = session.memory.read_u8(address) & 0x7F
     except MemoryReadError:
         return []
-    return [WaitObject(address, _KINDS.get(kind, f"object of type {kind:#x}"))] if address else []
+    if not address:
+        return []
+    words = _KINDS.get(kind, f"object of type {kind:#x}")
+    if kind == SEMAPHORE:
+        limit = session.processes.records.read("_KSEMAPHORE", address, ["Limit"]).get("Limit")
+        words += f" {limit:#x}" if limit is not None else ""
+    return [WaitObject(address, words)]
 
 
 def _image(session: Session, process: int) -> str:

@@ -5,11 +5,15 @@ Import this module for its effect; after that, the repr of each result is WinDbg
 
 from __future__ import annotations
 
+from kdnb.render import html_objects
 from kdnb.render.html import to_html
 from kdnb.render.text import to_text
 from kdnb.results.base import Presentation, Result, present
 
-__all__ = ["LINE_LIMIT", "present_result"]
+__all__ = ["HTML_FORMATTERS", "LINE_LIMIT", "present_result"]
+
+HTML_FORMATTERS = (html_objects,)
+"""Imported for what they register with `to_html`."""
 
 LINE_LIMIT = 512
 """Lines of text kept in a notebook for one result: 512 lines of `db` are 8 KiB of memory in about 40 KB."""

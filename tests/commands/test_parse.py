@@ -64,11 +64,11 @@ def test_an_unknown_command_is_told_with_close_ones() -> None:
 
 
 def test_what_windbg_has_and_we_do_not_is_said_in_one_line() -> None:
-    with pytest.raises(UsageError, match=r"^!locks is not built yet; see docs/explanation/differences-from-windbg"):
-        parse("!locks -v")
+    with pytest.raises(UsageError, match=r"^!htrace is not built yet; see docs/explanation/differences-from-windbg"):
+        parse("!htrace -v")
     with pytest.raises(UsageError, match=r"^\.shell is not built yet"):
         parse(".Shell dir")
-    assert command_name("!locks; k") == "!locks"
+    assert command_name("!htrace; k") == "!htrace"
     assert command_name("!ls") is None
 
 

@@ -223,13 +223,34 @@ def test_21_who_waits_for_what(kd: Debugger) -> None:
     assert "nt!PspWaitingThread" not in run(kd, "k")
 
 
-def test_22_hang_as_far_as_there_are_no_resources(kd: Debugger) -> None:
-    running = run(kd, "!running -it")
-    assert "System Processors:  (0000000000000003)" in running
-    assert "nt!KiIdleLoop" in running
-    owner = kd.processes["csrss.exe"].threads[0]
-    run(kd, f".process /p /r {owner.process:x}; .thread {owner.address:x}")
-    assert "nt!PspWaitingThread" in run(kd, "k")
+@pytest.mark.parametrize("architecture", ["amd64", "x86"])
+def test_22_deadlock(architecture: str) -> None:
+    with kdnb.connect(f"sim:arch={architecture},scenario=deadlock", timeout=TIMEOUT) as hung:
+        hung.session.options["go_timeout"] = TIMEOUT
+        while not (locks := hung.execute("!locks")[0]).deadlocks:
+            hung.go(timeout=0.5)
+            hung.break_in(TIMEOUT)
+        running = run(hung, "!running -it")
+        assert "System Processors:  (" in running
+        assert "nt!KiIdleLoop" in running
+        shown = str(locks)
+        assert shown.startswith("**** DUMP OF ALL RESOURCE OBJECTS ****\nKD: Scanning for held locks.\n\nResource @ ")
+        assert "    Exclusively owned\n" in shown
+        assert "     Threads Waiting On Exclusive Access:\n" in shown
+        assert shown.count("-01<*>") == locks.held == 2
+        volume, file = (next(each for each in locks if each.is_exclusive is kind) for kind in (True, False))
+        assert "ntfs!NtfsVcb" in volume.symbol
+        (saver,), (reader,) = volume.owners, file.owners
+        assert saver.thread in file.exclusive_waiters
+        assert reader.thread in volume.shared_waiters
+        owner = run(hung, f"!thread {saver.thread:x}")
+        assert "WAIT: (WrResource) KernelMode Non-Alertable" in owner
+        assert "Image:         explorer.exe" in owner
+        assert "ntfs!NtfsAcquireForWrite" in owner
+        process = hung.processes["explorer.exe"]
+        assert f"{process.address:x}" in run(hung, f".process /p /r {process.address:x}").replace("`", "")
+        assert hung.read(f"{process.peb:x}", 8)
+        assert "ntfs!NtfsAcquireForRead" in run(hung, f".thread {reader.thread:x}; k")
 
 
 def test_23_attach_to_a_process(kd: Debugger) -> None:

@@ -18,6 +18,7 @@ EXPORT volatile ULONG KeNumberProcessors;
 EXPORT volatile ULONG64 KeTickCount;
 ULONG KeTimeIncrement = TIME_INCREMENT;
 volatile LONG KeBugCheckCount;
+volatile KSPIN_LOCK KiDispatcherLock;
 volatile BOOLEAN KiStartProcessors;
 KPCR KiPcrs[MAXIMUM_PROCESSORS] __attribute__((aligned(4096)));
 PVOID KiServiceTable[] = {NtCreateFile, NtOpenFile, NtReadFile, NtWriteFile, NtClose, NtDelayExecution};
@@ -146,25 +147,46 @@ VOID KiReadyThread(KTHREAD *Thread)
     InsertTailList(&KiProcessorBlock[Thread->Processor]->DispatcherReadyListHead, &Thread->WaitListEntry);
 }
 
+// What dispatcher objects say and who waits at them. Interrupts are off for as long as it is held.
+static inline __attribute__((always_inline)) VOID KiAcquireDispatcherLock(void)
+{
+    while (__sync_lock_test_and_set(&KiDispatcherLock, 1))
+        __asm__ volatile("pause");
+}
+
+static inline __attribute__((always_inline)) VOID KiReleaseDispatcherLock(void) { __sync_lock_release(&KiDispatcherLock); }
+
+// What a wait that an object ends takes from it.
+static inline __attribute__((always_inline)) VOID KiSatisfyWait(DISPATCHER_HEADER *Object)
+{
+    if (Object->Type == EventSynchronizationObject)
+        Object->SignalState = 0;
+    else if (Object->Type == SemaphoreObject)
+        Object->SignalState--;
+}
+
 // Moves the threads whose wait is over to the ready list. Interrupts are off.
 VOID KiRetireWaits(KPRCB *Prcb)
 {
     LIST_ENTRY *Next;
+    KiAcquireDispatcherLock();
     for (LIST_ENTRY *Entry = Prcb->WaitListHead.Flink; Entry != &Prcb->WaitListHead; Entry = Next) {
         KTHREAD *Thread = CONTAINING_RECORD(Entry, KTHREAD, WaitListEntry);
-        KEVENT *Event = Thread->WaitObject;
+        DISPATCHER_HEADER *Object = Thread->WaitObject;
         Next = Entry->Flink;
-        if (Event && Event->Header.SignalState) {
-            if (Event->Header.Type == EventSynchronizationObject)
-                Event->Header.SignalState = 0;
+        if (Object && Object->SignalState > 0) {
+            KiSatisfyWait(Object);
             Thread->WaitStatus = STATUS_SUCCESS;
         } else if (Thread->WaitDueTime && KeTickCount >= Thread->WaitDueTime)
-            Thread->WaitStatus = Event ? STATUS_TIMEOUT : STATUS_SUCCESS;
+            Thread->WaitStatus = Object ? STATUS_TIMEOUT : STATUS_SUCCESS;
         else
             continue;
+        if (Object)
+            RemoveEntryList(&Thread->WaitBlock.WaitListEntry);
         RemoveEntryList(Entry);
         KiReadyThread(Thread);
     }
+    KiReleaseDispatcherLock();
 }
 
 NOINLINE NTSTATUS KiSwapThread(KTHREAD *Thread, KPRCB *Prcb)
@@ -205,6 +227,11 @@ NOINLINE NTSTATUS KiCommitThreadWait(KTHREAD *Thread, PVOID Object, ULONG Reason
     Thread->WaitBlockList = Object ? &Thread->WaitBlock : NULL;
     Thread->WaitDueTime = DueTick;
     InsertTailList(&Prcb->WaitListHead, &Thread->WaitListEntry);
+    if (Object) {
+        KiAcquireDispatcherLock();
+        InsertTailList(&((DISPATCHER_HEADER *)Object)->WaitListHead, &Thread->WaitBlock.WaitListEntry);
+        KiReleaseDispatcherLock();
+    }
     return KiSwapThread(Thread, Prcb);
 }
 
@@ -224,13 +251,16 @@ EXPORT NTSTATUS KeWaitForSingleObject(PVOID Object, ULONG Reason, CHAR Mode, BOO
 {
     ULONG_PTR Flags = KiDisableInterrupts();
     KTHREAD *Thread = KeGetCurrentThread();
-    KEVENT *Event = Object;
+    DISPATCHER_HEADER *Header = Object;
     NTSTATUS Status = STATUS_SUCCESS;
     Thread->WaitMode = Mode;
-    if (!Event->Header.SignalState)
-        Status = KiCommitThreadWait(Thread, Event, Reason, Timeout ? KiDueTick(Timeout) : 0);
-    else if (Event->Header.Type == EventSynchronizationObject)
-        Event->Header.SignalState = 0;
+    KiAcquireDispatcherLock();
+    BOOLEAN Signaled = Header->SignalState > 0;
+    if (Signaled)
+        KiSatisfyWait(Header);
+    KiReleaseDispatcherLock();
+    if (!Signaled)
+        Status = KiCommitThreadWait(Thread, Object, Reason, Timeout ? KiDueTick(Timeout) : 0);
     KiRestoreInterrupts(Flags);
     return Status;
 }
@@ -249,6 +279,20 @@ EXPORT LONG KeSetEvent(KEVENT *Event, LONG Increment, BOOLEAN Wait)
     LONG Old = Event->Header.SignalState;
     Event->Header.SignalState = 1;
     return Old;
+}
+
+EXPORT VOID KeInitializeSemaphore(KSEMAPHORE *Semaphore, LONG Count, LONG Limit)
+{
+    Semaphore->Header.Type = SemaphoreObject;
+    Semaphore->Header.Size = sizeof(KSEMAPHORE) / 4;
+    Semaphore->Header.SignalState = Count;
+    Semaphore->Limit = Limit;
+    InitializeListHead(&Semaphore->Header.WaitListHead);
+}
+
+EXPORT LONG KeReleaseSemaphore(KSEMAPHORE *Semaphore, LONG Increment, LONG Adjustment, BOOLEAN Wait)
+{
+    return __sync_fetch_and_add(&Semaphore->Header.SignalState, Adjustment);
 }
 
 EXPORT KIRQL KeAcquireSpinLockRaiseToDpc(volatile KSPIN_LOCK *SpinLock)

@@ -6,7 +6,6 @@
 ULONG_PTR MmHighestUserAddress = HIGHEST_USER_ADDRESS, MmSystemRangeStart = SYSTEM_RANGE_START, MmUserProbeAddress = USER_PROBE_ADDRESS;
 ULONG_PTR MmNumberOfPhysicalPages, MmLowestPhysicalPage = 1, MmHighestPhysicalPage;
 ULONG_PTR MmNonPagedPoolStart, MmNonPagedPoolEnd;
-LIST_ENTRY ExpSystemResourcesList = {&ExpSystemResourcesList, &ExpSystemResourcesList};
 volatile KSPIN_LOCK ExpPoolLock, MiPageLock;
 ULONG_PTR ExpPoolNext, MiFreePage, MiFreePageCount;
 ULONG MiNextStack;

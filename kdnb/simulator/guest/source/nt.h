@@ -96,9 +96,16 @@ typedef struct _KEVENT {
     DISPATCHER_HEADER Header;
 } KEVENT;
 
+typedef struct _KSEMAPHORE {
+    DISPATCHER_HEADER Header;
+    LONG Limit;
+} KSEMAPHORE;
+SIZED(KSEMAPHORE, 0x20, 0x14);
+
 #define EventNotificationObject 0
 #define EventSynchronizationObject 1
 #define ProcessObject 3
+#define SemaphoreObject 5
 #define ThreadObject 6
 
 typedef struct _KPROCESS {
@@ -164,7 +171,7 @@ typedef struct _PEB {
 #define PEB_ADDRESS BY_MACHINE(0xC3414D1000, 0x7FFDF000)
 
 typedef enum _KTHREAD_STATE { Initialized, Ready, Running, Standby, Terminated, Waiting, Transition } KTHREAD_STATE;
-typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayExecution, Suspended, UserRequest } KWAIT_REASON;
+typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayExecution, Suspended, UserRequest, WrResource = 27 } KWAIT_REASON;
 
 typedef struct _KAPC_STATE {
     LIST_ENTRY ApcListHead[2];
@@ -283,6 +290,41 @@ typedef struct _EXCEPTION_RECORD {
     ULONG_PTR ExceptionInformation[15];
 } EXCEPTION_RECORD;
 
+// ---- resources -----------------------------------------------------------------------------------------
+
+typedef struct _OWNER_ENTRY {
+    ULONG_PTR OwnerThread;
+    union {
+        struct {
+            ULONG IoPriorityBoosted : 1, OwnerReferenced : 1, IoQoSPriorityBoosted : 1, OwnerCount : 29;
+        };
+        ULONG TableSize;
+    };
+} OWNER_ENTRY;
+SIZED(OWNER_ENTRY, 0x10, 8);
+
+#define ResourceOwnedExclusive 0x80
+
+typedef struct _ERESOURCE {
+    LIST_ENTRY SystemResourcesList;
+    OWNER_ENTRY *OwnerTable;
+    SHORT ActiveCount;
+    USHORT Flag;
+    KSEMAPHORE *SharedWaiters;
+    KEVENT *ExclusiveWaiters;
+    OWNER_ENTRY OwnerEntry;
+    ULONG ActiveEntries;
+    ULONG ContentionCount;
+    ULONG NumberOfSharedWaiters;
+    ULONG NumberOfExclusiveWaiters;
+    PAD(Reserved2, 8, 0);
+    PVOID Address;
+    KSPIN_LOCK SpinLock;
+} ERESOURCE;
+AT(ERESOURCE, OwnerEntry, 0x30, 0x18);
+AT(ERESOURCE, ContentionCount, 0x44, 0x24);
+SIZED(ERESOURCE, 0x68, 0x38);
+
 // ---- loaded images ---------------------------------------------------------------------------------
 
 typedef struct _KLDR_DATA_TABLE_ENTRY {
@@ -344,7 +386,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     LOADER_IMAGE Images[8];
 } LOADER_PARAMETER_BLOCK;
 
-enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException };
+enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock };
 
 // ---- I/O -------------------------------------------------------------------------------------------
 
@@ -419,6 +461,16 @@ typedef struct _IRP {
     ETHREAD *Thread;
     IO_STACK_LOCATION Stack[4];
 } IRP;
+
+// What a file system's FsContext begins with (public headers).
+typedef struct _FSRTL_COMMON_FCB_HEADER {
+    SHORT NodeTypeCode;
+    SHORT NodeByteSize;
+    UCHAR Flags, IsFastIoPossible, Flags2, Version;
+    ERESOURCE *Resource;
+    ERESOURCE *PagingIoResource;
+    LONG64 AllocationSize, FileSize, ValidDataLength;
+} FSRTL_COMMON_FCB_HEADER;
 
 typedef NTSTATUS DRIVER_DISPATCH(struct _DEVICE_OBJECT *DeviceObject, IRP *Irp);
 typedef NTSTATUS DRIVER_INITIALIZE(struct _DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath);
@@ -497,6 +549,13 @@ NTKERNELAPI NTSTATUS KeDelayExecutionThread(CHAR WaitMode, BOOLEAN Alertable, LO
 NTKERNELAPI NTSTATUS KeWaitForSingleObject(PVOID Object, ULONG Reason, CHAR Mode, BOOLEAN Alertable, LONG64 *Timeout);
 NTKERNELAPI VOID KeInitializeEvent(KEVENT *Event, ULONG Type, BOOLEAN State);
 NTKERNELAPI LONG KeSetEvent(KEVENT *Event, LONG Increment, BOOLEAN Wait);
+NTKERNELAPI VOID KeInitializeSemaphore(KSEMAPHORE *Semaphore, LONG Count, LONG Limit);
+NTKERNELAPI LONG KeReleaseSemaphore(KSEMAPHORE *Semaphore, LONG Increment, LONG Adjustment, BOOLEAN Wait);
+NTKERNELAPI NTSTATUS ExInitializeResourceLite(ERESOURCE *Resource);
+NTKERNELAPI NTSTATUS ExDeleteResourceLite(ERESOURCE *Resource);
+NTKERNELAPI BOOLEAN ExAcquireResourceExclusiveLite(ERESOURCE *Resource, BOOLEAN Wait);
+NTKERNELAPI BOOLEAN ExAcquireResourceSharedLite(ERESOURCE *Resource, BOOLEAN Wait);
+NTKERNELAPI VOID ExReleaseResourceLite(ERESOURCE *Resource);
 NTKERNELAPI KIRQL KeAcquireSpinLockRaiseToDpc(volatile KSPIN_LOCK *SpinLock);
 NTKERNELAPI VOID KeReleaseSpinLock(volatile KSPIN_LOCK *SpinLock, KIRQL OldIrql);
 NTKERNELAPI PVOID ExAllocatePoolWithTag(ULONG PoolType, SIZE_T Size, ULONG Tag);

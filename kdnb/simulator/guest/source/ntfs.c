@@ -1,8 +1,77 @@
-// ntfs.sys: the file system above the disk; every file holds the same made-up text.
+// ntfs.sys: the file system above the disk; every file holds the same made-up text. The volume and each file have a
+// resource, the volume's to be taken first. In the scenario "deadlock" reads take them the other way round.
 #include "nt.h"
+
+typedef struct _VCB {
+    SHORT NodeTypeCode;
+    SHORT NodeByteSize;
+    ERESOURCE Resource;
+    struct _FCB *FirstFcb;
+} VCB;
+
+typedef struct _FCB {
+    FSRTL_COMMON_FCB_HEADER Header;
+    VCB *Vcb;
+    struct _FCB *NextFcb;
+    UNICODE_STRING FileName;
+    ERESOURCE Resource;
+} FCB;
+
+#define TICKS_OF_STALL 16
 
 DEVICE_OBJECT *NtfsDevice, *NtfsVolume;
 ULONG NtfsOpenCount;
+VCB NtfsVcb;
+
+// The file's FCB, made when it is opened for the first time. The volume is held exclusively.
+NOINLINE FCB *NtfsFindFcb(const UNICODE_STRING *FileName)
+{
+    FCB *Fcb = NtfsVcb.FirstFcb;
+    for (; Fcb; Fcb = Fcb->NextFcb)
+        if (RtlEqualUnicodeString(&Fcb->FileName, FileName, TRUE))
+            return Fcb;
+    Fcb = ExAllocatePoolWithTag(0, sizeof(*Fcb) + FileName->Length, 'FftN');
+    Fcb->Header.NodeTypeCode = 0x705;
+    Fcb->Header.NodeByteSize = sizeof(*Fcb);
+    Fcb->Header.Resource = &Fcb->Resource;
+    Fcb->Header.AllocationSize = Fcb->Header.FileSize = Fcb->Header.ValidDataLength = 1024;
+    Fcb->Vcb = &NtfsVcb;
+    Fcb->FileName.Length = Fcb->FileName.MaximumLength = FileName->Length;
+    Fcb->FileName.Buffer = (WCHAR *)(Fcb + 1);
+    memcpy(Fcb + 1, FileName->Buffer, FileName->Length);
+    ExInitializeResourceLite(&Fcb->Resource);
+    Fcb->NextFcb = NtfsVcb.FirstFcb;
+    NtfsVcb.FirstFcb = Fcb;
+    return Fcb;
+}
+
+NOINLINE VOID NtfsStall(void)
+{
+    LONG64 Interval = -156250 * TICKS_OF_STALL;
+    if (ExScenario() == ScenarioDeadlock)
+        KeDelayExecutionThread(0, FALSE, &Interval);
+}
+
+NOINLINE VOID NtfsAcquireForRead(FCB *Fcb)
+{
+    BOOLEAN FileFirst = ExScenario() == ScenarioDeadlock; // the bug
+    ExAcquireResourceSharedLite(FileFirst ? &Fcb->Resource : &NtfsVcb.Resource, TRUE);
+    NtfsStall();
+    ExAcquireResourceSharedLite(FileFirst ? &NtfsVcb.Resource : &Fcb->Resource, TRUE);
+}
+
+NOINLINE VOID NtfsAcquireForWrite(FCB *Fcb)
+{
+    ExAcquireResourceExclusiveLite(&NtfsVcb.Resource, TRUE);
+    NtfsStall();
+    ExAcquireResourceExclusiveLite(&Fcb->Resource, TRUE);
+}
+
+NOINLINE VOID NtfsRelease(FCB *Fcb)
+{
+    ExReleaseResourceLite(&Fcb->Resource);
+    ExReleaseResourceLite(&NtfsVcb.Resource);
+}
 
 NOINLINE NTSTATUS NtfsCallDisk(IRP *Irp, UCHAR MajorFunction, LONG64 Offset, ULONG Length)
 {
@@ -22,8 +91,10 @@ NOINLINE NTSTATUS NtfsCommonCreate(IRP *Irp)
     Irp->UserBuffer = FileRecord;
     NTSTATUS Status = NtfsCallDisk(Irp, IRP_MJ_READ, 0x100000, sizeof(FileRecord));
     Irp->UserBuffer = Buffer;
-    File->FsContext = FileRecord;
+    ExAcquireResourceExclusiveLite(&NtfsVcb.Resource, TRUE);
+    File->FsContext = NtfsFindFcb(&File->FileName);
     NtfsOpenCount++;
+    ExReleaseResourceLite(&NtfsVcb.Resource);
     return Status;
 }
 
@@ -37,7 +108,11 @@ NTSTATUS NtfsFsdCreate(DEVICE_OBJECT *Device, IRP *Irp)
 NOINLINE NTSTATUS NtfsCommonRead(IRP *Irp)
 {
     IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
-    return NtfsCallDisk(Irp, IRP_MJ_READ, 0x200000 + Stack->ByteOffset, Stack->Length);
+    FCB *Fcb = Stack->FileObject->FsContext;
+    NtfsAcquireForRead(Fcb);
+    NTSTATUS Status = NtfsCallDisk(Irp, IRP_MJ_READ, 0x200000 + Stack->ByteOffset, Stack->Length);
+    NtfsRelease(Fcb);
+    return Status;
 }
 
 NTSTATUS NtfsFsdRead(DEVICE_OBJECT *Device, IRP *Irp)
@@ -50,7 +125,11 @@ NTSTATUS NtfsFsdRead(DEVICE_OBJECT *Device, IRP *Irp)
 NOINLINE NTSTATUS NtfsCommonWrite(IRP *Irp)
 {
     IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
-    return NtfsCallDisk(Irp, IRP_MJ_WRITE, 0x200000 + Stack->ByteOffset, Stack->Length);
+    FCB *Fcb = Stack->FileObject->FsContext;
+    NtfsAcquireForWrite(Fcb);
+    NTSTATUS Status = NtfsCallDisk(Irp, IRP_MJ_WRITE, 0x200000 + Stack->ByteOffset, Stack->Length);
+    NtfsRelease(Fcb);
+    return Status;
 }
 
 NTSTATUS NtfsFsdWrite(DEVICE_OBJECT *Device, IRP *Irp)
@@ -71,6 +150,9 @@ NTSTATUS DriverEntry(DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath)
 {
     UNICODE_STRING Name;
     RtlInitUnicodeString(&Name, L"\\Ntfs");
+    NtfsVcb.NodeTypeCode = 0x702;
+    NtfsVcb.NodeByteSize = sizeof(NtfsVcb);
+    ExInitializeResourceLite(&NtfsVcb.Resource);
     DriverObject->MajorFunction[IRP_MJ_CREATE] = NtfsFsdCreate;
     DriverObject->MajorFunction[IRP_MJ_READ] = NtfsFsdRead;
     DriverObject->MajorFunction[IRP_MJ_WRITE] = NtfsFsdWrite;

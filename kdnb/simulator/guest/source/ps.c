@@ -154,6 +154,28 @@ NOINLINE VOID PspReadWholeFile(const WCHAR *Path)
     ZwClose(File);
 }
 
+NOINLINE VOID PspWriteRecord(const WCHAR *Path, ULONG Number)
+{
+    UCHAR Record[64];
+    HANDLE File = NULL;
+    IO_STATUS_BLOCK Iosb;
+    LONG64 Offset = Number % 16 * sizeof(Record);
+    memset(Record, (int)Number, sizeof(Record));
+    if (!NT_SUCCESS(PspOpen(Path, &File)))
+        return;
+    ZwWriteFile(File, NULL, NULL, NULL, &Iosb, Record, sizeof(Record), &Offset, NULL);
+    ZwClose(File);
+}
+
+// Saves the file that notepad reads: what in the scenario "deadlock" ends badly.
+NOINLINE VOID PspSaverThread(PVOID Context)
+{
+    for (ULONG Count = 0;; Count++) {
+        PspWriteRecord(L"\\??\\C:\\Users\\kd\\notes.txt", Count);
+        PspSleep(8);
+    }
+}
+
 NOINLINE VOID PspNotepadThread(PVOID Context)
 {
     for (;;) {
@@ -164,16 +186,8 @@ NOINLINE VOID PspNotepadThread(PVOID Context)
 
 NOINLINE VOID PspServicesThread(PVOID Context)
 {
-    UCHAR Record[64];
     for (ULONG Count = 0;; Count++) {
-        HANDLE File = NULL;
-        IO_STATUS_BLOCK Iosb;
-        LONG64 Offset = Count % 16 * sizeof(Record);
-        memset(Record, (int)Count, sizeof(Record));
-        if (NT_SUCCESS(PspOpen(L"\\SystemRoot\\System32\\config\\SYSTEM.LOG", &File))) {
-            ZwWriteFile(File, NULL, NULL, NULL, &Iosb, Record, sizeof(Record), &Offset, NULL);
-            ZwClose(File);
-        }
+        PspWriteRecord(L"\\SystemRoot\\System32\\config\\SYSTEM.LOG", Count);
         PspSleep(ExScenario() == ScenarioSyscalls ? 1 : 12);
     }
 }
@@ -228,6 +242,8 @@ VOID PsStartScenario(void)
     if (ExScenario() == ScenarioSyscalls)
         for (ULONG_PTR i = 0; i < 4; i++)
             PspCreateThread(i < 2 ? Explorer : Notepad, 0x1100 + i * 4, i % 2, PspBusyThread, (PVOID)i);
+    if (ExScenario() == ScenarioDeadlock)
+        PspCreateThread(Explorer, 0x1100, 1, PspSaverThread, NULL);
     if (ExScenario() == ScenarioStorm)
         PspCreateThread(PsInitialSystemProcess, 0x40, 0, PspStormThread, NULL);
     DbgPrint("PSINIT: system processes started\n");

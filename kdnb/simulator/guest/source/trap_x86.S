@@ -92,8 +92,15 @@ FUNCTION \name, 8
 END_FUNCTION \name
 .endm
 
-# EBP = trap frame.
-FUNCTION _KiExceptionExit, 0
+# EBP = trap frame, which stands as ENTER_TRAP has built it.
+FUNCTION _KiExceptionExit, 8
+    .cv_fpo_stackalloc 4
+    .cv_fpo_pushreg ebp
+    .cv_fpo_pushreg ebx
+    .cv_fpo_pushreg esi
+    .cv_fpo_pushreg edi
+    .cv_fpo_stackalloc 0x54
+    .cv_fpo_setframe ebp
     .cv_fpo_endprologue
     lea esp, [ebp + 0x3C]
     pop edx
@@ -104,9 +111,17 @@ FUNCTION _KiExceptionExit, 0
     pop esi
     pop ebx
     pop ebp
+END_FUNCTION _KiExceptionExit
+
+# Its end, where EBP is the interrupted code's again; no padding may come between.
+    .def _KiExceptionReturn; .scl 3; .type 32; .endef
+_KiExceptionReturn:
+    .cv_fpo_proc _KiExceptionReturn 8
+    .cv_fpo_stackalloc 4
+    .cv_fpo_endprologue
     add esp, 4
     iretd
-END_FUNCTION _KiExceptionExit
+END_FUNCTION _KiExceptionReturn
 
 SIMPLE_TRAP _KiTrap00, 0xC0000094
 SIMPLE_TRAP _KiTrap01, 0x80000004
