@@ -46,4 +46,5 @@ def link_counters(session: Session, arguments: Arguments) -> Result:
     """One line for each counter."""
     statistics = session.target.statistics
     rows = [(field.name.replace("_", " "), getattr(statistics, field.name)) for field in fields(statistics)]
+    rows.append(("break-in echoes", session.break_ins.echoes))
     return Text("\n".join(f"{name:16} {value}" for name, value in rows if value is not None))

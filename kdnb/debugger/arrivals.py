@@ -63,7 +63,9 @@ class Arrivals:
         session.change = change
         session.current_processor = change.processor
         session.processor_count = max(change.number_processors, change.processor + 1, 1)
+        session.break_ins.stopped()
         if session.version is None:
+            session.break_ins.met()
             session.activate()
             session.change = self._with_machine(change)
             self._report_breakpoints()

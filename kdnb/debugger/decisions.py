@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.modules import clean
-from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, describe, load_details
-from kdnb.protocol.constants import ContinueStatus, NewState
+from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, break_status, describe, load_details
+from kdnb.protocol.constants import BreakStatus, ContinueStatus, NewState
 from kdnb.protocol.messages.state_change import LoadSymbols, StateChange64
 from kdnb.protocol.messages.state_change32 import LoadSymbols32
 from kdnb.protocol.names import exception_name
@@ -87,7 +87,11 @@ class Decisions:
             hits = session.breakpoints.hits_at(change.program_counter & session.address_mask)
             if hits:
                 return self._hit(hits), ContinueStatus.DBG_CONTINUE
+            if self.is_echo(change):
+                return None, ContinueStatus.DBG_CONTINUE
             cause = break_cause(session, change)
+            if cause.requested:
+                session.break_ins.answered()
             if cause.reason == "bugcheck" or session.break_wanted:
                 return cause, ContinueStatus.DBG_CONTINUE
         elif code in STEP_CODES:
@@ -98,6 +102,15 @@ class Decisions:
         else:
             cause = Cause("exception")
         return self._filtered(cause, code, first_chance=exception is None or bool(exception.first_chance))
+
+    def is_echo(self, change: Change) -> bool:
+        """Whether a 62 too many stopped the target, and nobody wants it to. Ask once for each stop."""
+        session, exception = self._session, change.exception
+        if exception is None or exception.code not in BREAKPOINT_CODES or session.break_wanted:
+            return False
+        if session.breakpoints.hits_at(change.program_counter & session.address_mask):
+            return False
+        return break_status(session, change) == BreakStatus.CONTROL_C and session.break_ins.take_echo()
 
     def _filtered(self, cause: Cause, code: int, *, first_chance: bool) -> tuple[Cause | None, int]:
         """What the filter of an exception makes of it."""

@@ -353,6 +353,14 @@ class Execution:
         """A breakpoint's command has asked to go on: the rest of its list is not run."""
         return self._resume_with is not None
 
+    def _next_stop(self) -> Change | None:
+        """The next state change, taken over; None when the target restarted instead."""
+        change = self._next_change()
+        if change is not None:
+            change = self._arrivals.stopped(change)
+            self._resuming.note_compiled_breakpoint(change)
+        return change
+
     # --- resuming -------------------------------------------------------------------------------
 
     def _set_off(self, status: int) -> None:
@@ -366,11 +374,14 @@ class Execution:
         if status != ContinueStatus.DBG_EXCEPTION_NOT_HANDLED and session.breakpoints.stops_execution_at(pc):
             processor = session.current_processor
             self._resuming.resume(status, trace=True, quiet=True)
-            change = self._next_change()
+            change = self._next_stop()
+            while change is not None and self._decisions.is_echo(change):
+                # The tick came before the instruction. It is still to be traced: the interrupted code has the flag.
+                self._resuming.pass_compiled_breakpoint()
+                self._resuming.resume(ContinueStatus.DBG_CONTINUE, trace=False, quiet=True, leave_out=pc)
+                change = self._next_stop()
             if change is None:
                 return None
-            change = self._arrivals.stopped(change)
-            self._resuming.note_compiled_breakpoint(change)
             if not self._resuming.is_clean_step(change, processor):
                 return change
             status = ContinueStatus.DBG_CONTINUE

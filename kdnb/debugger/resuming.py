@@ -32,12 +32,14 @@ class Resuming:
         self._compiled: tuple[int, int] | None = None
         """Processor and address of the int3 in the code that the target stopped at."""
 
-    def resume(self, status: int, *, trace: bool, quiet: bool = False) -> None:
+    def resume(self, status: int, *, trace: bool, quiet: bool = False, leave_out: int | None = None) -> None:
+        """`leave_out`: an address whose breakpoint isn't inserted; a traced instruction's own never is."""
         session = self._session
         session.require_stopped()
         pc, processor = session.registers.pc, session.current_processor
-        dr7 = session.breakpoints.insert(leave_out=pc if trace else None)
+        dr7 = session.breakpoints.insert(leave_out=pc if trace else leave_out)
         session.target.resume(processor, status, trace, dr7)
+        session.break_ins.resumed()
         session.left_stop()
         if not trace and not quiet:
             session.events.on_state.publish(LinkStateChange("running"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kdnb.results.disassembly import Instruction
     from kdnb.target.base import Change
 
-__all__ = ["Cause", "break_cause", "describe"]
+__all__ = ["Cause", "break_cause", "break_status", "describe"]
 
 BREAKPOINT_CODES = frozenset({Status.BREAKPOINT, Status.WX86_BREAKPOINT})
 STEP_CODES = frozenset({Status.SINGLE_STEP, Status.WX86_SINGLE_STEP})
@@ -43,14 +43,15 @@ class Cause:
 
 def break_cause(session: Session, change: Change) -> Cause:
     """An int3 that is none of ours: a break-in, a bug check, or a breakpoint compiled into the code."""
-    status = _break_status(session, change.program_counter & session.address_mask)
+    status = break_status(session, change)
     if status in (BreakStatus.BUGCHECK_FIRST, BreakStatus.BUGCHECK_SECOND):
         return Cause("bugcheck", details=bugcheck_text(session))
     return Cause("break", requested=status == BreakStatus.CONTROL_C and session.break_wanted)
 
 
-def _break_status(session: Session, address: int) -> int:
+def break_status(session: Session, change: Change) -> int:
     """Argument of DbgBreakPointWithStatus if that is where the target sits, else 0 (2.2)."""
+    address = change.program_counter & session.address_mask
     block = session.debugger_data
     known = block.get("breakpoint_with_status") if block is not None else None
     register = _ARGUMENT.get(session.machine)

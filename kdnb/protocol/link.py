@@ -178,6 +178,7 @@ class Link:
 
     def send_break_in(self) -> None:
         """Send the break-in byte at once. It has no ACK: send it again if no state change comes."""
+        self.statistics.break_ins += 1
         self._put(bytes([BREAKIN_BYTE]))
 
     def reset(self, now: float) -> None:

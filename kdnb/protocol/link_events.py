@@ -137,6 +137,8 @@ class LinkStatistics:
     """Packet type of the last sound packet, control packets included."""
     sent: int = 0
     """Data packets, each counted once."""
+    break_ins: int = 0
+    """Break-in bytes sent."""
     retransmitted: int = 0
     received: int = 0
     """Data packets taken."""

@@ -283,8 +283,8 @@ class Stub:
         while self._link is not None and (event := self._link.next_event()) is not None:
             if isinstance(event, PeerReset | BreakInReceived | ResendRequested):
                 repeat = True
-                if isinstance(event, BreakInReceived) and self.phase in (Phase.RUNNING, Phase.PRINTING):
-                    self._polls.break_pending = True  # as a target's leader hunt keeps it (1.6)
+                if isinstance(event, BreakInReceived):
+                    self._polls.break_pending = True  # as a target's leader hunt keeps it, at a stop too (1.6)
             else:
                 self._handle_event(event, now)
         if repeat and not self._in_flight:
