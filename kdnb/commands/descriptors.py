@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.debugger.segments import read_descriptor
 from kdnb.errors import ExpressionError, UnsupportedError
 from kdnb.results.descriptors import Descriptor, DescriptorTable
 
@@ -35,25 +36,13 @@ def display_descriptors(session: Session, arguments: Arguments) -> Result:
         raise ExpressionError(f"Range error in 'dg {arguments.text[:60]}'", "at most 256 selectors, 0 to ffff")
     if first & 4:
         raise UnsupportedError("selectors of the local descriptor table can't be shown", "dg takes those of the GDT")
-    table, limit = session.registers.get("gdtr"), session.registers.get("gdtl")
+    limit = session.registers.get("gdtl")
     found: list[Descriptor] = []
     selector = first & ~7
     while selector <= last and selector + 7 <= limit:
-        descriptor = _decode(session, table, selector)
+        descriptor = read_descriptor(session, selector)
         found.append(descriptor)
         # In long mode a TSS or LDT takes two entries.
         wide = session.pointer_size == 8 and descriptor.is_system and descriptor.access & 0xF
         selector += 16 if wide else 8
     return DescriptorTable(tuple(found), session.pointer_size)
-
-
-def _decode(session: Session, table: int, selector: int) -> Descriptor:
-    data = session.memory.read(table + selector, 8)
-    base = int.from_bytes(data[2:5], "little") | data[7] << 24
-    limit = int.from_bytes(data[:2], "little") | (data[6] & 0xF) << 16
-    access, flags = data[5], data[6] >> 4
-    if flags & 8:
-        limit = limit << 12 | 0xFFF
-    if session.pointer_size == 8 and not access & 0x10 and access & 0xF:
-        base |= session.memory.read_u32(table + selector + 8) << 32
-    return Descriptor(selector, base, limit, access, flags)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command, declared_commands
-from kdnb.errors import ExpressionError, UnsupportedError
+from kdnb.errors import ExpressionError
 from kdnb.results.values import Evaluation, Formats, Text
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ def evaluate_expression(session: Session, arguments: Arguments) -> Result:
     """The expression's value."""
     if arguments.at_end:
         return command_list()
-    if arguments.rest.startswith("?"):
-        raise UnsupportedError("C++ expressions (??) are not available", "use ? with a MASM expression")
     return Evaluation(_value(session, arguments), session.pointer_size)
 
 

@@ -23,7 +23,7 @@ _EXTENSIONS = """
 _DOT_COMMANDS = """
 .abandon .allow_image_mapping .asm .attach .beep .bpsync .breakin .browse .cache .chain .childdbg .clients .cls
 .context .cordll .create .dbgdbg .detach .dml_flow .dml_start .drivers .dump .dumpcab .dvalloc .dvfree
-.echotimestamps .effmach .enable_long_status .enable_unicode .event_code .eventlog .eventstr .exepath .expr
+.echotimestamps .effmach .enable_long_status .enable_unicode .event_code .eventlog .eventstr .exepath
 .exptr .extmatch .extpath .fiber .fnret .force_tb .fpo .holdmem .imgscan .inline .jdinfo .kframes .kill .lines
 .load .loadby .locale .lsf .lsp .lsrcpath .netuse .nvload .ocommand .ofilter .opendump .outmask .pcmd
 .prefer_dml .prompt_allow .quit_lock .readmem .remote .scriptlist .scriptload .scriptrun .scriptunload .secure

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.cplusplus import evaluate_cplusplus
+from kdnb.debugger.cplusplus import evaluate_cplusplus, parse_leading_cplusplus
+from kdnb.debugger.locals import local_variables
 from kdnb.debugger.memory import PAGE_SIZE
+from kdnb.debugger.segments import segment_base
 from kdnb.debugger.stops import bugcheck_parameters
-from kdnb.debugger.type_lookup import TypeLookup
-from kdnb.errors import KdnbError
+from kdnb.errors import ExpressionError, KdnbError
 from kdnb.protocol.constants import MachineType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kdnb.debugger.cplusplus import Value
     from kdnb.debugger.session import Session
 
 __all__ = ["SessionEnvironment"]
@@ -27,6 +30,9 @@ class SessionEnvironment:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.is_cplusplus = False
+        self.typed: dict[str, Value] = {}
+        """What `r?` set, by the variable's name; holds as long as the variable has that number."""
 
     @property
     def pointer_size(self) -> int:
@@ -47,8 +53,24 @@ class SessionEnvironment:
     def symbol(self, name: str) -> int | None:
         return self._session.symbols.lookup(name)
 
+    def local(self, name: str) -> int | None:
+        found = next((one for one in local_variables(self._session).variables if one.name == name), None)
+        if found is not None and found.address is None:
+            raise ExpressionError(f"{name} has no address: it is in {found.place}", "dv /V says where variables are")
+        return found.address if found is not None else None
+
+    def source_line(self, module: str, file: str, line: int) -> int | None:
+        return self._session.symbols.source_line(module, file, line)
+
+    def segment(self, selector: int | str) -> int:
+        return segment_base(self._session, selector)
+
     def cplusplus(self, text: str) -> int:
-        return evaluate_cplusplus(text, self, TypeLookup(self._session))
+        return evaluate_cplusplus(text, self._session).number_or_address()
+
+    def leading_cplusplus(self, text: str) -> tuple[int, str]:
+        value, rest = parse_leading_cplusplus(text, self._session)
+        return value.number_or_address(), rest
 
     def near(self, name: str) -> list[str]:
         return self._session.symbols.near(name)
@@ -69,6 +91,8 @@ class SessionEnvironment:
             return next((b.address for b in session.breakpoints if b.number == int(name[2:])), None)
         if name.startswith("bug_"):
             return self._bug_check(name)
+        if name.startswith("exr_"):
+            return _exception_field(session, name[4:])
         answer = _ANSWERS.get(name)
         if answer is None:
             return None
@@ -83,9 +107,16 @@ class SessionEnvironment:
         return values[names.index(name)] if values is not None and name in names else None
 
 
-def _exception_code(session: Session) -> int | None:
-    exception = session.change.exception if session.change is not None else None
-    return exception.code if exception is not None else None
+def _exception_field(session: Session, name: str) -> int | None:
+    """A part of the exception of the present stop: `code`, `chance`, `numparams`, `param0` ..."""
+    stop = session.last_stop
+    if stop is None or not stop.code:
+        return None
+    if re.fullmatch(r"param\d{1,2}", name):
+        index = int(name[5:])
+        return stop.parameters[index] if index < len(stop.parameters) else None
+    known = {"code": stop.code, "chance": 1 if stop.first_chance else 2, "numparams": len(stop.parameters)}
+    return known.get(name)
 
 
 def _return_address(session: Session) -> int | None:
@@ -113,13 +144,13 @@ _ANSWERS: dict[str, Callable[[Session], int | None]] = {
     "p": lambda s: 0,
     "ptrsize": lambda s: s.pointer_size,
     "pagesize": lambda s: PAGE_SIZE,
-    "exr_code": _exception_code,
     "thread": lambda s: s.processes.current_thread(),
     "proc": lambda s: s.address_space.process or s.processes.current(),
     "peb": lambda s: s.processes.peb(s.address_space.process),
     "teb": lambda s: s.processes.teb(),
     "pcr": lambda s: s.processes.pcr(),
     "prcb": lambda s: s.processes.prcb(),
+    "pcrb": lambda s: s.processes.prcb(),
     "tid": lambda s: s.processes.thread(s.processes.current_thread(), 0).tid,
     "tpid": lambda s: s.processes.thread(s.processes.current_thread(), 0).pid,
 }

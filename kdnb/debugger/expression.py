@@ -36,6 +36,10 @@ class Environment(Protocol):
     def sign_extend(self) -> bool:
         """Whether 32-bit constants and registers are widened with ones (32-bit targets: 2.1)."""
 
+    @property
+    def is_cplusplus(self) -> bool:
+        """Whether expressions are read as C++ (`.expr /s c++`)."""
+
     def register(self, name: str) -> int | None:
         """Value of a register; None when the machine has no such register."""
 
@@ -45,8 +49,20 @@ class Environment(Protocol):
     def symbol(self, name: str) -> int | None:
         """Address of `module!name`, `name` or a module."""
 
+    def local(self, name: str) -> int | None:
+        """Address of a local variable of the present frame."""
+
+    def source_line(self, module: str, file: str, line: int) -> int | None:
+        """First address of a source line; in every module whose symbols are there where `module` is empty."""
+
+    def segment(self, selector: int | str) -> int:
+        """Base address of a segment, by the name of its register or by its selector."""
+
     def cplusplus(self, text: str) -> int:
         """Value of a C++ expression (`@@c++(...)`)."""
+
+    def leading_cplusplus(self, text: str) -> tuple[int, str]:
+        """`parse_leading` for C++."""
 
     def near(self, name: str) -> list[str]:
         """Known names close to `name`, best first."""
@@ -71,6 +87,8 @@ def evaluate(text: str, environment: Environment, radix: int = 16) -> int:
 
 def parse_leading(text: str, environment: Environment, radix: int = 16) -> tuple[int, str]:
     """The longest expression that `text` starts with, and the text behind it without leading blanks."""
+    if environment.is_cplusplus and not text.lower().startswith("@@masm("):
+        return environment.leading_cplusplus(text)
     parser = _Parser(text, environment, radix)
     value = parser.expression()
     return value, text[parser.token.start :]
@@ -120,6 +138,10 @@ _UNARY: dict[str, Callable[[int], int]] = {
     "low": lambda a: a & 0xFFFF,
 }
 _WORD_OPERATORS = {"or", "xor", "and", "mod"}
+_SEGMENTS = {"cs", "ds", "es", "fs", "gs", "ss"}
+_LONGEST_CHARACTERS = 8
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
+_SOURCE_LINE = re.compile(r"`(?:(\w+)!)?([^`:]*)(?::(\d+))?`")
 
 
 class _Parser:
@@ -199,14 +221,22 @@ class _Parser:
                 return self.symbol(token)
             case Kind.EVALUATOR:
                 return self.evaluator(token)
+            case Kind.LOCAL:
+                return self.local(token)
+            case Kind.CHARACTERS:
+                return self.characters(token)
             case Kind.SOURCE_LINE:
-                raise UnsupportedError("source lines need private symbols", "give a symbol: module!name")
+                return self.source_line(token)
             case Kind.OPERATOR if token.text == "(":
                 value = self.expression()
                 self.expect(")")
                 return value
             case Kind.OPERATOR if token.text == ".":
                 return self.environment.instruction_pointer
+            case Kind.OPERATOR if token.text == "%":  # a flat address, as all of them are
+                return self.unary()
+            case Kind.OPERATOR if token.text in ("&", "#"):
+                return self.real_mode(token)
             case Kind.END:
                 raise ExpressionError("Numeric expression missing from '<EOL>'")
             case Kind.OPERATOR:
@@ -216,6 +246,8 @@ class _Parser:
 
     def word(self, token: Token) -> int:
         """A bare word is a number, else a register, else a symbol (2.3; registers go before symbols)."""
+        if self.token.text == ":" and self.token.start == token.end:
+            return self.segmented(token)
         number = parse_number(token.text, self.radix)
         if number is not None:
             if number > MASK:
@@ -225,6 +257,50 @@ class _Parser:
             raise ExpressionError(f"Numeric expression missing from '{_shown(self.text[token.start :])}'")
         value = self.environment.register(token.text.lower())
         return self.extended(value) if value is not None else self.symbol(token)
+
+    def segmented(self, token: Token) -> int:
+        """`gs:188`, `30:0`: an offset in a segment."""
+        name = token.text.lower()
+        selector = name if name in _SEGMENTS else parse_number(name, self.radix)
+        if selector is None:
+            raise ExpressionError(f"Syntax error at '{_shown(self.text[token.start :])}'", "segments are cs to gs")
+        self.take()
+        return (self.environment.segment(selector) + self.unary()) & MASK
+
+    def real_mode(self, token: Token) -> int:
+        """`&seg:off`, `#seg:off`: a virtual-86 or real-mode address."""
+        at = self.take()
+        segment = parse_number(at.text, self.radix) if at.kind is Kind.WORD else None
+        if segment is None:
+            raise ExpressionError(f"Numeric expression missing from '{_shown(self.text[token.start :])}'")
+        self.expect(":")
+        return (segment << 4) + self.unary() & MASK
+
+    def characters(self, token: Token) -> int:
+        """`'A'`; of several characters the first one is the highest byte."""
+        text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), token.text, flags=re.DOTALL)
+        data = text.encode("latin-1", "replace")
+        if not 0 < len(data) <= _LONGEST_CHARACTERS:
+            raise ExpressionError(f"Syntax error at '{_shown(self.text[token.start :])}'", "one to eight characters")
+        return int.from_bytes(data, "big")
+
+    def local(self, token: Token) -> int:
+        value = self.environment.local(token.text)
+        if value is None:
+            raise UnknownNameError(f"Couldn't resolve error at '{_shown(self.text[token.start :])}'", "dv lists them")
+        return value & MASK
+
+    def source_line(self, token: Token) -> int:
+        found = _SOURCE_LINE.fullmatch(token.text)
+        value = None
+        if found is not None and found[2] and found[3]:
+            value = self.environment.source_line(found[1] or "", found[2], int(found[3]))
+        if value is None:
+            shown = _shown(self.text[token.start :])
+            raise UnknownNameError(
+                f"Couldn't resolve error at '{shown}'", "`module!file.c:line`; needs a PDB with source lines"
+            )
+        return value & MASK
 
     def extended(self, value: int) -> int:
         if self.environment.sign_extend and 0x80000000 <= value <= 0xFFFFFFFF:

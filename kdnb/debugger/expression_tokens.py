@@ -26,7 +26,11 @@ class Kind(Enum):
     PSEUDO = auto()
     """`$name`, which may also be an operator or a function."""
     OPERATOR = auto()
+    LOCAL = auto()
+    """`$!name`; the text is the name."""
     STRING = auto()
+    CHARACTERS = auto()
+    """`'A'`; the text is what stands between the quotes."""
     EVALUATOR = auto()
     """`@@(`, `@@c++(`, `@@masm(`; the text is the evaluator's name."""
     SOURCE_LINE = auto()
@@ -52,11 +56,13 @@ _PATTERN = re.compile(
     | (?P<QUOTED_NAME>@!"(?P<quoted>[^"]*)")
     | (?P<REGISTER>@(?P<register>\$?\w+))
     | (?P<STRING>@?"(?:[^"\\]|\\.)*")
+    | '(?P<CHARACTERS>(?:[^'\\]|\\.)*)'
     | (?P<SOURCE_LINE>`[^`]*`)
     | (?P<NUMBER>(?:0[xX][\da-fA-F`]*|0[ntyNTY][\d`]*|[\da-fA-F]+`[\da-fA-F`]*[hH]?)(?!\w))
     | (?P<WORD>!{_QUALIFIED}|[\w?][\w?$]*!{_QUALIFIED}|(?!\$){_NAME}|\d\w*)
+    | \$!(?P<LOCAL>[A-Za-z_?][\w?$]*)
     | (?P<PSEUDO>\$[\w]+)
-    | (?P<OPERATOR>>>>|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>=&|^().,])
+    | (?P<OPERATOR>>>>|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>=&|^().,:\#])
     """,
     re.VERBOSE,
 )
@@ -77,6 +83,8 @@ def next_token(text: str, position: int) -> Token:
     if found["NUMBER"] is not None:
         return Token(Kind.WORD, found["NUMBER"], found.start(), found.end())
     assert found.lastgroup is not None
+    if found.lastgroup in ("LOCAL", "CHARACTERS"):
+        return Token(Kind[found.lastgroup], found[found.lastgroup], found.start(), found.end())
     return Token(Kind[found.lastgroup], found[0], found.start(), found.end())
 
 

@@ -45,6 +45,32 @@ def local_variables(session: Session) -> LocalList:
     return LocalList(found, frame.symbol, session.pointer_size)
 
 
+def typed_local(session: Session, name: str) -> tuple[FieldType, int | None, bytes] | None:
+    """Type, address (None in a register) and bytes of a variable of the chosen frame; None where there is none.
+
+    Symbols are not loaded for it. Raises `UsageError` where the compiler keeps the variable nowhere now.
+    """
+    stack = walk(session, session.scope.frame + 1)
+    frame = stack.frames[-1] if len(stack.frames) > session.scope.frame else None
+    module = session.modules.find(frame.instruction_pointer) if frame is not None else None
+    if frame is None or module is None or module.symbol_status == "deferred" or module.pdb is None:
+        return None
+    try:
+        found = module.pdb.locals_at(
+            frame.instruction_pointer - module.base, lambda bits: frame_register(session.machine, bits)
+        )
+        reader = _Reader(session, frame, module.pdb.types)
+    except SymbolFileError:
+        return None
+    variable = next((one for one in found or () if one.name == name), None)
+    if variable is None:
+        return None
+    try:
+        return reader.typed(variable)
+    except UnknownNameError as error:
+        raise UsageError(f"{name} is unavailable: {error.message}", "dv /V says where variables are") from error
+
+
 def parameters(session: Session, stack: Stack, frame: Frame) -> tuple[Local, ...]:
     """The parameters of a frame (`kp`); none where the PDB has none."""
     return tuple(variable for variable in _variables(session, stack, frame) or () if variable.is_parameter)
@@ -87,6 +113,14 @@ class _Reader:
             except UnknownNameError:
                 pass  # in a register that the callee may have used
         return Local(variable.name, type_words(of), value, variable.is_parameter, place, address)
+
+    def typed(self, variable: LocalVariable) -> tuple[FieldType, int | None, bytes]:
+        """Type, address and bytes; `UnknownNameError` where it is nowhere."""
+        of = self._types.type_at(variable.type_index)
+        if variable.place is None:
+            raise UnknownNameError("the compiler keeps it nowhere at this instruction")
+        _, address = self._where(variable.place)
+        return of, address, b"" if address is not None else self._data(of, variable.place, None)
 
     def _where(self, place: Place) -> tuple[str, int | None]:
         name = register_name(self._session.machine, place.register)

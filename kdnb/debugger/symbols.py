@@ -156,6 +156,16 @@ class Symbols:
                 self._session.require_stopped()
                 yield module, module.symbols
 
+    def source_line(self, module_name: str, file: str, line: int) -> int | None:
+        """First address of a source line, or of the next one that has code; `file` is the end of its path."""
+        modules = [self._session.modules.get(module_name)] if module_name else [m for m, _ in self._ready()]
+        for module in modules:
+            pdb = module.pdb if module is not None else None
+            rva = pdb.line_address(file, line) if pdb is not None else None
+            if module is not None and rva is not None:
+                return module.base + rva
+        return None
+
     # --- addresses to names ---------------------------------------------------------------------
 
     def nearest(self, address: int, *, cheap: bool = False) -> Nearest | None:

@@ -64,6 +64,16 @@ class TypeLookup:
                 return FoundType(module, found)
         return None
 
+    def typedef(self, name: str) -> FieldType | None:
+        """What a typedef `module!NAME` or `NAME` of a PDB stands for; None when there is none."""
+        _, _, bare = name.rpartition("!")
+        for module in self._modules(name):
+            index = module.pdb.typedef(bare) if module.pdb is not None else None
+            types = module.types
+            if index is not None and types is not None:
+                return types.type_at(index)
+        return None
+
     def require(self, name: str) -> FoundType:
         """Like `find`, but what is missing is said: the module, its PDB, or the name (with near ones)."""
         found = self.find(name)

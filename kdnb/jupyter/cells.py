@@ -5,8 +5,8 @@ lines inside brackets, strings and blocks are Python, and cells that start with 
 The rules, first match wins (`tests/jupyter/test_cells.py` goes through them line by line):
 
 1. Empty, `#...`, indented, `%magic`, `name = %magic`, `name = !shell`, `thing?`: as IPython has it.
-2. `!word`, `.word`, `~0s`, `? expr`, `$$ text`, `* text`, `1k`: a command when the word is one
-   (Python has no such lines).
+2. `!word`, `.word`, `~0s`, `? expr`, `?? expr` (but not `?? name`), `$$ text`, `* text`, `1k`: a command when the
+   word is one (Python has no such lines).
 3. The line is no Python and starts with a command: a command, even where the word is a Python name (`k 5`).
 4. The line is a Python expression that starts with a command word which no Python name hides:
    a command, since Python could only answer with a NameError (`k`, `d - 5`, `u . L3`, `g; k`).
@@ -66,6 +66,8 @@ def decide(line: str, words: CommandWords, bound: Container[str]) -> bool:
 
 def _decide_sign(text: str, words: CommandWords) -> bool:
     """Lines that begin with a sign or a digit."""
+    if text.startswith("?? "):  # `?? name` is IPython's help
+        return re.fullmatch(r"\?\?\s+[\w.*]+", text) is None
     if text[0] == "?":
         return len(text) > 1 and not (text[1].isalpha() or text[1] in "_?")
     if text.startswith("$$"):

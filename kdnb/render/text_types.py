@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.lists import ForEach
+from kdnb.results.typed_values import DataView, TypedValue
 from kdnb.results.types import EnumInfo, TypeDump, TypeDumps, TypeNames
 
 if TYPE_CHECKING:
@@ -70,6 +71,25 @@ def _enum(value: EnumInfo) -> Iterator[str]:
         return
     yield f"Enum {value.name}"
     yield from (f"   {word} = 0n{number}" for number, word in value.values.items())
+
+
+@lines.register(TypedValue)
+def _typed_value(value: TypedValue) -> Iterator[str]:
+    yield f"{value.type} {value.text}".rstrip()
+    if value.dump is not None:
+        yield from _dump(value.dump)
+
+
+@lines.register(DataView)
+def _data_view(value: DataView) -> Iterator[str]:
+    for field in value.fields:
+        indent = "    " * field.depth
+        offset = f"[+0x{field.offset:03x}] " if field.offset is not None else ""
+        text = f": {field.text} " if field.text else ""
+        pad = _NAME_WIDTH if field.depth else 0
+        yield f"{indent}{offset}{field.name:<{pad}} {text}[Type: {field.type}]"
+    if value.note:
+        yield value.note
 
 
 @lines.register(ForEach)

@@ -162,6 +162,15 @@ class PdbFile:
         """The variable of that name, any case."""
         return self._variables_by_name.get(name.lower())
 
+    @cached_property
+    def _typedefs(self) -> dict[str, int]:
+        with _as_symbol_file_error(self.name):
+            return {item.name.lower(): int(item.type_index) for item in self._pdb.udts()}
+
+    def typedef(self, name: str) -> int | None:
+        """Type index of the name that a typedef gives to a type, any case."""
+        return self._typedefs.get(name.lower())
+
     def symbols(self) -> list[Symbol]:
         """Procedures, variables and publics; a public adds nothing where the same name has that address already."""
         data = (Symbol(variable.rva, variable.name, None, False) for variable in self.variables)
@@ -211,6 +220,14 @@ class PdbFile:
     def lines(self) -> list[SourceLine]:
         """All source lines, by RVA. Read once: a large PDB takes a second."""
         return list(self._lines)
+
+    def line_address(self, file: str, line: int) -> int | None:
+        """RVA of a source line, or of the next one of that file that has code; `file` is the end of its path."""
+        wanted = file.replace("\\", "/").lower()
+        known = (one for one in self._lines if one.line >= line)
+        found = (one for one in known if f"/{one.file}".replace("\\", "/").lower().endswith(f"/{wanted}"))
+        best = min(found, key=lambda one: (one.line, one.rva), default=None)
+        return best.rva if best is not None else None
 
     def line_at(self, rva: int) -> SourceLine | None:
         """The source line whose code holds `rva`, as far as the start of lines tells."""

@@ -33,6 +33,7 @@ __all__ = [
     "FieldType",
     "Function",
     "Pointer",
+    "PointerTo",
     "Scalar",
     "StructField",
     "StructType",
@@ -77,6 +78,21 @@ class Pointer:
     @property
     def target(self) -> FieldType:
         return self.table.type_at(self.type_index)
+
+
+@dataclass(frozen=True, slots=True)
+class PointerTo(Pointer):
+    """A pointer that no record of a PDB describes: that of a cast, or `&x`."""
+
+    to: FieldType
+
+    @classmethod
+    def make(cls, to: FieldType, size: int) -> PointerTo:
+        return cls(_NO_TABLE, 0, size, to)
+
+    @property
+    def target(self) -> FieldType:
+        return self.to
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,3 +390,7 @@ class TypeTable:
             return scalar or Unknown()
         size = _POINTER_SIZES.get(mode)
         return Unknown() if size is None else Pointer(self, index & 0xFF, size)
+
+
+_NO_TABLE = TypeTable(struct.pack("<5I", 0, 56, FIRST_INDEX, FIRST_INDEX, 0).ljust(56, b"\0"))
+"""The type stream of no PDB: what is no record points nowhere."""

@@ -44,6 +44,6 @@ def test_formats(session: Session) -> None:
     assert "Chars:   ......MZ" in text(session, ".formats 4d5a")
 
 
-def test_c_expressions_are_refused(session: Session) -> None:
-    with pytest.raises(CommandError, match="not available"):
-        execute(session, "?? 1")
+def test_characters_and_segments_are_numbers(session: Session) -> None:
+    assert text(session, "? 'A'").endswith("00000000`00000041")
+    assert text(session, "? poi(gs:188)") == text(session, "? $thread")

@@ -24,6 +24,14 @@ def guest_symbols(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def session_of_module(guest_symbols: Path) -> Iterator[Session]:
+    """A session for tests that only look; all of a module share it."""
+    with serve() as address, open_session(address, symbol_path=str(guest_symbols)) as session:
+        session.connect(TIMEOUT)
+        yield session
+
+
 @pytest.fixture
 def session(guest_symbols: Path) -> Iterator[Session]:
     """A session that is connected to an idle machine and stopped."""

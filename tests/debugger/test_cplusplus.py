@@ -1,45 +1,199 @@
-"""The C++ subset inside MASM expressions, on the simulated machine's types."""
+"""C++ expressions, on the simulated machine's types."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kdnb.errors import ExpressionError, UnsupportedError
+from kdnb.debugger.cplusplus import evaluate_cplusplus, parse_leading_cplusplus
+from kdnb.debugger.cplusplus_types import c_words
+from kdnb.errors import ExpressionError, KdnbError, MemoryReadError, UnknownNameError, UnsupportedError
 
 if TYPE_CHECKING:
     from kdnb.debugger.session import Session
 
 
+def words(session: Session, text: str) -> tuple[str, int | float | None]:
+    value = evaluate_cplusplus(text, session)
+    return c_words(value.type), value.number
+
+
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("text", "kind", "number"),
     [
-        ("@@c++(sizeof(nt!_LIST_ENTRY))", 16),
-        ("@@(sizeof(_LIST_ENTRY*)) + 10", 0x18),
-        ("@@c++(sizeof(unsigned)) ", None),
-        ("@@c++(#FIELD_OFFSET(nt!_EPROCESS, ImageFileName))", 0x5A8),
-        ("@@c++(&((nt!_EPROCESS *)0x1000)->Pcb.ProfileListHead)", 0x1018),
-        ("@@c++(10 + 0x10 * (2 - -1))", 10 + 16 * 3),
-        ("1 + @@c++(10)", 11),
+        ("10", "int", 10),
+        ("010", "int", 8),
+        ("0x10", "int", 16),
+        ("0n10", "int", 10),
+        ("0y101", "int", 5),
+        ("0xffffffff", "unsigned int", 0xFFFFFFFF),
+        ("4294967296", "int64", 1 << 32),
+        ("3000000000", "int64", 3_000_000_000),
+        ("0xffffffffffffffff", "unsigned int64", 2**64 - 1),
+        ("1ui64", "unsigned int64", 1),
+        ("'A'", "int", 65),
+        ("1.5 * 2", "double", 3.0),
+        ("7 / 2.0", "double", 3.5),
+        ("1 + 2 * 3", "int", 7),
+        ("(1 + 2) * 3", "int", 9),
+        ("-5 / 2", "int", -2),
+        ("-5 % 3", "int", -2),
+        ("5 % -3", "int", 2),
+        ("0u - 1", "unsigned int", 0xFFFFFFFF),
+        ("1 << 40", "int", 0),
+        ("1i64 << 40", "int64", 1 << 40),
+        ("-8 >> 1", "int", -4),
+        ("2147483647 + 1", "int", -(2**31)),
+        ("~0", "int", -1),
+        ("!5", "bool", 0),
+        ("!0", "bool", 1),
+        ("6 & 3 | 8 ^ 1", "int", (6 & 3) | (8 ^ 1)),
+        ("1 < 2 == 1", "bool", 1),
+        ("2 && 4", "bool", 1),
+        ("0 || 0", "bool", 0),
+        ("3 > 2 ? 10 : 20", "int", 10),
+        ("0 ? 10 : 1 ? 20 : 30", "int", 20),
+        ("(unsigned long)-1", "unsigned long", 0xFFFFFFFF),
+        ("(UCHAR)300", "unsigned char", 44),
+        ("(char)200", "char", -56),
+        ("(bool)7", "bool", 1),
+        ("(long long)1 + 1", "int64", 2),
+        ("(int)2.9", "int", 2),
+        ("(double)1 / 4", "double", 0.25),
+        ("(nt!_EPROCESS *)0", "struct _EPROCESS *", 0),
+        ("(struct _LIST_ENTRY **)16", "struct _LIST_ENTRY **", 16),
+        ("(PVOID)5", "void *", 5),
+        ("(PULONG)4 + 1", "unsigned long *", 8),
+        ("(_LIST_ENTRY *)0x1000 + 1", "struct _LIST_ENTRY *", 0x1010),
+        ("1 + (_LIST_ENTRY *)0x1000", "struct _LIST_ENTRY *", 0x1010),
+        ("(_LIST_ENTRY *)0x1020 - (_LIST_ENTRY *)0x1000", "int64", 2),
+        ("(_LIST_ENTRY *)16 == 16", "bool", 1),
+        ("sizeof(nt!_LIST_ENTRY)", "unsigned int64", 16),
+        ("sizeof(_LIST_ENTRY *)", "unsigned int64", 8),
+        ("sizeof(unsigned short)", "unsigned int64", 2),
+        ("sizeof(@$proc->ImageFileName)", "unsigned int64", 15),
+        ("sizeof(*(nt!_EPROCESS *)0)", "unsigned int64", 0xA40),
+        ("#FIELD_OFFSET(nt!_EPROCESS, ImageFileName)", "int", 0x5A8),
+        ("#FIELD_OFFSET(_EPROCESS, Pcb.ThreadListHead)", "int", 0x30),
+        ("&((nt!_EPROCESS *)0x1000)->Pcb.ProfileListHead", "struct _LIST_ENTRY *", 0x1018),
+        ("&((nt!_EPROCESS *)0)->ImageFileName[2]", "char *", 0x5AA),
+        ("true", "bool", 1),
+        ("@@masm(10)", "unsigned int64", 16),
     ],
 )
-def test_values(session: Session, text: str, value: int | None) -> None:
-    if value is None:
-        with pytest.raises(ExpressionError):
-            session.evaluate(text)
-    else:
-        assert session.evaluate(text) == value
+def test_numbers_and_types_follow_c(session_of_module: Session, text: str, kind: str, number: float) -> None:
+    assert words(session_of_module, text) == (kind, number)
 
 
-def test_registers_and_symbols(session: Session) -> None:
-    assert session.evaluate("@@c++(@rsp + 8)") == session.evaluate("@rsp + 8")
+def test_a_variable_is_what_it_holds(session_of_module: Session) -> None:
+    session = session_of_module
+    head = session.evaluate("nt!PsActiveProcessHead")
+    first = session.evaluate("poi(nt!PsActiveProcessHead)")
+    assert words(session, "nt!PsActiveProcessHead.Flink") == ("struct _LIST_ENTRY *", first)
+    assert words(session, "&nt!PsActiveProcessHead") == ("struct _LIST_ENTRY *", head)
+    assert words(session, "nt!PsActiveProcessHead.Flink->Blink") == ("struct _LIST_ENTRY *", head)
+    assert words(session, "*(unsigned int64 *)&nt!PsActiveProcessHead") == ("unsigned int64", first)
+    assert words(session, "((unsigned int64 *)&nt!PsActiveProcessHead)[0]") == ("unsigned int64", first)
+    record = words(session, "#CONTAINING_RECORD(nt!PsActiveProcessHead.Flink, nt!_EPROCESS, ActiveProcessLinks)")
+    assert record == ("struct _EPROCESS *", first - 0x448)
+    assert evaluate_cplusplus("nt!PsActiveProcessHead", session).address == head
+
+
+def test_registers_that_name_objects_are_typed(session_of_module: Session) -> None:
+    session = session_of_module
+    process = session.evaluate("@$proc")
+    assert words(session, "@$proc") == ("struct _EPROCESS *", process)
+    assert words(session, "@$curprocess") == ("struct _EPROCESS *", process)
+    assert words(session, "@$thread")[0] == "struct _ETHREAD *"
+    assert words(session, "@$proc->UniqueProcessId") == ("void *", session.evaluate("poi(@$proc+440)"))
+    assert words(session, "@$proc.UniqueProcessId") == words(session, "@$proc->UniqueProcessId")
+    assert words(session, "@rsp + 8") == ("unsigned int64", session.registers.get("rsp") + 8)
+
+
+def test_inside_masm_it_is_a_number(session_of_module: Session) -> None:
+    session = session_of_module
+    assert session.evaluate("@@c++(sizeof(_LIST_ENTRY*)) + 10") == 0x18
+    assert session.evaluate("1 + @@(10)") == 11
+    assert session.evaluate("@@c++((@rsp + 8))") == session.evaluate("@rsp + 8")
     assert session.evaluate("@@c++(&nt!PsActiveProcessHead)") == session.evaluate("nt!PsActiveProcessHead")
-    address = session.evaluate("@$proc")
-    assert session.evaluate("@@c++(&((nt!_EPROCESS *)@$proc)->ImageFileName)") == address + 0x5A8
+    assert session.evaluate("@@c++(nt!PsActiveProcessHead)") == session.evaluate("nt!PsActiveProcessHead")
+    assert session.evaluate("@@c++(-1)") == 2**64 - 1
 
 
-@pytest.mark.parametrize("text", ["@@c++(foo->bar)", "@@c++(1", "@@c++()", "@@c++(1 2)", "@@c++(sizeof(nt!_NOSUCH))"])
-def test_what_is_not_understood_is_one_error(session: Session, text: str) -> None:
-    with pytest.raises((ExpressionError, UnsupportedError)):
-        session.evaluate(text)
+def test_what_does_not_count_is_not_read(session_of_module: Session) -> None:
+    assert words(session_of_module, "0 && *(int *)0") == ("bool", 0)
+    assert words(session_of_module, "1 || *(int *)0") == ("bool", 1)
+    assert words(session_of_module, "1 ? 2 : *(int *)0") == ("int", 2)
+    assert words(session_of_module, "0 ? *(int *)0 : 3") == ("int", 3)
+
+
+def test_local_variables_are_known_in_registers_and_in_memory(session: Session) -> None:
+    session.go(until=session.evaluate("nt!KeClockInterruptNotify"), timeout=30.0)
+    frame = session.registers.get("rcx")
+    assert words(session, "TrapFrame") == ("struct _KTRAP_FRAME *", frame)
+    offset = evaluate_cplusplus("#FIELD_OFFSET(nt!_KTRAP_FRAME, Rip)", session).number
+    assert words(session, "TrapFrame->Rip") == ("unsigned int64", session.memory.read_u64(frame + int(offset or 0)))
+
+
+def test_the_rest_of_a_text_is_left(session_of_module: Session) -> None:
+    value, rest = parse_leading_cplusplus("(1 + 2) L4", session_of_module)
+    assert (value.number, rest) == (3, "L4")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("", ExpressionError, "Syntax error at '<EOL>'"),
+        ("1 +", ExpressionError, "Syntax error at '<EOL>'"),
+        ("(1", ExpressionError, "Syntax error at '<EOL>'"),
+        ("1 2", ExpressionError, "Extra character error in '2'"),
+        ("089", ExpressionError, "Syntax error at '089'"),
+        ("0x11111111111111111", ExpressionError, "Numeric value overflow"),
+        ("1 / 0", ExpressionError, "Operand error"),
+        ("1.5 % 2", ExpressionError, "Operand error"),
+        ("&5", ExpressionError, "Operand error"),
+        ("*5", ExpressionError, "int is no pointer"),
+        ("@$proc->Nosuch", ExpressionError, "no field"),
+        ("@$proc->Pcb + 1", ExpressionError, "is no number"),
+        ("5.Flink", ExpressionError, "Extra character|has no fields"),
+        ("@nosuch", ExpressionError, "Bad register error"),
+        ("rsp", ExpressionError, "registers have @"),
+        ("foo->bar", UnknownNameError, "Couldn't resolve error at 'foo->bar'"),
+        ("(nt!_NOSUCH *)0", UnknownNameError, "Symbol nt!_NOSUCH not found"),
+        ("(nt!_LIST_ENTRY)0", ExpressionError, "cast to a pointer"),
+        ("sizeof(nt!_NOSUCH)", UnknownNameError, "Couldn't resolve"),
+        ("*(int *)0", MemoryReadError, "can't read 0x0"),
+        ("nt!PsActiveProcessHead.Flink = 5", UnsupportedError, "don't change anything"),
+        ("++nt!PsActiveProcessHead.Flink", UnsupportedError, "don't change anything"),
+        ("nt!KeBugCheckEx(1)", UnsupportedError, "can't be called"),
+        ("(" * 200 + "1", ExpressionError, "Syntax error"),
+        ("- " * 200 + "1", ExpressionError, "nested too deeply"),
+    ],
+)
+def test_what_is_wrong_is_one_clear_line(
+    session_of_module: Session, text: str, error: type[KdnbError], message: str
+) -> None:
+    with pytest.raises(error) as raised:
+        evaluate_cplusplus(text, session_of_module)
+    assert re.search(message, f"{raised.value.message} {raised.value.hint}")
+    assert "\n" not in raised.value.message
+
+
+@given(text=st.text(alphabet="0123456789abx+-*/%&|^~!<>()[].?:,= @$'nt_", max_size=24))
+def test_any_text_is_a_value_or_one_error(session_of_module: Session, text: str) -> None:
+    with contextlib.suppress(KdnbError):
+        evaluate_cplusplus(text, session_of_module)
+
+
+def test_typedefs_of_the_pdb_are_types(session_of_module: Session) -> None:
+    kernel = session_of_module.modules.kernel
+    assert kernel is not None
+    assert kernel.pdb is not None
+    assert kernel.pdb.typedef("nosuch") is None
+    assert kernel.pdb.typedef("KPCR") == kernel.pdb.typedef("kpcr")
+    assert words(session_of_module, "sizeof(KPCR)") == words(session_of_module, "sizeof(nt!_KPCR)")

@@ -24,13 +24,46 @@ def test_breakpoints_variables_and_exceptions_are_pseudo_registers(session: Sess
     session.breakpoints.add("nt!KeBugCheckEx")
     assert session.evaluate("$bp0") == session.evaluate("nt!KeBugCheckEx")
     assert session.evaluate("$exr_code") == 0x80000003
+    assert session.evaluate("$exr_chance") == 1
+    assert session.last_stop is not None
+    assert session.evaluate("$exr_numparams") == len(session.last_stop.parameters)
+    assert session.evaluate("$pcrb") == session.evaluate("$prcb")
     assert session.evaluate("$pagesize") == 0x1000
     assert session.evaluate("$retreg") == session.registers.get("rax")
     assert session.evaluate("$eventip") == session.registers.pc
     assert session.evaluate("$exp") == 0
-    for unknown in ("$bp7", "$t20", "$nonsense", "$bug_code"):
+    for unknown in ("$bp7", "$t20", "$nonsense", "$bug_code", "$exr_param9", "$exr_nonsense"):
         with pytest.raises(ExpressionError):
             session.evaluate(unknown)
+
+
+def test_source_lines_are_addresses(session: Session) -> None:
+    start = session.evaluate("nt!KeBugCheckEx")
+    kernel = session.modules.kernel
+    assert kernel is not None
+    assert kernel.pdb is not None
+    line = kernel.pdb.line_at(start - kernel.base)
+    assert line is not None
+    for text in (f"`nt!{line.file}:{line.line}`", f"`{line.file}:{line.line}`"):
+        assert session.evaluate(text) == start
+    for wrong in ("`nt!nosuch.c:1`", f"`nt!{line.file}:99999`", "`nosuch!a.c:1`"):
+        with pytest.raises(ExpressionError, match="Couldn't resolve"):
+            session.evaluate(wrong)
+
+
+def test_a_local_variable_is_its_address(session: Session) -> None:
+    session.go(until=session.evaluate("nt!KeClockInterruptNotify"), timeout=30.0)
+    with pytest.raises(ExpressionError, match="no address: it is in @rcx"):
+        session.evaluate("$!TrapFrame")
+    with pytest.raises(ExpressionError, match="Couldn't resolve"):
+        session.evaluate("$!nosuch")
+
+
+def test_expressions_can_be_cplusplus_by_default(session: Session) -> None:
+    session.environment.is_cplusplus = True
+    assert session.evaluate("10") == 10
+    assert session.evaluate("sizeof(nt!_LIST_ENTRY)") == 16
+    assert session.evaluate("@@masm(10)") == 16
 
 
 def test_unreadable_memory_names_its_place(session: Session) -> None:

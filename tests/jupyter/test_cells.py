@@ -12,12 +12,14 @@ COMMANDS = [
     "p 3", "x nt!*Create*", "x",
     "d - 5", "u . L3", "u nt!X L2", "dd nt!x", "dd@rsp", "dd @rsp L4", "db nt L40", "bp nt!KeBugCheckEx",
     'bp nt!X ".echo hit; gc"', "bl", "bc *", "ed rsp 0", "ed nt!NtGlobalFlag 2", "? 8+8", "? nt!X", ".reload /f",
+    "?? @$proc", "?? sizeof(int)",
     ".unknown", "!irql", "!dd 1000 L4", "~0s", "~1s", "1k", "$$ a comment", "* a comment", "lm m nt",
     "!locks", "!poolused 2", ".shell dir", "connect sim:", "ln .", "vertarget; lm; bl", "db (nt)", "k;", "dps @rsp L8",
 ]  # fmt: skip
 PYTHON = [
     "", "# k", "k = 3", "k: int = 3", "k += 1", "import os", "x, y = 1, 2", "print('k')", "for k in range(3): pass",
-    "%kd r", "%%kd", "regs = %kd r", "r = %kd r", "out = !ls", "!ls", "!df", "k?", "bp?", "?k", "??k", "hex(5)", "~0",
+    "%kd r", "%%kd", "regs = %kd r", "r = %kd r", "out = !ls", "!ls", "!df", "k?", "bp?", "?k", "??k", "?? k", "hex(5)",
+    "~0",
     ".5 + 1", "kd.read(1, 2)", "[k for k in x]", "unknown", "p2", "k5", "x1 + 1", "'k'", "@decorator",
     "def k(): pass", "    k", "lambda: k", "5 + 5", "-k", "(k)", "help()", "k = 5; k",
 ]  # fmt: skip

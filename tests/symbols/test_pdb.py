@@ -94,6 +94,14 @@ def test_lines_name_the_source_of_an_address(built: Built) -> None:
     assert pdb.line_at(0) is None
 
 
+def test_a_source_line_has_an_address(built: Built) -> None:
+    pdb = PdbFile.open(built.pdb)
+    start = SymbolTable.from_pdb(pdb).lookup("Add")
+    assert pdb.line_address("program.c", 5) == pdb.line_address("PROGRAM.C", 5) == start
+    assert pdb.line_address("gram.c", 5) is None
+    assert pdb.line_address("program.c", 9999) is None
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SymbolFileError, match="No such file"):
         PdbFile.open(tmp_path / "absent.pdb")
