@@ -14,6 +14,7 @@ class NoNames:
     pointer_size = 8
     instruction_pointer = 0
     sign_extend = False
+    is_cplusplus = False
 
     def register(self, name: str) -> None: ...
 
