@@ -1,4 +1,4 @@
-"""`.trap .cxr .ecxr`: look at the registers of other moments (the command reference, 7.9)."""
+"""`.trap .cxr .tss .ecxr`: look at the registers of other moments (the command reference, 7.9)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kdnb.commands.declare import command
 from kdnb.debugger.saved_registers import read_context, read_trap_frame
 from kdnb.debugger.scope import RegisterContext
+from kdnb.debugger.task_state import read_task
 from kdnb.errors import UsageError
 from kdnb.results.values import Text
 
@@ -58,6 +59,26 @@ def context_record(session: Session, arguments: Arguments) -> Result:
     values = read_context(session, arguments.expression())
     arguments.finish()
     session.scope.set(RegisterContext(values, ".cxr"))
+    return session.scope.snapshot(heading="")
+
+
+@command(
+    ".tss",
+    summary="Look at the registers that a task switch left in a TSS (x86); without a selector back to the processor's.",
+    syntax=".tss [Selector]",
+    details="r, k, u and expressions use them until .tss without a selector, .trap, .cxr, or the next resume. A double "
+    "fault enters a task of its own (kv: FPO: TaskGate 28:0); .tss 28 shows where the stack ran out. They can't be "
+    "changed.",
+    examples=(".tss",),
+    tier="B",
+)
+def task_state(session: Session, arguments: Arguments) -> Result:
+    """The registers of the task that another one interrupted."""
+    if arguments.at_end:
+        return _reset(session)
+    values = read_task(session, arguments.expression())
+    arguments.finish()
+    session.scope.set(RegisterContext(values, ".tss"))
     return session.scope.snapshot(heading="")
 
 

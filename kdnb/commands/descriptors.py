@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from kdnb.commands.declare import command
 from kdnb.debugger.segments import read_descriptor
 from kdnb.errors import ExpressionError, UnsupportedError
-from kdnb.results.descriptors import Descriptor, DescriptorTable
+from kdnb.results.descriptors import DescriptorTable
 
 if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
+    from kdnb.results.descriptors import Descriptor
 
 SELECTOR_LIMIT = 256
 

@@ -27,7 +27,7 @@ _DOT_COMMANDS = """
 .exptr .extmatch .extpath .fiber .fnret .force_tb .fpo .holdmem .imgscan .inline .jdinfo .kframes .kill .lines
 .load .loadby .locale .lsf .lsp .lsrcpath .netuse .nvload .ocommand .ofilter .opendump .outmask .pcmd
 .prefer_dml .prompt_allow .quit_lock .readmem .remote .scriptlist .scriptload .scriptrun .scriptunload .secure
-.send_file .server .settings .shell .sleep .srcfix .srcnoisy .srcpath .step_filter .symopt .time .tlist .tss
+.send_file .server .settings .shell .sleep .srcfix .srcnoisy .srcpath .step_filter .symopt .time .tlist
 .ttime .unload .unloadall .write_cmd_hist .writemem .wtitle
 """
 

@@ -14,10 +14,11 @@ from kdnb.debugger.modules import clean
 from kdnb.debugger.saved_registers import read_context, read_trap_frame
 from kdnb.debugger.stacks import walk
 from kdnb.debugger.stops import bugcheck_parameters
+from kdnb.debugger.task_state import MAIN_TASK, read_task
 from kdnb.debugger.type_lookup import TypeLookup
 from kdnb.errors import KdnbError
 from kdnb.protocol import names
-from kdnb.protocol.constants import Status
+from kdnb.protocol.constants import MachineType, Status
 from kdnb.results.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ TOUCHED = {0x50: (0, 1), 0xA: (0, 2), 0xD1: (0, 2)}
 ACCESS_WORDS = {0: "read", 1: "write", 2: "write", 8: "execute", 16: "execute"}
 EXCEPTION_RECORD_INFORMATION = {8: (0x18, 0x20), 4: (0x10, 0x14)}
 """Offsets of NumberParameters and ExceptionInformation in EXCEPTION_RECORD, by pointer size."""
+UNEXPECTED_KERNEL_MODE_TRAP, DOUBLE_FAULT = 0x7F, 8
 KERNEL_MODULES = frozenset(("nt", "hal"))
 
 
@@ -46,6 +48,8 @@ class Fault:
     trap_frame: int | None = None
     context_record: int | None = None
     exception_record: int | None = None
+    task: int | None = None
+    """Selector of the TSS with the registers."""
     exception_code: int = 0
     touched: int | None = None
     access: str = ""
@@ -79,6 +83,7 @@ def analyze(session: Session, *, verbose: bool = True) -> Analysis:
         exception_code=fault.exception_code,
         trap_frame=fault.trap_frame,
         exception_record=fault.exception_record,
+        task=fault.task,
         context_record=fault.context_record,
         faulting_address=fault.touched,
         access=fault.access,
@@ -105,7 +110,13 @@ def _fault(session: Session, code: int, parameters: tuple[int, ...], here: Stack
             context = parameters[2]
             values = read_context(session, context)
             code_of = parameters[0] & 0xFFFFFFFF
-            return Fault(values, None, context, None, code_of, touched, access, f".cxr 0x{context:x} ; kb")
+            return Fault(values, None, context, None, None, code_of, touched, access, f".cxr 0x{context:x} ; kb")
+        if (
+            code == UNEXPECTED_KERNEL_MODE_TRAP
+            and parameters[0] == DOUBLE_FAULT
+            and session.machine == MachineType.I386
+        ):
+            return Fault(read_task(session, MAIN_TASK), task=MAIN_TASK, command=f".tss 0x{MAIN_TASK:x} ; kb")
         if code == 0x8E and len(parameters) == 4:
             return _from_trap_frame(session, parameters[2], parameters[0] & 0xFFFFFFFF, touched, access)
     except KdnbError as error:
@@ -124,7 +135,7 @@ def _fault(session: Session, code: int, parameters: tuple[int, ...], here: Stack
 
 def _from_trap_frame(session: Session, address: int, exception: int, touched: int | None, access: str) -> Fault:
     values = session.registers.values() | read_trap_frame(session, address)
-    return Fault(values, address, None, None, exception, touched, access, f".trap 0x{address:x} ; kb")
+    return Fault(values, address, None, None, None, exception, touched, access, f".trap 0x{address:x} ; kb")
 
 
 def _from_records(session: Session, record: int, context: int) -> Fault:
@@ -136,7 +147,7 @@ def _from_records(session: Session, record: int, context: int) -> Fault:
         access = ACCESS_WORDS.get(memory.read_pointer(record + information_at), "")
         touched = memory.read_pointer(record + information_at + size)
     values = read_context(session, context)
-    return Fault(values, None, context, record, exception, touched, access, f".cxr 0x{context:x} ; kb")
+    return Fault(values, None, context, record, None, exception, touched, access, f".cxr 0x{context:x} ; kb")
 
 
 def _touched(code: int, parameters: tuple[int, ...]) -> tuple[int | None, str]:

@@ -60,6 +60,9 @@ def unwind_x86(
         if record is None and (pushed := _bytes_on_stack(memory, eip)) is not None:
             caller_ebp = read_integer(memory, registers["esp"], 4) if pushed else registers["ebp"]
             return _step({**registers, "ebp": caller_ebp}, memory, registers["esp"] + pushed)
+    if record is not None and record.kind is FrameKind.TSS:
+        # Entered by a task switch, so nobody called it: `.tss` shows the registers of the other task.
+        return UnwindStep({**registers, "eip": 0}, frame_summary=record.summary)
     if record is not None and record.kind is FrameKind.TRAP:
         return _leave_trap(registers, memory)
     if record is not None and (record.program or record.kind is FrameKind.FPO):

@@ -103,6 +103,8 @@ def _fault(value: Analysis) -> Iterator[str]:
         yield ""
     if value.trap_frame is not None:
         yield from (f"TRAP_FRAME:  {value.trap_frame:x} -- (.trap 0x{value.trap_frame:x})", "")
+    if value.task is not None:
+        yield from (f"TSS:  {value.task:08x} -- (.tss 0x{value.task:x})", "")
     if value.exception_record is not None:
         yield from (f"EXCEPTION_RECORD:  {value.exception_record:x} -- (.exr 0x{value.exception_record:x})", "")
     if value.context_record is not None:

@@ -33,6 +33,8 @@ class Analysis(Result):
     trap_frame: int | None = None
     exception_record: int | None = None
     context_record: int | None = None
+    task: int | None = None
+    """x86: selector of the TSS that a double fault left the registers in."""
     faulting_address: int | None = None
     """Memory that was touched wrongly."""
     access: str = ""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["INTERRUPT_FLAG", "TRAP_FLAG", "Halt", "Processor", "TripleFault"]
 
 _HALT_INSTRUCTION = b"\xf4"
+_BUSY_TASK = 0x8B00  # as unicorn keeps a descriptor's second half
 INVALID_OPCODE = 6
 _FAULTS = frozenset(range(32)) - {1, 2, 3, 4}
 
@@ -98,6 +99,9 @@ class Processor:
 
     def set_table_register(self, name: str, base: int, limit: int) -> None:
         self._uc.reg_write(self._ids[name], (0, base, limit, 0))
+
+    def set_task_register(self, selector: int, base: int, limit: int) -> None:
+        self._uc.reg_write(self._ids["tr"], (selector, base, limit, _BUSY_TASK))
 
     def msr_read(self, number: int) -> int:
         return int(self._uc.msr_read(number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from kdnb.simulator.task_switch import NESTED_TASK, enter_task
 from kdnb.simulator.unicorn_state import VECTORS_WITH_ERROR_CODE
 
 if TYPE_CHECKING:
@@ -17,14 +18,24 @@ __all__ = ["INTERRUPT_FLAG", "TRAP_FLAG", "TripleFault", "call", "deliver", "sta
 TRAP_FLAG, INTERRUPT_FLAG, RESUME_FLAG = 0x100, 0x200, 0x10000
 
 _KERNEL_CODE, _KERNEL_DATA = 0x10, 0x18
-_MASKED_ON_ENTRY = TRAP_FLAG | INTERRUPT_FLAG | RESUME_FLAG | 0x4000
+_MASKED_ON_ENTRY = TRAP_FLAG | INTERRUPT_FLAG | RESUME_FLAG | NESTED_TASK
 _PRESENT = 0x80
+_GATE_TYPE, _TASK_GATE = 0x1F, 5
+_DOUBLE_FAULT = 8
 _ARGUMENT_REGISTERS = ("rcx", "rdx", "r8", "r9")
 _HOME_SPACE = 0x20
 
 
 class TripleFault(Exception):
     """An interrupt could not be delivered: the real board would reset."""
+
+
+class _NoStack(Exception):
+    """What an interrupt pushes would go where nothing is mapped."""
+
+    def __init__(self, address: int) -> None:
+        super().__init__(f"no stack at {address:#x}")
+        self.address = address
 
 
 def start(processor: Processor, entry: int, stack: int, arguments: Sequence[int]) -> None:
@@ -62,37 +73,57 @@ def _enter(processor: Processor, function: int, stack: int, back: int, arguments
 def deliver(processor: Processor, vector: int, error_code: int | None = None) -> None:
     """Enter the guest's handler as the processor would: machine frame on the right stack, RIP or EIP from the gate.
 
-    Raises `TripleFault` when gate or stack can't be reached.
+    Without a stack for it, it is a double fault: the page fault of the push can't be delivered either. Raises
+    `TripleFault` when that one's gate or stack can't be reached.
     """
-    if vector not in VECTORS_WITH_ERROR_CODE:
-        error_code = None
-    if processor.architecture.pointer_size == 8:
-        _deliver_amd64(processor, vector, error_code)
-    else:
-        _deliver_x86(processor, vector, error_code)
-    processor.set("eflags", processor.get("eflags") & ~_MASKED_ON_ENTRY)
+    try:
+        _enter_handler(processor, vector, error_code if vector in VECTORS_WITH_ERROR_CODE else None)
+    except _NoStack as missing:
+        processor.set("cr2", missing.address)
+        try:
+            _enter_handler(processor, _DOUBLE_FAULT, 0)
+        except _NoStack as again:
+            raise TripleFault(f"processor {processor.number}: {again} for a double fault") from missing
     processor.halted = False
 
 
-def _deliver_amd64(processor: Processor, vector: int, error_code: int | None) -> None:
+def _enter_handler(processor: Processor, vector: int, error_code: int | None) -> None:
+    if processor.architecture.pointer_size == 8:
+        _enter_amd64(processor, vector, error_code)
+    else:
+        _enter_x86(processor, vector, error_code)
+
+
+def _enter_amd64(processor: Processor, vector: int, error_code: int | None) -> None:
     gate = _gate(processor, vector, 16)
     low, selector, stack_index, _type, middle, high = struct.unpack("<HHBBHI4x", gate)
     rsp = processor.sp
     top = _handler_stack(processor, stack_index & 7) & ~15
     frame = [processor.pc, processor.get("cs"), processor.get("eflags"), rsp, processor.get("ss")]
-    _push(processor, vector, top, frame, error_code)
+    _push(processor, top, frame, error_code)
     processor.set("cs", selector)
     processor.pc = low | middle << 16 | high << 32
+    processor.set("eflags", processor.get("eflags") & ~_MASKED_ON_ENTRY)
 
 
-def _deliver_x86(processor: Processor, vector: int, error_code: int | None) -> None:
-    """Everything runs in ring 0, so the frame has neither ESP nor SS and lies on the same stack."""
-    low, selector, _type, high = struct.unpack("<HHHH", _gate(processor, vector, 8))
+def _enter_x86(processor: Processor, vector: int, error_code: int | None) -> None:
+    """Everything runs in ring 0, so the frame has neither ESP nor SS and lies on the same stack.
+
+    A task gate leads to the registers and the stack of another TSS; just an error code is pushed there.
+    """
+    gate = _gate(processor, vector, 8)
+    low, selector, _type, high = struct.unpack("<HHHH", gate)
+    if gate[5] & _GATE_TYPE == _TASK_GATE:
+        if not enter_task(processor, selector):
+            raise TripleFault(f"processor {processor.number}: no free task {selector:#x} for vector {vector:#x}")
+        _push(processor, processor.sp, [], error_code)
+        return
     frame = [processor.pc, processor.get("cs"), processor.get("eflags")]
-    _push(processor, vector, processor.sp, frame, error_code)
+    _push(processor, processor.sp, frame, error_code)
     if selector != processor.get("cs"):
         processor.set("cs", selector)
     processor.pc = low | high << 16
+    processor.set("eflags", processor.get("eflags") & ~_MASKED_ON_ENTRY)
 
 
 def _gate(processor: Processor, vector: int, size: int) -> bytes:
@@ -102,13 +133,13 @@ def _gate(processor: Processor, vector: int, size: int) -> bytes:
     return gate
 
 
-def _push(processor: Processor, vector: int, top: int, frame: list[int], error_code: int | None) -> None:
+def _push(processor: Processor, top: int, frame: list[int], error_code: int | None) -> None:
     size = processor.architecture.pointer_size
     values = frame if error_code is None else [error_code, *frame]
     data = b"".join(value.to_bytes(size, "little") for value in values)
     top -= len(data)
     if processor.write(top, data) < len(data):
-        raise TripleFault(f"processor {processor.number}: no stack at {top:#x} for vector {vector:#x}")
+        raise _NoStack(top)
     processor.sp = top
 
 

@@ -16,7 +16,7 @@ from kdnb.simulator.memory import PAGE, PageTables, PhysicalMemory
 
 __all__ = ["SCENARIOS", "GuestFile", "LoadedGuest", "guest_exports", "guest_files", "load_guest", "startup_stack"]
 
-SCENARIOS = ("idle", "boot", "syscalls", "bugcheck", "storm", "prompt", "exception", "deadlock")
+SCENARIOS = ("idle", "boot", "syscalls", "bugcheck", "storm", "prompt", "exception", "deadlock", "doublefault")
 """Their places are the numbers that the guest knows them by."""
 
 IMAGE_NAMES = {"ntoskrnl.exe": "ntkrnlmp.pdb", "disk.sys": "disk.pdb", "ntfs.sys": "ntfs.pdb", "buggy.sys": "buggy.pdb"}

@@ -60,6 +60,8 @@ class FrameData:
         """`FPO: [1,0,0]`: words of parameters, words of locals, saved registers; empty for frame data."""
         if self.program:
             return ""
+        if self.kind is FrameKind.TSS:
+            return "FPO: TaskGate 28:0"  # KGDT_TSS, the task that Windows runs in
         if self.kind is FrameKind.NON_FPO:
             return "FPO: [Non-Fpo]"
         return f"FPO: [{self.parameter_size // 4},{self.local_size // 4},{self.saved_size // 4}]"

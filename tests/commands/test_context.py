@@ -137,6 +137,11 @@ def test_unreadable_and_missing_records_are_told(session: Session) -> None:
         execute(session, ".ecxr")
 
 
+def test_x64_has_no_registers_in_a_task_segment(session: Session) -> None:
+    with pytest.raises(CommandError, match="only x86 keeps registers in a TSS"):
+        execute(session, ".tss 40")
+
+
 def test_unwind_data_of_a_function(session: Session) -> None:
     text = _text(session, ".fnent nt!KiPageFault")
     assert "BeginAddress      = 00000000`" in text

@@ -318,6 +318,23 @@ def test_28_exception_context(arch: str) -> None:
         assert "nt!PspUnhandledExceptionInSystemThread" in run(crashed, "k")
 
 
+def test_29_double_fault_on_x86() -> None:
+    with kdnb.connect("sim:scenario=doublefault,arch=x86", timeout=TIMEOUT) as crashed:
+        crashed.session.options["go_timeout"] = TIMEOUT
+        assert "UNEXPECTED_KERNEL_MODE_TRAP" in run(crashed, "g")
+        assert "Arguments 00000008 " in run(crashed, ".bugcheck")
+        assert run(crashed, "kv").endswith("nt!KiTrap08+0x1d (FPO: TaskGate 28:0)")
+        assert "FAULTING_IP:\nbuggy!BuggyCountItems+" in run(crashed, "!analyze -v")
+        assert "buggy!BuggyCountItems+" in run(crashed, ".tss 28")
+        assert run(crashed, "r").startswith("Last set context:")
+        assert run(crashed, "kv").count("buggy!BuggyCountItems+") > 200
+        thread = run(crashed, "!thread")
+        limit = int(thread.partition(" Limit ")[2].split()[0], 16)
+        assert limit <= crashed.evaluate("@esp") & 0xFFFFFFFF < limit + 16, "the stack is used up"
+        assert run(crashed, "dps @esp L40").count("buggy!BuggyCountItems+") > 15
+        assert run(crashed, ".tss") == "Resetting default scope"
+
+
 def test_30_scripted_triage_cell(kd: Debugger) -> None:
     results = kd.execute("vertarget; .bugcheck; !analyze -v; ~0s; k; ~1s; k; lm")
     assert len(results) == 8

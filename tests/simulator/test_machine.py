@@ -473,7 +473,9 @@ def test_a_reset_by_the_keyboard_controller_and_power_off_are_events() -> None:
 
 def test_a_lost_stack_resets_the_machine_as_a_triple_fault_does() -> None:
     machine = broken_in()
-    change(machine, rsp=0x1000, rip=guest_names()["nt!KeBugCheck2"])
+    names = guest_names()
+    machine.write_virtual(0, names["nt!KiTss"] + 0x24, (0x1000).to_bytes(8, "little"))  # IST 1, of double faults
+    change(machine, rsp=0x1000, rip=names["nt!KeBugCheck2"])
     go(machine)
 
     assert isinstance(run_to(machine, Rebooted), Rebooted)

@@ -1,6 +1,7 @@
 // buggy.sys: a driver for lessons. Its thread sums a linked list of work items under a spin lock. In the scenario
 // "bugcheck" an item is freed and overwritten while it is still linked, and the walk runs into the leftover. In
 // "exception" it reads the name of an owner that an item doesn't have, at an IRQL at which that is an exception. In
+// "doublefault" the list is closed to a ring, and a recursive walk of it uses up the stack. In
 // "prompt" it asks the debugger now and then what to do.
 #include "nt.h"
 
@@ -73,6 +74,12 @@ NOINLINE VOID BuggyReportOwner(WORK_ITEM *Item)
     DbgPrint("buggy: item %d belongs to %p %s\n", Item->Number, Owner->ProcessId, Owner->Name);
 }
 
+// The bug: it goes deeper with every item, and a ring has no last one.
+NOINLINE ULONG BuggyCountItems(WORK_ITEM *Item)
+{
+    return Item ? 1 + BuggyCountItems(Item->Next) : 0;
+}
+
 NOINLINE VOID BuggyAsk(void)
 {
     CHAR Answer[4] = {0};
@@ -85,7 +92,8 @@ NOINLINE VOID BuggyAsk(void)
 NOINLINE VOID BuggyWorker(PVOID Context)
 {
     BUGGY_EXTENSION *Extension = Context;
-    for (ULONG Number = 1; Number <= 4; Number++)
+    WORK_ITEM *Last = BuggyAllocateItem(Extension, 1);
+    for (ULONG Number = 2; Number <= 4; Number++)
         BuggyAllocateItem(Extension, Number);
     for (;;) {
         LONG64 Interval = -156250 * 4;
@@ -97,6 +105,10 @@ NOINLINE VOID BuggyWorker(PVOID Context)
         }
         if (ExScenario() == ScenarioException && Extension->Rounds == ROUNDS_BEFORE_MISTAKE)
             BuggyReportOwner(Extension->First);
+        if (ExScenario() == ScenarioDoubleFault && Extension->Rounds == ROUNDS_BEFORE_MISTAKE) {
+            Last->Next = Extension->First;
+            DbgPrint("buggy: %d items\n", BuggyCountItems(Extension->First));
+        }
         if (ExScenario() == ScenarioPrompt && Extension->Rounds % ROUNDS_BETWEEN_QUESTIONS == 0)
             BuggyAsk();
     }

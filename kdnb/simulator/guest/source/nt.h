@@ -386,7 +386,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     LOADER_IMAGE Images[8];
 } LOADER_PARAMETER_BLOCK;
 
-enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock };
+enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault };
 
 // ---- I/O -------------------------------------------------------------------------------------------
 

@@ -141,16 +141,30 @@ SIMPLE_TRAP _KiTrap05, 0xC000008C
 SIMPLE_TRAP _KiTrap06, 0xC000001D
 SIMPLE_TRAP _KiTrap07, 0xC000001D
 
-FUNCTION _KiTrap08, 8
-    ENTER_TRAP_WITH_CODE
+# Entered by a task switch: there is no frame but the error code, the interrupted registers are in the main TSS. An
+# FPO record of kind TSS says so to debuggers.
+    .def _KiTrap08; .scl 2; .type 32; .endef
+    .globl _KiTrap08
+    .p2align 4
+_KiTrap08:
+    pushfd
+    and dword ptr [esp], ~0x4000 // no nested task: the traps to come must return within this one
+    popfd
     push 0
     push 0
-    push ebp
+    push dword ptr fs:[0x40]
     push 8
     push 0x7F
     call _KeBugCheckEx@20
     int3
-END_FUNCTION _KiTrap08
+KiTrap08End:
+    .section .debug$F, "dr"
+    .long _KiTrap08@IMGREL
+    .long KiTrap08End - _KiTrap08
+    .long 0
+    .short 0
+    .short 0x8000
+    .text
 
 TRAP_WITH_CODE _KiTrap0A, 0xC0000005
 TRAP_WITH_CODE _KiTrap0B, 0xC0000005

@@ -8,12 +8,16 @@ typedef struct _KIDTENTRY {
 } KIDTENTRY;
 
 typedef struct _KTSS {
-    ULONG Backlink;
-    ULONG Esp0, Ss0;
-    ULONG Reserved[22];
+    USHORT Backlink, Reserved0;
+    ULONG Esp0;
+    USHORT Ss0, Reserved1;
+    ULONG NotUsed1[4];
+    ULONG CR3, Eip, EFlags, Eax, Ecx, Edx, Ebx, Esp, Ebp, Esi, Edi;
+    USHORT Es, Reserved2, Cs, Reserved3, Ss, Reserved4, Ds, Reserved5, Fs, Reserved6, Gs, Reserved7, LDT, Reserved8;
     USHORT Flags, IoMapBase;
 } KTSS;
 _Static_assert(sizeof(KTSS) == 0x68, "KTSS");
+_Static_assert(OFFSET(KTSS, CR3) == 0x1C, "KTSS.CR3");
 
 typedef struct __attribute__((packed)) _KPSEUDO_DESCRIPTOR {
     USHORT Limit;
@@ -31,6 +35,8 @@ UCHAR KiArgumentTable[] = {44, 24, 36, 36, 4, 8};
 KIDTENTRY KiIdt[256] __attribute__((aligned(4096)));
 ULONG64 KiGdt[MAXIMUM_PROCESSORS][16] __attribute__((aligned(64)));
 KTSS KiTss[MAXIMUM_PROCESSORS] __attribute__((aligned(128)));
+KTSS KiDoubleFaultTSS[MAXIMUM_PROCESSORS] __attribute__((aligned(128)));
+UCHAR KiDoubleFaultStack[MAXIMUM_PROCESSORS][0x3000] __attribute__((aligned(4096)));
 
 NOINLINE VOID KiSetGate(ULONG Vector, KI_TRAP *Handler, ULONG Privilege)
 {
@@ -50,6 +56,8 @@ VOID KiInitializeIdt(void)
     for (ULONG Vector = 0; Vector < sizeof(Traps) / sizeof(Traps[0]); Vector++)
         if (Traps[Vector])
             KiSetGate(Vector, Traps[Vector], Vector == 3 || Vector == 4 ? 3 : 0);
+    KiIdt[8].Selector = GDT_DF_TSS; // a task gate: what runs may have no stack left
+    KiIdt[8].Access = 0x8500;
     KiSetGate(0x2C, KiRaiseAssertion, 3);
     KiSetGate(0x2D, KiDebugService, 3);
     KiSetGate(0x2E, KiSystemService, 3);
@@ -63,6 +71,21 @@ NOINLINE ULONG64 KiDescriptor(PVOID Address, ULONG Limit, ULONG Access)
     return (ULONG64)High << 32 | (Limit & 0xFFFF) | Base << 16;
 }
 
+// The task that a double fault enters, with a stack of its own.
+NOINLINE VOID KiInitializeDoubleFaultTask(ULONG Number)
+{
+    KTSS *Tss = &KiDoubleFaultTSS[Number];
+    __asm__ volatile("mov %%cr3, %0" : "=r"(Tss->CR3));
+    Tss->Eip = (ULONG)KiTrap08;
+    Tss->Esp = Tss->Esp0 = (ULONG)&KiDoubleFaultStack[Number + 1] - 0x20; // zero above, so that a walk ends there
+    Tss->Cs = GDT_R0_CODE;
+    Tss->Ss = Tss->Ss0 = GDT_R0_DATA;
+    Tss->Ds = Tss->Es = GDT_R3_DATA | 3;
+    Tss->Fs = GDT_R0_PCR;
+    Tss->IoMapBase = sizeof(KTSS);
+    KiGdt[Number][GDT_DF_TSS / 8] = KiDescriptor(Tss, sizeof(KTSS) - 1, 0x89);
+}
+
 VOID KiInitializeProcessor(ULONG Number)
 {
     ULONG64 *Gdt = KiGdt[Number];
@@ -74,6 +97,7 @@ VOID KiInitializeProcessor(ULONG Number)
     Gdt[5] = KiDescriptor(Tss, sizeof(KTSS) - 1, 0x89);
     Gdt[6] = KiDescriptor(&KiPcrs[Number], sizeof(KPCR) - 1, 0x4093);
     Gdt[7] = 0x0040F30000000FFF; // 38: TEB
+    KiInitializeDoubleFaultTask(Number);
     Tss->Ss0 = GDT_R0_DATA;
     Tss->Esp0 = (ULONG)KeLoaderBlock->StackBase + (Number + 1) * KeLoaderBlock->StackSlot;
     Tss->IoMapBase = sizeof(KTSS);

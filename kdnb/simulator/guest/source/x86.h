@@ -24,6 +24,7 @@
 #define GDT_R3_DATA 0x20
 #define GDT_R3_TEB 0x38
 #define GDT_TSS 0x28
+#define GDT_DF_TSS 0x50
 #define GDT_64_R3_CM_CODE 0
 
 extern UCHAR KiArgumentTable[], RtlpBreakWithStatusInstruction[];
