@@ -81,13 +81,13 @@ class RecordedProcessor(Processor):
 
     def _on_instruction(self, uc: Any, address: int, size: int, data: object) -> None:
         self._settle()
+        if address == self.recorder.service_entry:
+            # The stub has built by hand what an interrupt would push, and came here by a jump.
+            self.recorder.live[self.get("rsp")] = int.from_bytes(self.read(self.get("rsp"), 8), "little")
         if self.recorder.is_due():
             self.vector, self._stop = DEBUG, Halt.EXCEPTION
             uc.emu_stop()
             return
-        if address == self.recorder.service_entry:
-            # The stub has built by hand what an interrupt would push, and came here by a jump.
-            self.recorder.live[self.get("rsp")] = int.from_bytes(self.read(self.get("rsp"), 8), "little")
         self._last = self.recorder.kind(self, address, size)
         if self._last[0] == "iretq":
             self.recorder.live.pop(self.get("rsp"), None)
