@@ -188,8 +188,8 @@ class VirtualPump:
     def start(self) -> None:
         """Nothing to start: time passes in `next_event`."""
 
-    def send(self, packet_type: int, payload: bytes, *, give_up: bool = True) -> None:
-        self.joined.host.send(packet_type, payload, self.joined.clock.now, give_up=give_up)
+    def send(self, packet_type: int, payload: bytes, *, give_up: bool = True, confirm: bool = True) -> None:
+        self.joined.host.send(packet_type, payload, self.joined.clock.now, give_up=give_up, confirm=confirm)
 
     def send_break_in(self) -> None:
         self.joined.host.send_break_in()
@@ -332,7 +332,7 @@ def _packet_text(framed: FramedPacket | BreakIn) -> str:
 
 def _event_text(event: LinkEvent) -> str:
     shown = []
-    for value in astuple(event):
+    for value in event if isinstance(event, tuple) else astuple(event):
         if isinstance(value, bytes):
             shown.append(value.decode(errors="replace"))
         elif isinstance(value, int) and value > 0xFFFF:

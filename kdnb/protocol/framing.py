@@ -34,6 +34,8 @@ __all__ = [
     "Packet",
     "checksum",
     "decode_datagram",
+    "encode_control",
+    "encode_data",
     "encode_packet",
     "make_control",
     "make_data",
@@ -62,6 +64,7 @@ _CONTROL_TYPE = b"[" + b"".join(re.escape(bytes([value])) for value in sorted(CO
 _START = re.compile(b"0000" + _DATA_TYPE + b"|iiii" + _CONTROL_TYPE)
 _START_OR_SHORT = re.compile(_START.pattern + b"|000" + _DATA_TYPE)
 _LONGEST_START = 8
+_TRAILER = bytes([TRAILER])
 
 
 class Packet(NamedTuple):
@@ -130,7 +133,18 @@ def encode_packet(packet: Packet, trailer: bool = True) -> bytes:
     header = HEADER.pack(packet.leader, packet.packet_type, len(packet.payload), packet.packet_id, packet.checksum)
     if packet.is_control:
         return header
-    return header + packet.payload + bytes([TRAILER]) if trailer else header + packet.payload
+    return header + packet.payload + _TRAILER if trailer else header + packet.payload
+
+
+def encode_data(packet_type: int, packet_id: int, payload: bytes, trailer: bool = True) -> bytes:
+    """`encode_packet(make_data(...))` at once: what a link sends."""
+    header = HEADER.pack(DATA_LEADER, packet_type, len(payload), packet_id, sum(payload) & 0xFFFFFFFF)
+    return header + payload + _TRAILER if trailer else header + payload
+
+
+def encode_control(packet_type: int, packet_id: int = 0) -> bytes:
+    """`encode_packet(make_control(...))` at once."""
+    return HEADER.pack(CONTROL_LEADER, packet_type, 0, packet_id, 0)
 
 
 def decode_datagram(body: bytes) -> FramedPacket | BreakIn | None:
@@ -203,22 +217,57 @@ class Framer:
 
     def feed(self, data: bytes) -> list[Framed]:
         """Take the next bytes of the stream; returns the packets that they complete."""
-        self._buffer += data
-        return self._hunt(final=False)
+        found: list[Framed] = []
+        taken = 0 if self._buffer else self._take_sound(data, found)
+        if taken < len(data):
+            self._buffer += data[taken:] if taken else data
+            self._hunt(found, final=False)
+        return found
 
     def finish(self) -> list[Framed]:
         """Nothing more comes (for now): give up an unfinished packet and hunt through its bytes.
 
         It is reported as damaged ("truncated"). Everything is consumed; `feed` may go on afterwards, at a boundary.
         """
-        found = self._hunt(final=True)
+        found: list[Framed] = []
+        self._hunt(found, final=True)
         self._skip_to(len(self._buffer))
         self._drop()
         self._at_boundary = True
         return found
 
-    def _hunt(self, *, final: bool) -> list[Framed]:
-        found: list[Framed] = []
+    def _take_sound(self, data: bytes, found: list[Framed]) -> int:
+        """The sound packets that `data` begins with, without a hunt: on a good line that is all there ever is.
+
+        Only while the buffer is empty. Gives the number of bytes taken; what follows them is for `_hunt` to judge.
+        """
+        at, end = 0, len(data)
+        while end - at >= PACKET_HEADER_SIZE:
+            leader, packet_type, count, packet_id, claimed = HEADER.unpack_from(data, at)
+            body = after = at + PACKET_HEADER_SIZE
+            payload = b""
+            if leader == CONTROL_LEADER:
+                if packet_type not in CONTROL_TYPES or count or claimed:
+                    break
+            else:
+                after += count + 1
+                if leader != DATA_LEADER or packet_type not in DATA_TYPES or count > MAX_PAYLOAD or after > end:
+                    break
+                payload = data[body : body + count]
+                if data[body + count] != TRAILER or sum(payload) != claimed:
+                    break
+            packet = Packet(leader, packet_type, packet_id, payload, claimed)
+            junk, junk_count = self._take_junk() if self._gap else (b"", 0)
+            found.append(FramedPacket(packet, True, self._base + at, after - at, junk, junk_count))
+            at = after
+        if at:
+            self._damaged_end = min(self._damaged_end, self._base)
+            self._base += at
+            self._partial = False
+            self._at_boundary = True
+        return at
+
+    def _hunt(self, found: list[Framed], *, final: bool) -> None:
         buffer = self._buffer
         end = len(buffer)
         self._partial = False
@@ -236,7 +285,6 @@ class Framer:
                 self._partial = True
                 break
         self._drop()
-        return found
 
     def _frame_at(self, start: int, found: list[Framed], final: bool) -> bool:
         """Judge the packet that may begin at `start`. False: more bytes are needed."""

@@ -11,12 +11,12 @@ of `receive_data` takes one whole datagram); the codec of `kdnet` seals and open
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdnb.errors import LinkError
 from kdnb.protocol.constants import (
     BREAKIN_BYTE,
+    CONTROL_LEADER,
     DEBUG_IO_SIZE,
     FILE_IO_SIZE,
     MANIPULATE_SIZE,
@@ -29,9 +29,8 @@ from kdnb.protocol.framing import (
     Framer,
     Packet,
     decode_datagram,
-    encode_packet,
-    make_control,
-    make_data,
+    encode_control,
+    encode_data,
 )
 from kdnb.protocol.link_events import (
     HOST_SETTINGS,
@@ -91,14 +90,20 @@ _BY_MEANING = {
     IdMeaning.INVALID: Input.DAMAGED,
 }
 
+# Bound once: a round trip asks for these a dozen times, and an enum takes 0.15 microseconds to give a member.
+_IDLE = State.IDLE
+_SEND, _ACK, _STALE_ACK, _DATA, _SYNC = Input.SEND, Input.ACK, Input.STALE_ACK, Input.DATA, Input.SYNC
+_EXPECTED = IdMeaning.EXPECTED
+_ACKNOWLEDGE = PacketType.ACKNOWLEDGE
+
 _COUNTED = {Input.DUPLICATE: "duplicates", Input.UNWANTED: "unwanted", Input.DAMAGED: "damaged"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Outgoing:
+class _Outgoing(NamedTuple):
     packet_type: int
     payload: bytes
     give_up: bool
+    confirm: bool
 
 
 class Link:
@@ -131,11 +136,12 @@ class Link:
         self._resends_left = 0
         self._had_contact = False
         self._now = 0.0
+        self._given: Input = _SEND
         self._received = Packet(0, 0, 0)
         self._last_taken: Packet | None = None
         self._sync_unconfirmed = False
         self._key_complained = False
-        self._actions = self._bind_actions()
+        self._table = self._bind_table()
 
     # --- what the owner calls -------------------------------------------------------------------------------------
 
@@ -147,15 +153,15 @@ class Link:
             self._receive_datagram(data, now)
             return
         self._break_in_seen = False
+        self._quiet_deadline = None
         framed = self._framer.feed(data)
         self._take_all(framed, now)
-        if framed and isinstance(framed[-1], BreakIn) and self._framer.is_at_boundary:
-            self._break_in_seen = True
-            self._quiet_deadline = now + self.settings.break_in_wait
-        elif self._framer.is_partial or (self.role is Role.TARGET and not self._framer.is_at_boundary):
+        if self._framer.is_at_boundary:
+            if framed and isinstance(framed[-1], BreakIn):
+                self._break_in_seen = True
+                self._quiet_deadline = now + self.settings.break_in_wait
+        elif self._framer.is_partial or self.role is Role.TARGET:
             self._quiet_deadline = now + self.settings.quiet_time
-        else:
-            self._quiet_deadline = None
 
     @property
     def is_kdnet(self) -> bool:
@@ -167,14 +173,15 @@ class Link:
         """True when the next byte begins a packet, or is a break-in."""
         return self._framer.is_at_boundary
 
-    def send(self, packet_type: int, payload: bytes, now: float, *, give_up: bool = True) -> None:
+    def send(self, packet_type: int, payload: bytes, now: float, *, give_up: bool = True, confirm: bool = True) -> None:
         """Send a packet, or queue it behind the one in flight.
 
         `give_up=False` repeats it for ever: a target does so with exceptions and prompts (protocol reference 1.7).
+        `confirm` reports its arrival (`PacketSent`); who waits for an answer has no need of that.
         Raises LinkError after the link has failed.
         """
-        self._queue.append(_Outgoing(packet_type, payload, give_up))
-        self._step(Input.SEND, now)
+        self._queue.append(_Outgoing(packet_type, payload, give_up, confirm))
+        self._step(_SEND, now)
 
     def send_break_in(self) -> None:
         """Send the break-in byte at once. It has no ACK: send it again if no state change comes."""
@@ -194,7 +201,7 @@ class Link:
 
     def data_to_send(self) -> bytes:
         """What has to go out on a byte stream."""
-        return b"".join(self.datagrams_to_send())
+        return b"".join(self.datagrams_to_send()) if self._output else b""
 
     def datagrams_to_send(self) -> list[bytes]:
         """What has to go out, one piece per packet."""
@@ -206,8 +213,9 @@ class Link:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called, on the clock of `now`; None: not before something happens."""
-        deadlines = [deadline for deadline in (self._deadline, self._quiet_deadline) if deadline is not None]
-        return min(deadlines, default=None)
+        if self._deadline is None or self._quiet_deadline is None:
+            return self._quiet_deadline if self._deadline is None else self._deadline
+        return min(self._deadline, self._quiet_deadline)
 
     def handle_timeout(self, now: float) -> None:
         """Time has passed: do what is due. Harmless when nothing is."""
@@ -241,7 +249,7 @@ class Link:
         if isinstance(framed, BreakIn):
             self._step(Input.BREAK_IN, now)
         elif framed.packet.packet_type != PacketType.UNUSED and not self.polling:
-            self._take(framed, now)
+            self._take_all([framed], now)
 
     def _new_session(self) -> None:
         """A new data key: both counters begin anew, and what was under way is void."""
@@ -270,32 +278,26 @@ class Link:
         self.statistics.junk = self._framer.junk_count
         for item in framed:
             if isinstance(item, FramedPacket):
-                self._take(item, now)
+                packet = self._received = item.packet
+                self._step(self._input_of(packet) if item.valid else Input.DAMAGED, now)
 
-    def _take(self, framed: FramedPacket, now: float) -> None:
-        self._received = framed.packet
-        given = self._input_of(framed)
-        if given is not None:
-            self._step(given, now)
-
-    def _input_of(self, framed: FramedPacket) -> Input | None:
-        packet = framed.packet
-        if not framed.valid:
-            return Input.DAMAGED
+    def _input_of(self, packet: Packet) -> Input:
         self.statistics.last_type = packet.packet_type
-        if packet.is_control:
-            if packet.packet_type == PacketType.ACKNOWLEDGE:
+        if packet.leader == CONTROL_LEADER:
+            if packet.packet_type == _ACKNOWLEDGE:
                 expected = self._in_flight is not None and self._ids.is_acknowledged_by(packet.packet_id)
-                return Input.ACK if expected else Input.STALE_ACK
+                return _ACK if expected else _STALE_ACK
             if packet.packet_type == PacketType.RESEND:
                 return self._resend_input()
             return Input.RESET
-        if self.state is State.IDLE and self.wanted is not None:
+        if self.wanted is not None and self.state is _IDLE:
             if packet.packet_type not in self.wanted:
                 return Input.UNWANTED
             if len(packet.payload) < _SMALLEST.get(PacketType(packet.packet_type), 0):
                 return Input.DAMAGED
         meaning = self._ids.meaning(packet.packet_id)
+        if meaning is _EXPECTED:
+            return _DATA
         if meaning is IdMeaning.SYNC and self._sync_unconfirmed and packet == self._last_taken:
             return Input.DUPLICATE  # its ACK was lost; a restart would begin with other content
         if meaning is IdMeaning.DUPLICATE and self.settings.repeated_ids and not self._is_last_taken(packet):
@@ -318,18 +320,18 @@ class Link:
     # --- the machine ----------------------------------------------------------------------------------------------
 
     def _step(self, given: Input, now: float) -> None:
-        cell = TRANSITIONS[self.role][self.state, given]
+        actions, state = self._table[self.state, given]
+        self._given = given
         self._now = now
-        for action in cell.actions:
-            self._actions[action]()
-        self.state = cell.state
-        if given in _COUNTED:
-            setattr(self.statistics, _COUNTED[given], getattr(self.statistics, _COUNTED[given]) + 1)
-        if self._queue and self.state is State.IDLE:
-            self._step(Input.SEND, now)
+        for act in actions:
+            act()
+        self.state = state
+        if self._queue and state is _IDLE:
+            self._step(_SEND, now)
 
-    def _bind_actions(self) -> dict[Action, Callable[[], None]]:
-        return {
+    def _bind_table(self) -> dict[tuple[State, Input], tuple[tuple[Callable[[], None], ...], State]]:
+        """The transitions of this role: each action as the method that carries it out, and what is counted as well."""
+        methods: dict[Action, Callable[[], None]] = {
             Action.TRANSMIT: self._transmit,
             Action.RETRANSMIT: self._retransmit,
             Action.CONFIRM: self._confirm,
@@ -348,6 +350,19 @@ class Link:
             Action.RESTART: self._restart,
             Action.REFUSE: self._refuse,
         }
+        return {
+            (state, given): ((*(methods[action] for action in cell.actions), *self._counting(given)), cell.state)
+            for (state, given), cell in TRANSITIONS[self.role].items()
+        }
+
+    def _counting(self, given: Input) -> tuple[Callable[[], None], ...]:
+        name = _COUNTED.get(given)
+
+        def count() -> None:
+            assert name is not None
+            setattr(self.statistics, name, getattr(self.statistics, name) + 1)
+
+        return () if name is None else (count,)
 
     def _transmit(self) -> None:
         self._in_flight = self._queue.popleft()
@@ -362,12 +377,13 @@ class Link:
         self._put_in_flight(self._in_flight)
 
     def _put_in_flight(self, outgoing: _Outgoing) -> None:
-        self._put_packet(make_data(outgoing.packet_type, self._ids.next_to_send, outgoing.payload))
+        self._put(encode_data(outgoing.packet_type, self._ids.next_to_send, outgoing.payload, self._kdnet is None))
         self._deadline = self._now + self.settings.ack_timeout
 
     def _confirm(self) -> None:
         assert self._in_flight is not None
-        self._events.append(PacketSent(self._ids.next_to_send, self._in_flight.packet_type))
+        if self._in_flight.confirm:
+            self._events.append(PacketSent(self._ids.next_to_send, self._in_flight.packet_type))
         self._ids.advance()
         self._in_flight = None
         self._deadline = None
@@ -375,11 +391,11 @@ class Link:
         self._sync_unconfirmed = False
 
     def _acknowledge(self) -> None:
-        self._put_packet(make_control(PacketType.ACKNOWLEDGE, self._ids.ack_id(self._received.packet_id)))
+        self._put(encode_control(_ACKNOWLEDGE, self._ids.ack_id(self._received.packet_id)))
 
     def _deliver(self) -> None:
         packet = self._received
-        self._sync_unconfirmed = self._ids.meaning(packet.packet_id) is IdMeaning.SYNC
+        self._sync_unconfirmed = self._given is _SYNC
         self._ids.delivered(packet.packet_id)
         self._last_taken = packet
         self._had_contact = True
@@ -394,7 +410,7 @@ class Link:
 
     def _ask_resend(self) -> None:
         self.statistics.resends_asked += 1
-        self._put_packet(make_control(PacketType.RESEND))
+        self._put(encode_control(PacketType.RESEND))
 
     def _accept_reset(self) -> None:
         self._ids.reset()
@@ -403,11 +419,11 @@ class Link:
     def _answer_reset(self) -> None:
         self._had_contact = True
         self._accept_reset()
-        self._put_packet(make_control(PacketType.RESET, self._ids.reset_id()))
+        self._put(encode_control(PacketType.RESET, self._ids.reset_id()))
 
     def _send_reset(self) -> None:
         self.statistics.resets += 1
-        self._put_packet(make_control(PacketType.RESET, self._ids.reset_id()))
+        self._put(encode_control(PacketType.RESET, self._ids.reset_id()))
         self._deadline = self._now + self.settings.reset_interval
 
     def _synchronised(self) -> None:
@@ -440,9 +456,6 @@ class Link:
         self._deadline = None
 
     # --- output ---------------------------------------------------------------------------------------------------
-
-    def _put_packet(self, packet: Packet) -> None:
-        self._put(encode_packet(packet, trailer=self._kdnet is None))
 
     def _put(self, data: bytes) -> None:
         sealed = data if self._kdnet is None else self._kdnet.seal(data)

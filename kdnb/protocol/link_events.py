@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "HOST_SETTINGS",
@@ -22,8 +23,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class PacketReceived:
+class PacketReceived(NamedTuple):
     """A payload arrived: once, in order, undamaged as far as the checksum can tell."""
 
     packet_type: int
@@ -31,8 +31,7 @@ class PacketReceived:
     packet_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class PacketSent:
+class PacketSent(NamedTuple):
     """The peer has the packet that was sent with this id."""
 
     packet_id: int

@@ -31,6 +31,10 @@ class IdMeaning(Enum):
     INVALID = "invalid"
 
 
+_EXPECTED = IdMeaning.EXPECTED
+_PLAIN = frozenset({INITIAL_PACKET_ID, INITIAL_PACKET_ID ^ 1})
+
+
 class PacketIds(Protocol):
     """The numbering of both directions, seen from one end."""
 
@@ -80,12 +84,10 @@ class SerialIds:
         self.restart()
 
     def meaning(self, packet_id: int) -> IdMeaning:
-        bare = packet_id & ~SYNC_PACKET_ID
-        if bare not in {INITIAL_PACKET_ID, INITIAL_PACKET_ID ^ 1}:
-            return IdMeaning.INVALID
-        if packet_id & SYNC_PACKET_ID:
-            return IdMeaning.SYNC if self.role is Role.HOST else IdMeaning.INVALID
-        return IdMeaning.EXPECTED if self.expected in {None, packet_id} else IdMeaning.DUPLICATE
+        if packet_id not in _PLAIN:
+            synchronises = packet_id ^ SYNC_PACKET_ID in _PLAIN and self.role is Role.HOST
+            return IdMeaning.SYNC if synchronises else IdMeaning.INVALID
+        return _EXPECTED if self.expected == packet_id or self.expected is None else IdMeaning.DUPLICATE
 
     def delivered(self, packet_id: int) -> None:
         self.expected = packet_id & ~SYNC_PACKET_ID ^ 1

@@ -32,7 +32,21 @@ if TYPE_CHECKING:
 
     import numpy
 
-__all__ = ["Field", "FieldInfo", "Structure", "array", "nested", "padding", "raw", "u8", "u16", "u32", "u64", "u128"]
+__all__ = [
+    "Field",
+    "FieldInfo",
+    "Structure",
+    "array",
+    "nested",
+    "padding",
+    "plain_struct",
+    "raw",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +181,7 @@ class Layout:
     def plain(self) -> struct.Struct | None:
         """The whole as one `struct`, where no field is more than that: ten times as quick as compiled construct, and
         every request of a session goes through it."""
-        formats = [field.format for _, field in self.fields]
-        return struct.Struct("<" + "".join(formats)) if all(formats) else None
+        return plain_struct(self)
 
     @functools.cached_property
     def integers(self) -> dict[str, tuple[str, int | None]]:
@@ -203,6 +216,12 @@ class Layout:
         for name, field in self.fields:
             yield offset, name, field
             offset += field.size
+
+
+def plain_struct(*layouts: Layout) -> struct.Struct | None:
+    """Structures in a row as one `struct`; None where a field is more than that can say."""
+    formats = [field.format for layout in layouts for _, field in layout.fields]
+    return struct.Struct("<" + "".join(formats)) if all(formats) else None
 
 
 def _wire_fields(cls: type) -> list[tuple[str, Field]]:

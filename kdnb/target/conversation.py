@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kdnb.errors import (
     AuthenticationError,
@@ -39,7 +39,7 @@ from kdnb.protocol.link_events import (
 )
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPrompt
 from kdnb.protocol.messages.file_io import FileIo
-from kdnb.protocol.messages.manipulate import Manipulate
+from kdnb.protocol.messages.manipulate import Manipulate, decode_memory_reply, encode_memory_request
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.state_change import StateChange64
 from kdnb.protocol.messages.state_change32 import StateChange32
@@ -55,12 +55,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdnb.protocol.link_events import LinkEvent, LinkStatistics
+    from kdnb.protocol.messages.manipulate import MemoryReply
     from kdnb.protocol.messages.message import Message
     from kdnb.protocol.wire import Structure
     from kdnb.target.base import Change, TargetEvent
     from kdnb.transport.pump import Pump
 
 __all__ = ["Conversation", "LiveSettings", "failed"]
+
+T = TypeVar("T")
+
+_MANIPULATE = PacketType.STATE_MANIPULATE.value
 
 EVENTS_KEPT = 10000
 """Prints that nobody fetched; a storm must not eat the memory."""
@@ -102,8 +107,8 @@ class Conversation:
         self._lost = ""
         self._heard = False
         """The target has said something since the line was opened; somebody else may have fetched it."""
-        self._unconfirmed = 0
-        """Requests sent whose acknowledgement has not been reported."""
+        self._unconfirmed = False
+        """A request was sent that has no reply, and its acknowledgement has not been reported."""
         self._last_packet: PacketReceived | None = None
         self._maybe_again: PacketReceived | None = None
         """What came last before a RESET: where its ACK was lost the target says it once more, under a new id."""
@@ -146,7 +151,7 @@ class Conversation:
         self._events.clear()
         self._stop_key = self._last_packet = self._maybe_again = None
         self._out_of_step = self._heard = False
-        self._unconfirmed = 0
+        self._unconfirmed = False
 
     @property
     def statistics(self) -> LinkStatistics:
@@ -195,36 +200,49 @@ class Conversation:
     ) -> Manipulate | None:
         """Ask once, in step with the target; None when no reply came in time."""
         number = self._processor if processor is None else processor
-        level = 0xFFFF if number == 0xFFFF else self._level
-        self._raise_if_lost()
-        if again or self._out_of_step:
-            self._resynchronise()
-        reply = self._ask(Manipulate(int(api), body, data, number, level))
+        message = Manipulate(int(api), body, data, number, 0xFFFF if number == 0xFFFF else self._level)
+        self._get_in_step(again=again)
+        reply = self._ask(encode(message), lambda payload: self._reply_to(message, payload))
         if reply is not None and isinstance(reply.body, VersionBody):
             self.machine = reply.body.machine
         return reply
+
+    def _attempt_read(self, api: int, address: int, count: int, *, again: bool) -> MemoryReply | None:
+        """The same for a read of memory."""
+        self._get_in_step(again=again)
+        request = encode_memory_request(api, address, count, self._processor, self._level)
+        return self._ask(request, lambda payload: decode_memory_reply(payload, api, address))
+
+    def _get_in_step(self, *, again: bool) -> None:
+        self._raise_if_lost()
+        if again or self._out_of_step:
+            self._resynchronise()
+
+    def _reply_to(self, request: Manipulate, payload: bytes) -> Manipulate | None:
+        reply = decode(_MANIPULATE, payload, Direction.TO_HOST, self.machine)
+        if isinstance(reply, Manipulate) and reply.api == request.api and _answers(reply, request):
+            return reply
+        return None
 
     def _no_reply(self, api: int) -> LinkError:
         self._raise_if_lost()
         return LinkError(f"no reply to {_api_name(api)}", "try again, or .restart to connect anew")
 
-    def _ask(self, message: Manipulate) -> Manipulate | None:
-        """Send once and wait; None when no reply came in time."""
+    def _ask(self, request: bytes, reply_of: Callable[[bytes], T | None]) -> T | None:
+        """Send once and wait; None when no reply came in time. `reply_of` tells the reply from a late other one."""
         deadline = self._clock() + self._settings.reply_timeout
         self._in_request = self._out_of_step = True
         try:
-            if not self._send(message):
+            if not self._send_payload(_MANIPULATE, request):
                 return None
-            while (now := self._clock()) < deadline:
-                event = self._next(min(self._settings.slice, deadline - now))
+            while (left := deadline - self._clock()) > 0.0:
+                event = self._next(min(self._settings.slice, left))
                 if isinstance(event, PacketReceived):
-                    reply = decode(event.packet_type, event.payload, Direction.TO_HOST, self.machine)
-                    if isinstance(reply, Manipulate):
-                        if reply.api == message.api and _answers(reply, message):
-                            self._out_of_step = False
-                            return reply
-                    else:
-                        self._take_message(reply)
+                    if event.packet_type != _MANIPULATE:
+                        self._take(event)
+                    elif (reply := reply_of(event.payload)) is not None:
+                        self._out_of_step = False
+                        return reply
                 elif isinstance(event, LinkFailed):
                     return None
                 elif isinstance(event, PeerRestarted):
@@ -262,21 +280,23 @@ class Conversation:
             self._pump.reset()
         except TransportClosed as error:
             self._lose(error.message)
-        self._unconfirmed = 0
+        self._unconfirmed = False
         self._maybe_again = self._last_packet
 
     def _send(self, message: Message) -> bool:
         """False where the link had failed meanwhile: nothing was sent."""
-        packet_type = packet_type_of(message)
+        return self._send_payload(packet_type_of(message), encode(message))
+
+    def _send_payload(self, packet_type: int, payload: bytes, *, confirm: bool = False) -> bool:
         try:
-            self._pump.send(packet_type, encode(message))
+            self._pump.send(packet_type, payload, confirm=confirm)
         except TransportClosed as error:
             self._lose(error.message)
             return False
         except LinkError:
             self._out_of_step = True
             return False
-        self._unconfirmed += packet_type == PacketType.STATE_MANIPULATE
+        self._unconfirmed = self._unconfirmed or confirm
         return True
 
     # --- events ---------------------------------------------------------------------------------
@@ -351,18 +371,17 @@ class Conversation:
         except TransportClosed as error:
             self._lose(error.message)
             return None
-        match event:
-            case PacketReceived():
-                again, self._maybe_again, self._last_packet = self._maybe_again, None, event
-                if again is not None and _is_same_print(again, event):
+        if isinstance(event, PacketReceived):
+            self._last_packet = event
+            if self._maybe_again is not None:
+                again, self._maybe_again = self._maybe_again, None
+                if _is_same_print(again, event):
                     return None
-            case PacketSent(_, PacketType.STATE_MANIPULATE):
-                self._unconfirmed = max(self._unconfirmed - 1, 0)
-            case LinkFailed():
-                self._out_of_step = True
-                self._unconfirmed = 0
-            case PeerRestarted():
-                self._unconfirmed = 0
+        elif isinstance(event, PacketSent):
+            self._unconfirmed = False
+        elif isinstance(event, LinkFailed | PeerRestarted):
+            self._out_of_step = self._out_of_step or isinstance(event, LinkFailed)
+            self._unconfirmed = False
         return event
 
     def _lose(self, reason: str) -> None:
@@ -380,7 +399,8 @@ class Conversation:
         if self._out_of_step:
             self._resynchronise()
         repeated = self._pump.statistics.retransmitted
-        failure = "" if self._send(message) else "the link had failed"
+        sent = self._send_payload(_MANIPULATE, encode(message), confirm=True)
+        failure = "" if sent else "the link had failed"
         early: list[LinkEvent] = []
         deadline = self._clock() + self._settings.attempts * self._settings.reply_timeout
         while self._unconfirmed and not failure:

@@ -61,7 +61,7 @@ class LiveTarget(Conversation):
     # --- memory ---------------------------------------------------------------------------------
 
     def read_virtual(self, address: int, size: int) -> bytes:
-        return self._read(Api.ReadVirtualMemory, self._extend(address), size)
+        return self._read(_READ_VIRTUAL, self._extend(address), size)
 
     def write_virtual(self, address: int, data: bytes) -> int:
         return self._write(Api.WriteVirtualMemory, self._extend(address), data)
@@ -88,26 +88,24 @@ class LiveTarget(Conversation):
         """Loops over what the target trims; ends at a hole."""
         parts: list[bytes] = []
         trimmed_to = 0
+        transfer = self.transfer
+        read = self._read_equal if self._settings.verify else self._read_once
         while size > 0:
-            count = min(size, self.transfer.size)
-            data, count, whole = self._read_piece(api, address & _MASK, count)
-            if not data:
-                break
-            if trimmed_to:
-                self.transfer.trimmed(trimmed_to)  # it went on behind: no hole, the target's limit
+            data, count, whole = read(api, address & _MASK, min(size, transfer.size))
             parts.append(data)
-            if not whole:
+            got = len(data)
+            if trimmed_to and got:
+                transfer.trimmed(trimmed_to)  # it went on behind: no hole, the target's limit
+            if not whole or not got:
                 break
-            trimmed_to = len(data) if len(data) < count else 0
-            address += len(data)
-            size -= len(data)
+            trimmed_to = got if got < count else 0
+            address += got
+            size -= got
         return b"".join(parts)
 
-    def _read_piece(self, api: Api, address: int, count: int) -> tuple[bytes, int, bool]:
-        """One request's worth: the bytes, how many were asked for, and whether the target calls it a success."""
+    def _read_equal(self, api: Api, address: int, count: int) -> tuple[bytes, int, bool]:
+        """Like `_read_once`, with `verify`: until two replies in a row are equal."""
         found = self._read_once(api, address, count)
-        if not self._settings.verify:
-            return found
         for _ in range(SAME_READS):
             before, found = found, self._read_once(api, address, found[1])
             if before == found:
@@ -117,13 +115,13 @@ class LiveTarget(Conversation):
         )
 
     def _read_once(self, api: Api, address: int, count: int) -> tuple[bytes, int, bool]:
+        """One request's worth: the bytes, how many were asked for, and whether the target calls it a success."""
         for attempt in range(self._settings.attempts):
             troubles = self._pump.troubles
-            reply = self._attempt(api, MemoryBody(address, count), again=attempt > 0)
+            reply = self._attempt_read(api, address, count, again=attempt > 0)
             if reply is not None:
-                assert isinstance(reply.body, MemoryBody)
                 self.transfer.went(count, well=self._pump.troubles == troubles)
-                return reply.data[: min(reply.body.actual, count)], count, not failed(reply.status)
+                return reply.data[: min(reply.actual, count)], count, not failed(reply.status)
             count = self.transfer.failed(count)  # on a line that damages every large reply a small one comes through
         raise self._no_reply(api)
 
@@ -143,7 +141,7 @@ class LiveTarget(Conversation):
 
     def _extend(self, address: int) -> int:
         """32-bit addresses go sign-extended over the wire (2.1)."""
-        if self.machine == MachineType.I386 and address & 0x80000000:
+        if address & 0x80000000 and self.machine == MachineType.I386:
             return address | 0xFFFFFFFF_00000000
         return address
 
@@ -246,3 +244,4 @@ class LiveTarget(Conversation):
 
 
 _MASK = (1 << 64) - 1
+_READ_VIRTUAL = Api.ReadVirtualMemory

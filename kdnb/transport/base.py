@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import selectors
+import math
+import select
 import socket
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Listener", "Transport", "Waker"]
 
@@ -58,9 +62,8 @@ class Waker:
         self._receive, self._send = socket.socketpair()
         self._receive.setblocking(False)
         self._send.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._receive, selectors.EVENT_READ, False)
-        self._selector.register(watched, selectors.EVENT_READ, True)
+        self._watched = watched if isinstance(watched, int) else watched.fileno()
+        self._ready = _poller(self._receive.fileno(), self._watched)
         self._waiting = threading.Lock()
         self._closed = False
 
@@ -69,14 +72,11 @@ class Waker:
         with self._waiting:
             if self._closed:
                 return False
-            ready = False
-            for key, _ in self._selector.select(max(timeout, 0.0)):
-                if key.data:
-                    ready = True
-                else:
-                    with contextlib.suppress(BlockingIOError):
-                        self._receive.recv(4096)
-            return ready and not self._closed
+            ready = self._ready(timeout)
+            if ready and ready != [self._watched]:
+                with contextlib.suppress(BlockingIOError):
+                    self._receive.recv(4096)
+            return self._watched in ready and not self._closed
 
     def wake(self) -> None:
         # A full pair is as good as one byte; a closed one has nobody waiting.
@@ -89,6 +89,19 @@ class Waker:
         self._closed = True
         self.wake()
         with self._waiting:
-            self._selector.close()
             self._receive.close()
             self._send.close()
+
+
+def _poller(*watched: int) -> Callable[[float], list[int]]:
+    """Waits at most so many seconds, and gives those of the file descriptors that have something.
+
+    A selector of the standard library would do; it costs as much as the wait itself, once for each packet.
+    """
+    if not hasattr(select, "poll"):  # Windows
+        return lambda timeout: select.select(watched, (), (), max(timeout, 0.0))[0]
+    poll = select.poll()
+    for descriptor in watched:
+        poll.register(descriptor, select.POLLIN)
+    wait = poll.poll
+    return lambda timeout: [descriptor for descriptor, _ in wait(math.ceil(max(timeout, 0.0) * 1000))]

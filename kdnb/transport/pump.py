@@ -44,6 +44,7 @@ class Pump:
 
     def __init__(self, transport: Transport, link: Link, observer: Observer | None = None) -> None:
         self._transport = transport
+        self._datagrams = transport.datagrams
         self._link = link
         self._observer = observer
         outward = link.role is Role.HOST
@@ -68,11 +69,11 @@ class Pump:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def send(self, packet_type: int, payload: bytes, *, give_up: bool = True) -> None:
+    def send(self, packet_type: int, payload: bytes, *, give_up: bool = True, confirm: bool = True) -> None:
         """Send a packet or queue it behind the one in flight. Raises LinkError or TransportClosed."""
         with self._lock:
             self._raise_if_over()
-            self._link.send(packet_type, payload, time.monotonic(), give_up=give_up)
+            self._link.send(packet_type, payload, time.monotonic(), give_up=give_up, confirm=confirm)
             self._flush()
 
     def send_break_in(self) -> None:
@@ -93,10 +94,12 @@ class Pump:
 
         When the line is gone, what arrived before comes out first; then this raises TransportClosed.
         """
+        if self._events:
+            return self._events.popleft()
         now = time.monotonic()
         deadline = now + max(timeout, 0.0)
         self._attended_until = deadline + STAND_IN_AFTER
-        if not self._reading.acquire(blocking=False):
+        if not self._reading.acquire(False):
             self._transport.wake()  # the stand-in makes room
             if not self._reading.acquire(timeout=max(deadline - now, STAND_IN_AFTER)):
                 return None
@@ -104,8 +107,7 @@ class Pump:
             while not self._events and now <= deadline:
                 if self._error is not None:
                     raise self._error
-                self._read_line(deadline - now)
-                now = time.monotonic()
+                now = self._read_line(now, deadline - now)
         finally:
             self._reading.release()
         self._attended_until = now + STAND_IN_AFTER
@@ -151,61 +153,59 @@ class Pump:
                 self._over.wait(min(attended, STAND_IN_AFTER))
             else:
                 with self._reading:
-                    self._read_line(READ_WAIT)
+                    self._read_line(time.monotonic(), READ_WAIT)
 
-    def _read_line(self, timeout: float) -> None:
-        """One wait on the line, and what follows from it. The reading lock is held."""
+    def _read_line(self, now: float, timeout: float) -> float:
+        """One wait on the line, and what follows from it; gives the time after it. The reading lock is held.
+
+        The wait ends when the link wants to see the clock, and lasts `timeout` at most.
+        """
         try:
-            data = self._transport.read(self._wait(timeout))
             with self._lock:
-                self._take(data)
+                due = self._link.next_timeout()
+                wait = min(timeout, READ_WAIT)
+                if due is not None:
+                    wait = min(wait, max(due - now, 0.0))
+                self._reader_returns = now + wait
+            data = self._transport.read(wait)
+            with self._lock:
+                self._reader_returns = 0.0
+                now = time.monotonic()
+                if data:
+                    if self._observer is not None:
+                        self._observer(self._read, data, time.time_ns())
+                    self._link.receive_data(data, now)
+                self._link.handle_timeout(now)
+                self._flush()
+                return now
         except KdnbError as error:
             self._end(error)
         except Exception as error:
             # An observer or a driver failed in a way nobody foresaw: the waiter must hear of it, not the thread.
             self._end(TransportClosed(f"the connection failed: {type(error).__name__}: {error}"))
-        finally:
-            self._reader_returns = 0.0
-
-    def _wait(self, timeout: float) -> float:
-        """How long the line may be waited for: until the link wants to see the clock, at most `timeout`."""
-        with self._lock:
-            now = time.monotonic()
-            due = self._link.next_timeout()
-            wait = min(timeout, READ_WAIT if due is None else min(max(due - now, 0.0), READ_WAIT))
-            self._reader_returns = now + wait
-            return wait
-
-    def _take(self, data: bytes) -> None:
-        now = time.monotonic()
-        if data:
-            self._observe(self._read, data)
-            self._link.receive_data(data, now)
-        self._link.handle_timeout(now)
-        self._flush()
+        self._reader_returns = 0.0
+        return time.monotonic()
 
     def _flush(self) -> None:
         """Write what the link wants written, then hand its events over. The lock is held."""
+        link = self._link
         try:
-            if self._transport.datagrams:
-                for datagram in self._link.datagrams_to_send():
+            if self._datagrams:
+                for datagram in link.datagrams_to_send():
                     self._write(datagram)
-            elif output := self._link.data_to_send():
+            elif output := link.data_to_send():
                 self._write(output)
         finally:
-            while (event := self._link.next_event()) is not None:
-                self._events.append(event)
-        due = self._link.next_timeout()
-        if due is not None and due < self._reader_returns:
-            self._transport.wake()
+            self._events.extend(iter(link.next_event, None))
+        if self._reader_returns:
+            due = link.next_timeout()
+            if due is not None and due < self._reader_returns:
+                self._transport.wake()
 
     def _write(self, data: bytes) -> None:
-        self._observe(self._written, data)
-        self._transport.write(data)
-
-    def _observe(self, direction: Direction, data: bytes) -> None:
         if self._observer is not None:
-            self._observer(direction, data, time.time_ns())
+            self._observer(self._written, data, time.time_ns())
+        self._transport.write(data)
 
     def _raise_if_over(self) -> None:
         if self._error is not None:

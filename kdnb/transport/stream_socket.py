@@ -47,10 +47,12 @@ class StreamSocketTransport:
 
     def write(self, data: bytes) -> None:
         try:
-            with contextlib.suppress(BlockingIOError):
-                data = data[self._socket.send(data) :]
-            if data:
-                self._write_rest(data)
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(data):
+                self._write_rest(data[sent:])
         except (OSError, ValueError) as error:
             raise TransportClosed(f"the connection broke: {error}", "connect again") from error
 

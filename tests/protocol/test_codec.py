@@ -26,7 +26,14 @@ from kdnb.protocol.messages.execution import (
 )
 from kdnb.protocol.messages.file_io import FileIo, RawFileBody
 from kdnb.protocol.messages.get_context import ContextBody
-from kdnb.protocol.messages.manipulate import BODY_TYPES, Manipulate, body_type
+from kdnb.protocol.messages.manipulate import (
+    BODY_TYPES,
+    Manipulate,
+    MemoryReply,
+    body_type,
+    decode_memory_reply,
+    encode_memory_request,
+)
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.message import RawMessage
 from kdnb.protocol.messages.state_change import (
@@ -274,3 +281,23 @@ def test_the_inspector_opens_the_context_in_the_data() -> None:
     assert fields["rip"].value == 0xFFFFF800_00001234
     assert fields["rip"].wire_name == "Rip"
     assert fields["unused"].hidden
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
+def test_the_short_way_to_a_read_gives_the_bytes_of_the_long_one(
+    address: int, count: int, processor: int, level: int
+) -> None:
+    message = Manipulate(Api.ReadVirtualMemory.value, MemoryBody(address, count), b"", processor, level)
+    assert encode_memory_request(Api.ReadVirtualMemory, address, count, processor, level) == encode(message)
+
+
+def test_a_reply_to_a_read_is_told_from_a_late_and_a_damaged_one() -> None:
+    api = Api.ReadVirtualMemory.value
+    reply = encode(Manipulate(api, MemoryBody(0x1000, 4, 4), b"data", status=0))
+    assert decode_memory_reply(reply, api, 0x1000) == MemoryReply(0, 4, b"data")
+    assert decode_memory_reply(reply, api, 0x2000) is None
+    assert decode_memory_reply(reply, Api.ReadPhysicalMemory, 0x1000) is None
+    assert decode_memory_reply(reply[:-1], api, 0x1000) is None
+    assert decode_memory_reply(reply[:40], api, 0x1000) is None
+    hole = encode(Manipulate(api, MemoryBody(0x1000, 4), b"", status=0xC0000001))
+    assert decode_memory_reply(hole, api, 0x1000) == MemoryReply(0xC0000001, 0, b"")

@@ -61,6 +61,15 @@ def test_host_acknowledges_the_first_packet_without_its_sync_bit():
     """)
 
 
+def test_the_arrival_of_a_packet_is_not_reported_to_who_waits_for_its_answer():
+    link = Link(Role.HOST)
+    link.send(2, b"question", 0.0, confirm=False)
+    link.send(2, b"command", 0.0)
+    for number, reported in ((0x80800000, None), (0x80800001, PacketSent(0x80800001, 2))):
+        link.receive_data(encode_packet(make_control(4, number)), 0.1)
+        assert link.next_event() == reported
+
+
 def test_host_takes_whatever_id_comes_first_when_it_joins_a_running_session():
     host().play("""
         <- data 3 80800001 print

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 from kdnb.protocol.constants import MANIPULATE_SIZE, Api, Direction, MachineType, PacketType, Status
 from kdnb.protocol.messages.breakpoints import (
@@ -35,9 +35,18 @@ from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.message import Message, RawMessage
 from kdnb.protocol.messages.search import FillBody, QueryMemoryBody, SearchBody
 from kdnb.protocol.messages.version import Version32Body, VersionBody
-from kdnb.protocol.wire import Structure, padding, u16, u32
+from kdnb.protocol.wire import Structure, padding, plain_struct, u16, u32
 
-__all__ = ["Manipulate", "ManipulateHeader", "body_type", "continue2_type", "decode_manipulate"]
+__all__ = [
+    "Manipulate",
+    "ManipulateHeader",
+    "MemoryReply",
+    "body_type",
+    "continue2_type",
+    "decode_manipulate",
+    "decode_memory_reply",
+    "encode_memory_request",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +191,39 @@ def decode_manipulate(payload: bytes, direction: Direction, machine: int) -> Mes
         header.status,
         header.padding,
     )
+
+
+# --- reads of memory, which are nearly all requests of a session: header and body in one go, without objects ---------
+
+_HEADER_AND_MEMORY = plain_struct(ManipulateHeader.layout(), MemoryBody.layout())
+assert _HEADER_AND_MEMORY is not None
+_PACK_MEMORY, _UNPACK_MEMORY = _HEADER_AND_MEMORY.pack, _HEADER_AND_MEMORY.unpack_from
+_PENDING, _NO_PADDING, _NO_TAIL = Status.PENDING.value, ManipulateHeader().padding, MemoryBody().unused
+
+
+class MemoryReply(NamedTuple):
+    """What a target answers to a read."""
+
+    status: int
+    actual: int
+    """Bytes read, as the target counts them."""
+    data: bytes
+
+
+def encode_memory_request(api: int, address: int, count: int, processor: int = 0, processor_level: int = 0) -> bytes:
+    """The payload of `Manipulate(api, MemoryBody(address, count), b"", processor, processor_level)`."""
+    return _PACK_MEMORY(api, processor_level, processor, _PENDING, _NO_PADDING, address, count, 0, _NO_TAIL)
+
+
+def decode_memory_reply(payload: bytes, api: int, address: int) -> MemoryReply | None:
+    """The answer to such a request; None where the payload is none to this API and address.
+
+    A late reply to an earlier request is told by its address, a damaged one by its length.
+    """
+    if len(payload) < MANIPULATE_SIZE:
+        return None
+    found, _, _, status, _, where, _, actual, _ = _UNPACK_MEMORY(payload)
+    if found != api or where != address:
+        return None
+    data = payload[MANIPULATE_SIZE:]
+    return MemoryReply(status, actual, data) if not data or len(data) == actual or status >> 31 else None
