@@ -27,6 +27,9 @@ T = TypeVar("T")
 CALLER_SLICE = 0.05
 IDLE_SLICE = 0.25
 """Longest wait for an event of the target with nothing else to do; a new job ends it at once."""
+LINGER = 0.01
+"""After a job the engine waits so long for the next one before it listens to the stopped target: loops over short calls
+save the two system calls that would end the listening. A target repeats what isn't acknowledged every 17 ms or more."""
 JOIN_TIMEOUT = 5.0
 
 clock = time.monotonic
@@ -103,6 +106,8 @@ class Engine:
         self.session = session
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
+        self._lingering = False
+        """The thread waits for a job in the queue, not for the target."""
         self._depth = 0
         self.asker: Callable[[str], str | None] | None = None
         """Asks a person (`input`); called on the main thread while that waits in `call`."""
@@ -132,11 +137,12 @@ class Engine:
 
     def _carry_out(self, job: _Job) -> tuple[Any, bool]:
         """The job's result, and whether the user interrupted meanwhile; its error is raised."""
-        if threading.current_thread() is self._thread:
+        caller = threading.get_ident()
+        if caller == self._thread.ident:
             return job.function(*job.arguments, **job.keywords), False
         if self._closed:
             raise UsageError("the session is closed", "connect again")
-        is_main = threading.current_thread() is threading.main_thread()
+        is_main = caller == threading.main_thread().ident
         self._callers += is_main
         try:
             interrupted = self._wait_for(job, is_main=is_main)
@@ -200,7 +206,8 @@ class Engine:
 
     def _submit(self, job: _Job) -> None:
         self._jobs.put(job)
-        self.session.target.wake()
+        if not self._lingering:
+            self.session.target.wake()
 
     def close(self) -> None:
         """End the thread. What still waits in the queue gets an error."""
@@ -216,14 +223,21 @@ class Engine:
 
     def _run(self) -> None:
         while not self._closed:
-            if not self._run_waiting():
+            if self._run_waiting():
+                self._linger()
+            else:
                 try:
                     self.session.execution.serve(IDLE_SLICE)
                 except Exception as error:  # the thread must live: whoever asks next hears what is wrong
                     self.session.events.failures.append(error)
             if self.session.lost and not self._closed:
-                self._run_one(block=True)  # nothing can come from the target any more
+                self._run_one(wait=None)  # nothing can come from the target any more
         while self._run_waiting(refuse=True):
+            pass
+
+    def _linger(self) -> None:
+        """Run what comes at once again. Whoever submits afterwards sees that the thread listens to the target."""
+        while not self.session.is_running and self._run_one(wait=LINGER):
             pass
 
     def _run_waiting(self, *, refuse: bool = False) -> bool:
@@ -233,11 +247,15 @@ class Engine:
             ran = True
         return ran
 
-    def _run_one(self, *, block: bool = False, refuse: bool = False) -> bool:
+    def _run_one(self, *, wait: float | None = 0.0, refuse: bool = False) -> bool:
+        """Run the next job, waiting for it up to `wait` seconds, or for ever; False if none came."""
         try:
-            job = self._jobs.get(block=block)
+            self._lingering = wait != 0.0
+            job = self._jobs.get(wait != 0.0, wait)
         except Empty:
             return False
+        finally:
+            self._lingering = False
         if job is None:
             return True
         if refuse:

@@ -151,7 +151,8 @@ class Session:
             self.target.wake()
 
     def clear_cancel(self) -> None:
-        self._cancel.clear()
+        if self._cancel.is_set():
+            self._cancel.clear()
 
     def request_break(self) -> None:
         """Stop the running target as soon as possible. From any thread: it goes around the queue."""

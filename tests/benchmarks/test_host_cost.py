@@ -32,6 +32,7 @@ from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.target.live import LiveTarget
 from kdnb.transport.pump import Pump
 from kdnb.transport.registry import open_transport
+from tests.target.scripted import breakpoint_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,9 +142,11 @@ def our_target(size: int, pieces: int, log: PacketLog | None = None) -> Iterator
 
 @contextlib.contextmanager
 def our_engine(size: int, pieces: int, log: PacketLog | None = None) -> Iterator[Callable[[], bytes]]:
-    """The whole stack: a read is asked for by one thread and made by the engine's."""
+    """The whole stack at a stop: a read is asked for by one thread and made by the engine's."""
     with our_target(size, pieces, log) as target:
-        engine = Engine(Session(target, clock=clock))
+        session = Session(target, clock=clock)
+        session.change = breakpoint_stop()
+        engine = Engine(session)
         try:
             yield lambda: engine.call(target.read_virtual, ADDRESS, size * pieces)
         finally:

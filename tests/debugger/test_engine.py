@@ -35,6 +35,20 @@ def test_calls_run_on_one_thread_in_order_and_give_values_or_errors(engine: Engi
     assert engine.call(engine.call, lambda: "inside") == "inside"
 
 
+def test_calls_in_a_row_at_a_stop_need_not_wake_who_listens_to_the_target(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdnb.debugger.engine.LINGER", TIMEOUT)
+    wakes: list[int] = []
+    monkeypatch.setattr(engine.session.target, "wake", lambda: wakes.append(1))
+    engine.call(lambda: None)
+    calls = 1
+    while not wakes or len(wakes) == calls:
+        assert calls < 1000, "every call woke the listener"
+        engine.call(lambda: None)
+        calls += 1
+
+
 def test_ctrl_c_while_the_target_runs_breaks_in(engine: Engine) -> None:
     session = engine.session
 
