@@ -95,6 +95,10 @@ class AddressSpace:
         memory = self._chosen(address)
         return memory.write_available(address, data) if memory else self._session.target.write_virtual(address, data)
 
+    def is_direct(self, address: int) -> bool:
+        """Whether the target itself sees the same memory at this address."""
+        return self._chosen(address) is None
+
     def _chosen(self, address: int) -> ProcessMemory | None:
         """Page tables to walk for this address, where the processor's won't do."""
         is_user = not address >> (8 * self._session.pointer_size - 1)

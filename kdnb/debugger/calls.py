@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.memory import BLOCK_SIZE
 from kdnb.errors import MemoryReadError, RequestFailed, UnsupportedError
 from kdnb.protocol.constants import Api, FillFlags, Status
 from kdnb.protocol.messages.breakpoints import (
@@ -33,6 +34,10 @@ CACHE_FLAGS = {"c": 1, "uc": 2, "wc": 3}
 """Of physical requests (3.3): cached, uncached, write combined."""
 PIECE = 0x400
 """Bytes of a request whose size no target has been asked about: fits KDNET as well."""
+MARK = 32
+MARK_VALUES = 10
+"""Bytes by which a search proves that it has come to the end of its range, and how many different values must be among
+them: rarely are such bytes the same as others before them."""
 _UNKNOWN = (Status.UNSUCCESSFUL, Status.NOT_IMPLEMENTED)
 
 
@@ -101,10 +106,12 @@ class Calls:
         session = self._session
         session.require_writable()
         memory = session.physical if physical else session.memory
-        if self._offers(Api.FillMemory) and len(pattern) <= PIECE:
+        direct = physical or session.address_space.is_direct(address)
+        if direct and self._offers(Api.FillMemory) and len(pattern) <= PIECE:
             flags = FillFlags.PHYSICAL if physical else FillFlags.VIRTUAL
             try:
-                body, _ = self._ask(Api.FillMemory, FillBody(address, size, int(flags), len(pattern)), pattern)
+                start = address if physical else self._signed(address)
+                body, _ = self._ask(Api.FillMemory, FillBody(start, size, int(flags), len(pattern)), pattern)
             except RequestFailed as error:
                 self._was_refused(Api.FillMemory, error)
             else:
@@ -121,13 +128,43 @@ class Calls:
         Raises RequestFailed where the target doesn't search: `s` reads and searches here.
         """
         try:
-            body, _ = self._ask(Api.SearchMemory, SearchBody(address, length, len(pattern)), pattern)
+            body, _ = self._ask(Api.SearchMemory, SearchBody(self._signed(address), length, len(pattern)), pattern)
         except RequestFailed as error:
             if error.status == Status.NO_MORE_ENTRIES:
                 return None
             raise
         assert isinstance(body, SearchBody)
         return body.address & self._session.address_mask
+
+    def rules_out(self, address: int, length: int, pattern: bytes) -> bool:
+        """Whether the target has searched the whole range, and `pattern` is not in it: three requests at most.
+
+        No source says whether a hole ends a target's search. So its "not found" counts only where the same search
+        finds a mark at its place: some bytes of the range's last block, which is read first.
+        """
+        session = self._session
+        direct = session.address_space.is_direct(address)
+        if not direct or not self._offers(Api.SearchMemory) or not 0 < len(pattern) <= PIECE:
+            return False
+        end = address + length
+        last = (end - 1) & -BLOCK_SIZE
+        block = session.memory.read_available(last, end - last)
+        if len(block) < end - last:
+            return False
+        at = max(range(0, len(block), MARK), key=lambda at: len(set(block[at : at + MARK])))
+        mark = block[at : at + MARK]
+        if len(set(mark)) < MARK_VALUES:
+            return False
+        try:
+            return self.search(address, length, pattern) is None and self.search(address, length, mark) == last + at
+        except RequestFailed as error:
+            self._was_refused(Api.SearchMemory, error)
+            return False
+
+    def _signed(self, address: int) -> int:
+        """As it goes over the wire: 32-bit addresses sign-extended (2.1)."""
+        mask = self._session.address_mask
+        return address | ~mask & 0xFFFFFFFF_FFFFFFFF if address & (mask + 1 >> 1) else address
 
     def query_memory(self, address: int) -> tuple[int, int] | None:
         """Address space (0 process, 1 session, 2 kernel) and flags (1 read, 2 write, 4 execute); None: no answer.

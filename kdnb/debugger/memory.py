@@ -49,6 +49,10 @@ class MemoryCache:
         """Forget everything: the target has run, or its memory changed behind our back."""
         self._blocks.clear()
 
+    def holds(self, address: int, size: int) -> bool:
+        """Whether all of a range has been read already."""
+        return all(block in self._blocks for block in _blocks_of(self._normal(address), size))
+
     # --- reading --------------------------------------------------------------------------------
 
     def read(self, address: int, size: int) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kdnb.commands.run import execute
-from kdnb.errors import CommandError, ReadOnlyError
+from kdnb.errors import CommandError, ReadOnlyError, RequestFailed
+from kdnb.protocol.constants import Api, Status
 from kdnb.render.text import to_text
 from kdnb.results.memory import MemoryBlocks, MemoryWritten
 
@@ -121,3 +122,78 @@ def test_hits_are_kept_and_narrowed(session: Session) -> None:
     (found,) = execute(session, f"s -[1w n1]b 0x{place:x} L4 41 ; s -[n1]b nt L1000 0")[1:]
     assert isinstance(found, MemoryBlocks)
     assert len(found.blocks) == 1
+
+
+CODE = 0x6000  # headers and code, all of it there
+LONG = 0x18000  # up to behind the image
+ABSENT = '"no such text anywhere"'
+
+
+@pytest.fixture
+def asked(session: Session, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the requests by name that are made."""
+    numbers: list[int] = []
+    request = session.target.request
+
+    def noting(api: int, *arguments: Any, **keywords: Any) -> Any:
+        numbers.append(api)
+        return request(api, *arguments, **keywords)
+
+    monkeypatch.setattr(session.target, "request", noting)
+    return numbers
+
+
+def test_a_long_search_in_vain_is_left_to_the_target(session: Session, asked: list[int]) -> None:
+    session.memory.invalidate()
+    assert execute(session, f"s -a nt L?{CODE:x} {ABSENT}")[0] == MemoryBlocks((), False)
+    assert asked == [Api.SearchMemory] * 2
+    assert not session.memory.holds(session.modules["nt"].base, CODE)
+    del asked[:]
+    execute(session, f"db nt L?{CODE:x}; s -a nt L?{CODE:x} {ABSENT}")
+    assert asked == []  # all of it has been read already
+
+
+@pytest.mark.parametrize("pattern", ["4d 5a", "cc cc", "48 89 5c 24", "0 0 0 0 0 0 0 0"])
+@pytest.mark.parametrize("before", [0, 0x9000])
+def test_the_target_s_own_search_changes_no_result(session: Session, pattern: str, before: int) -> None:
+    start = session.modules["nt"].base - before  # in front of it a hole, at which this target's search ends
+    results = []
+    for refused in (set(), {Api.SearchMemory}):
+        session.memory.invalidate()
+        session.calls._refused |= refused
+        results.append(execute(session, f"s -[1n9999]b 0x{start:x} L?{LONG:x} {pattern}")[0])
+    session.calls.forget()
+    assert results[0] == results[1]
+    assert len(results[0]) or pattern == "cc cc"  # type: ignore[arg-type]  # a MemoryBlocks
+
+
+@pytest.mark.parametrize("status", [Status.UNSUCCESSFUL, Status.NOT_IMPLEMENTED])
+def test_a_target_that_does_not_search_is_asked_once(
+    session: Session, monkeypatch: pytest.MonkeyPatch, status: Status
+) -> None:
+    asked: list[int] = []
+    request = session.target.request
+
+    def refusing(api: int, *arguments: Any, **keywords: Any) -> Any:
+        if api == Api.SearchMemory:
+            asked.append(api)
+            raise RequestFailed("SearchMemory: no", api="SearchMemory", status=status)
+        return request(api, *arguments, **keywords)
+
+    monkeypatch.setattr(session.target, "request", refusing)
+    session.memory.invalidate()
+    for _ in range(2):
+        assert execute(session, f"s -a nt L?{CODE:x} {ABSENT}")[0] == MemoryBlocks((), False)
+    session.calls.forget()
+    assert asked == [Api.SearchMemory]
+
+
+def test_a_search_that_does_not_come_to_its_end_proves_nothing(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target that never finds anything, without saying that it can't."""
+    monkeypatch.setattr(session.calls, "search", lambda *_: None)
+    session.memory.invalidate()
+    (hits,) = execute(session, f"s -[1]b nt L?{CODE:x} 4d 5a")
+    assert isinstance(hits, MemoryBlocks)
+    assert hits[0].address == session.modules["nt"].base
