@@ -96,7 +96,7 @@ def test_5_read_the_arguments(kd: Debugger) -> None:
     assert "success" in run(kd, "!error @rax")
 
 
-def test_6_trace_without_stopping_and_16_debug_output(kd: Debugger) -> None:
+def test_6_trace_without_stopping(kd: Debugger) -> None:
     said: list[str] = []
 
     def listen(event: DebugPrint) -> None:
@@ -106,7 +106,7 @@ def test_6_trace_without_stopping_and_16_debug_output(kd: Debugger) -> None:
     run(kd, 'bp nt!NtCreateFile ".printf \\"open %msu\\\\n\\", poi(@r8+10); gc"')
     kd.go(timeout=0.5)
     kd.break_in(TIMEOUT)
-    run(kd, "bc *; ed nt!Kd_DEFAULT_MASK 0xf")
+    run(kd, "bc *")
     kd.events.on_print.remove(listen)
     assert "open \\" in "".join(said)
 
@@ -180,6 +180,27 @@ def test_15_change_a_kernel_variable(kd: Debugger) -> None:
     assert run(kd, "dd nt!NtGlobalFlag L1") == before
 
 
+def test_16_debug_output(kd: Debugger) -> None:
+    said: list[str] = []
+
+    def listen(event: DebugPrint) -> None:
+        said.append(event.text)
+        if len(said) == 4:
+            kd.session.request_break()
+
+    kd.events.on_print(listen)
+    run(kd, "bp nt!NtCreateFile; g; g; g; bc *")
+    assert not said, "DbgPrint is shown only where the mask lets it"
+    run(kd, "ed nt!Kd_DEFAULT_MASK 0xf; g")
+    run(kd, "ed nt!Kd_DEFAULT_MASK 0")
+    kd.events.on_print.remove(listen)
+    assert set(said) <= {
+        "ntfs: opened \\??\\C:\\Users\\kd\\notes.txt\n",
+        "ntfs: opened \\SystemRoot\\System32\\config\\SYSTEM.LOG\n",
+    }
+    assert len(said) >= 4
+
+
 def test_17_address_translation(kd: Debugger) -> None:
     assert run(kd, "r cr3").startswith("cr3=")
     physical = int(run(kd, "!vtop 0 nt").rstrip(".").split()[-1], 16)
@@ -192,6 +213,15 @@ def test_18_system_call_entry(kd: Debugger) -> None:
     assert "nt!KiSystemCall64" in run(kd, f"u {entry} L2")
     assert "nt!KiSystemCall64" in run(kd, f"ln {entry}")
     assert "nt!KiServiceTable" in run(kd, "dps nt!KeServiceDescriptorTable L4")
+
+
+def test_18_system_call_entry_of_x86() -> None:
+    with kdnb.connect("sim:arch=x86", timeout=TIMEOUT) as debugger:
+        debugger.break_in(TIMEOUT)
+        entry = run(debugger, "rdmsr 176").split("`")[-1]
+        assert "nt!KiFastCallEntry" in run(debugger, f"ln {entry}")
+        assert "nt!KiSystemService" in run(debugger, "!idt 2e")
+        assert "nt!KiServiceTable" in run(debugger, "dps nt!KeServiceDescriptorTable L4")
 
 
 def test_19_interrupt_table(kd: Debugger) -> None:

@@ -61,7 +61,7 @@ class TargetSpec:
     """Of the data directories in the optional header."""
 
 
-_SHARED = ("ke.c", "exception.c", "kd.c", "mm.c", "ex.c", "ob.c", "io.c", "ps.c", "rtl.c")
+_SHARED = ("ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "ex.c", "ob.c", "io.c", "ps.c", "rtl.c")
 
 
 def image_specs(kernel: tuple[str, ...], bases: tuple[int, int, int, int]) -> tuple[ImageSpec, ...]:

@@ -71,7 +71,7 @@ NOINLINE VOID BuggyProcessList(BUGGY_EXTENSION *Extension)
 NOINLINE VOID BuggyReportOwner(WORK_ITEM *Item)
 {
     WORK_OWNER *Owner = Item->Owner;
-    DbgPrint("buggy: item %d belongs to %p %s\n", Item->Number, Owner->ProcessId, Owner->Name);
+    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: item %d belongs to %p %s\n", Item->Number, Owner->ProcessId, Owner->Name);
 }
 
 // The bug: it goes deeper with every item, and a ring has no last one.
@@ -84,7 +84,7 @@ NOINLINE VOID BuggyAsk(void)
 {
     CHAR Answer[4] = {0};
     DbgPrompt("buggy: Break, Ignore (bi)? ", Answer, sizeof(Answer));
-    DbgPrint("buggy: the answer was %c\n", Answer[0]);
+    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: the answer was %c\n", Answer[0]);
     if (Answer[0] == 'b')
         DbgBreakPoint();
 }
@@ -98,16 +98,17 @@ NOINLINE VOID BuggyWorker(PVOID Context)
     for (;;) {
         LONG64 Interval = -156250 * 4;
         BuggyProcessList(Extension);
+        DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_INFO_LEVEL, "buggy: round %d, %I64d bytes\n", Extension->Rounds, Extension->Total);
         KeDelayExecutionThread(0, FALSE, &Interval);
         if (ExScenario() == ScenarioBugCheck && Extension->Rounds == ROUNDS_BEFORE_MISTAKE) {
-            DbgPrint("buggy: releasing item %d\n", Extension->First->Next->Number);
+            DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: releasing item %d\n", Extension->First->Next->Number);
             BuggyReleaseItem(Extension, Extension->First->Next);
         }
         if (ExScenario() == ScenarioException && Extension->Rounds == ROUNDS_BEFORE_MISTAKE)
             BuggyReportOwner(Extension->First);
         if (ExScenario() == ScenarioDoubleFault && Extension->Rounds == ROUNDS_BEFORE_MISTAKE) {
             Last->Next = Extension->First;
-            DbgPrint("buggy: %d items\n", BuggyCountItems(Extension->First));
+            DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: %d items\n", BuggyCountItems(Extension->First));
         }
         if (ExScenario() == ScenarioPrompt && Extension->Rounds % ROUNDS_BETWEEN_QUESTIONS == 0)
             BuggyAsk();
@@ -122,6 +123,6 @@ NTSTATUS DriverEntry(DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath)
     NTSTATUS Status = IoCreateDevice(DriverObject, sizeof(BUGGY_EXTENSION), &Name, 0x22, 0, FALSE, &BuggyDevice);
     if (!NT_SUCCESS(Status))
         return Status;
-    DbgPrint("buggy: DriverEntry, device %p\n", BuggyDevice);
+    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: DriverEntry, device %p\n", BuggyDevice);
     return PsCreateSystemThread(&Thread, 0x1FFFFF, NULL, NULL, NULL, BuggyWorker, BuggyDevice->DeviceExtension);
 }

@@ -38,6 +38,8 @@ NOINLINE NTSTATUS DiskReadWrite(DEVICE_OBJECT *Device, IRP *Irp)
     }
     Extension->Bytes += Stack->Length;
     KeReleaseSpinLock(&Extension->Lock, Irql);
+    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_TRACE_LEVEL, "disk: %s %d bytes at 0x%I64x\n",
+               Stack->MajorFunction == IRP_MJ_READ ? "read" : "wrote", Stack->Length, Stack->ByteOffset);
     Irp->IoStatus.Status = STATUS_SUCCESS;
     Irp->IoStatus.Information = Stack->Length;
     return STATUS_SUCCESS;
@@ -56,6 +58,6 @@ NTSTATUS DriverEntry(DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath)
     RtlInitUnicodeString(&Name, L"\\Device\\Harddisk0\\DR0");
     DriverObject->MajorFunction[IRP_MJ_READ] = DiskDispatchReadWrite;
     DriverObject->MajorFunction[IRP_MJ_WRITE] = DiskDispatchReadWrite;
-    DbgPrint("disk: found one fixed disk\n");
+    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "disk: found one fixed disk\n");
     return IoCreateDevice(DriverObject, sizeof(DISK_EXTENSION), &Name, 7, 0, FALSE, &DiskDevice);
 }

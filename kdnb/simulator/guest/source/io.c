@@ -79,18 +79,18 @@ NOINLINE NTSTATUS IopLoadDriver(LOADER_IMAGE *Image)
         Driver->MajorFunction[i] = IopInvalidDeviceRequest;
     NTSTATUS Status = Driver->DriverInit(Driver, NULL);
     if (!NT_SUCCESS(Status))
-        DbgPrint("IOINIT: %wZ failed to start, status 0x%08x\n", &Driver->DriverName, Status);
+        DbgPrintEx(DPFLTR_SYSTEM_ID, DPFLTR_ERROR_LEVEL, "IOINIT: %wZ failed to start, status 0x%08x\n", &Driver->DriverName, Status);
     return Status;
 }
 
 VOID IoInitSystem(void)
 {
     KLDR_DATA_TABLE_ENTRY *Kernel = MiInsertLoadedImage(&KeLoaderBlock->Images[0]);
-    DbgPrint("kdnb pretend kernel, version 10.0.%d, %d processors, %d KB\n", NtBuildNumber & 0xFFFF,
+    DbgPrintEx(DPFLTR_SYSTEM_ID, DPFLTR_ERROR_LEVEL, "kdnb pretend kernel, version 10.0.%d, %d processors, %d KB\n", NtBuildNumber & 0xFFFF,
              KeLoaderBlock->NumberProcessors, KeLoaderBlock->PhysicalPages * 4);
     DbgNotifyImage(Kernel, L"\\SystemRoot\\system32\\ntoskrnl.exe");
     for (ULONG i = 1; i < KeLoaderBlock->ImageCount; i++) {
-        DbgPrint("IOINIT: loading %ws\n", KeLoaderBlock->Images[i].Path);
+        DbgPrintEx(DPFLTR_SYSTEM_ID, DPFLTR_ERROR_LEVEL, "IOINIT: loading %ws\n", KeLoaderBlock->Images[i].Path);
         IopLoadDriver(&KeLoaderBlock->Images[i]);
     }
 }

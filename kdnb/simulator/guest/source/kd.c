@@ -34,7 +34,6 @@ typedef struct _KD_SYMBOLS_INFO {
 #define BREAKPOINT_LOAD_SYMBOLS 3
 #define BREAKPOINT_REPORT_EXCEPTION 0x100 // of this board, no service of Windows
 #define DBG_STATUS_CONTROL_C 1
-#define DPFLTR_ERROR_LEVEL 0
 
 extern UCHAR __ImageBase[];
 EXPORT BOOLEAN KdDebuggerEnabled = TRUE;
@@ -42,9 +41,6 @@ EXPORT BOOLEAN KdDebuggerNotPresent = FALSE;
 EXPORT ULONG NtGlobalFlag = 0;
 EXPORT ULONG NtBuildNumber = 0xF0000000 | 19041;
 EXPORT CHAR NtBuildLab[] = "19041.1." BUILD_ARCHITECTURE ".kdnb_guest.201120-1200";
-EXPORT ULONG Kd_DEFAULT_Mask = 0;
-EXPORT ULONG Kd_WIN2000_Mask = 1;
-ULONG Kd_IHVDRIVER_Mask = 0;
 KDDEBUGGER_DATA64 KdDebuggerDataBlock;
 LIST_ENTRY KdpDebuggerDataListHead;
 EXPORT DBGKD_GET_VERSION64 KdVersionBlock;
@@ -189,6 +185,8 @@ ULONG vDbgPrintExWithPrefixInternal(const CHAR *Prefix, ULONG ComponentId, ULONG
 {
     CHAR Buffer[512];
     STRING Output;
+    if (NtQueryDebugFilterState(ComponentId, Level) != TRUE)
+        return STATUS_SUCCESS;
     ULONG Length = RtlStringPrint(Buffer, sizeof(Buffer), "%s", Prefix);
     Length += RtlStringVPrint(Buffer + Length, sizeof(Buffer) - Length, Format, Arguments);
     Output.Buffer = Buffer;
@@ -206,7 +204,7 @@ EXPORT ULONG DbgPrint(const CHAR *Format, ...)
 {
     __builtin_va_list Arguments;
     __builtin_va_start(Arguments, Format);
-    ULONG Status = vDbgPrintExWithPrefixInternal("", 101, DPFLTR_ERROR_LEVEL, Format, Arguments);
+    ULONG Status = vDbgPrintExWithPrefixInternal("", DPFLTR_DEFAULT_ID, DPFLTR_INFO_LEVEL, Format, Arguments);
     __builtin_va_end(Arguments);
     return Status;
 }

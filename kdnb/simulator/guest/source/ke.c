@@ -392,7 +392,7 @@ NOINLINE VOID KeBugCheck2(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, 
     KiBugCheckData[2] = P2;
     KiBugCheckData[3] = P3;
     KiBugCheckData[4] = P4;
-    DbgPrint("\n*** Fatal System Error: 0x%08lx\n                       (0x%p,0x%p,0x%p,0x%p)\n\n", Code, P1, P2, P3, P4);
+    DbgPrintEx(DPFLTR_SYSTEM_ID, DPFLTR_ERROR_LEVEL, "\n*** Fatal System Error: 0x%08lx\n                       (0x%p,0x%p,0x%p,0x%p)\n\n", Code, P1, P2, P3, P4);
     KiBugCheckDebugBreak(3);
     KiBugCheckDebugBreak(4);
     KiFreezeTargetExecution(KeGetCurrentPrcb());

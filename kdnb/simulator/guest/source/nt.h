@@ -45,6 +45,7 @@ typedef UCHAR KIRQL;
 #define STATUS_BREAKPOINT ((NTSTATUS)0x80000003)
 #define STATUS_SINGLE_STEP ((NTSTATUS)0x80000004)
 #define STATUS_ACCESS_VIOLATION ((NTSTATUS)0xC0000005)
+#define STATUS_INVALID_PARAMETER_1 ((NTSTATUS)0xC00000EF)
 #define STATUS_INVALID_HANDLE ((NTSTATUS)0xC0000008)
 #define STATUS_INVALID_DEVICE_REQUEST ((NTSTATUS)0xC0000010)
 #define STATUS_ILLEGAL_INSTRUCTION ((NTSTATUS)0xC000001D)
@@ -52,6 +53,15 @@ typedef UCHAR KIRQL;
 #define STATUS_OBJECT_NAME_NOT_FOUND ((NTSTATUS)0xC0000034)
 #define STATUS_INSUFFICIENT_RESOURCES ((NTSTATUS)0xC000009A)
 #define STATUS_ASSERTION_FAILURE ((NTSTATUS)0xC0000420)
+
+#define DPFLTR_SYSTEM_ID 0
+#define DPFLTR_NTFS_ID 3
+#define DPFLTR_IHVDRIVER_ID 77
+#define DPFLTR_DEFAULT_ID 101
+#define DPFLTR_ERROR_LEVEL 0
+#define DPFLTR_WARNING_LEVEL 1
+#define DPFLTR_TRACE_LEVEL 2
+#define DPFLTR_INFO_LEVEL 3
 
 #define PASSIVE_LEVEL 0
 #define APC_LEVEL 1
@@ -633,6 +643,7 @@ static inline __attribute__((always_inline)) VOID KiRestoreInterrupts(ULONG_PTR 
 ULONG vDbgPrintExWithPrefixInternal(const CHAR *Prefix, ULONG ComponentId, ULONG Level, const CHAR *Format, __builtin_va_list Arguments);
 ULONG RtlStringVPrint(CHAR *Buffer, ULONG Size, const CHAR *Format, __builtin_va_list Arguments);
 ULONG RtlStringPrint(CHAR *Buffer, ULONG Size, const CHAR *Format, ...);
+NTSTATUS NtQueryDebugFilterState(ULONG ComponentId, ULONG Level);
 NTSTATUS DebugPrint(STRING *Output, ULONG ComponentId, ULONG Level);
 NTSTATUS DebugService(ULONG Service, PVOID A, PVOID B, PVOID C, PVOID D);
 VOID DbgLoadImageSymbols(STRING *FileName, PVOID Base, ULONG_PTR ProcessId);

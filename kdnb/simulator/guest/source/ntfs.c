@@ -95,6 +95,7 @@ NOINLINE NTSTATUS NtfsCommonCreate(IRP *Irp)
     File->FsContext = NtfsFindFcb(&File->FileName);
     NtfsOpenCount++;
     ExReleaseResourceLite(&NtfsVcb.Resource);
+    DbgPrint("ntfs: opened %wZ\n", &File->FileName);
     return Status;
 }
 
@@ -164,6 +165,6 @@ NTSTATUS DriverEntry(DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath)
     if (!NtfsVolume)
         return STATUS_OBJECT_NAME_NOT_FOUND;
     IoAttachDeviceToDeviceStack(NtfsDevice, NtfsVolume);
-    DbgPrint("ntfs: mounted volume C:\n");
+    DbgPrintEx(DPFLTR_NTFS_ID, DPFLTR_ERROR_LEVEL, "ntfs: mounted volume C:\n");
     return STATUS_SUCCESS;
 }

@@ -218,7 +218,7 @@ NOINLINE VOID PspWaitingThread(PVOID Context)
 NOINLINE VOID PspStormThread(PVOID Context)
 {
     for (ULONG Count = 0;; Count++) {
-        DbgPrint("storm: line %d from thread %p, tick %I64d\n", Count, KeGetCurrentThread(), KeTickCount);
+        DbgPrintEx(DPFLTR_SYSTEM_ID, DPFLTR_ERROR_LEVEL, "storm: line %d from thread %p, tick %I64d\n", Count, KeGetCurrentThread(), KeTickCount);
         PspComputeChecksum(Count, 500);
     }
 }
@@ -246,7 +246,7 @@ VOID PsStartScenario(void)
         PspCreateThread(Explorer, 0x1100, 1, PspSaverThread, NULL);
     if (ExScenario() == ScenarioStorm)
         PspCreateThread(PsInitialSystemProcess, 0x40, 0, PspStormThread, NULL);
-    DbgPrint("PSINIT: system processes started\n");
+    DbgPrintEx(DPFLTR_SYSTEM_ID, DPFLTR_ERROR_LEVEL, "PSINIT: system processes started\n");
 }
 
 NTSTATUS NtDelayExecution(BOOLEAN Alertable, LONG64 *Interval) { return KeDelayExecutionThread(1, Alertable, Interval); }
