@@ -112,6 +112,7 @@ def _session(
     )
     target.cancelled = session.cancel_requested
     target.progress = tell
+    session.connecting.retry_for = line.retry_for
     session.symbols.on_progress = progress_lines(tell)
     return session
 

@@ -33,6 +33,8 @@ class Arrivals:
     def take(self, event: TargetEvent) -> Change | None:
         """Take an event over; a stop comes back, for somebody to decide about."""
         session = self._session
+        if not isinstance(event, LinkLost):
+            session.connecting.was_heard(stopped=isinstance(event, StateChanged))
         match event:
             case StateChanged(change):
                 return self.stopped(change)
@@ -47,9 +49,7 @@ class Arrivals:
                 self.met_restart = True
                 session.events.on_state.publish(LinkStateChange("restarted"))
             case LinkLost(reason):
-                session.lost = reason
-                session.left_stop()
-                session.events.on_state.publish(LinkStateChange("lost", reason))
+                session.connecting.was_lost(reason)
         return None
 
     def stopped(self, change: Change) -> Change:

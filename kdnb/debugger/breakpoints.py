@@ -334,7 +334,8 @@ class BreakpointTable:
             self._write_debug_registers((0,) * HARDWARE_SLOTS)
 
     def target_restarted(self) -> None:
-        """The target has begun anew: nothing is inserted, and names have to be looked up again."""
+        """The target or its line has begun anew: nothing is known to be inserted, and names are looked up again."""
+        self._were_inserted = frozenset(self._inserted)  # one that ran on without its line stops at what is in it
         self._inserted.clear()
         self._temporary.clear()
         self._debug_registers = (0,) * HARDWARE_SLOTS

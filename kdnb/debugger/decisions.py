@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Decisions"]
 
 MAX_NOTE = 4096
+STILL_STOPPED = "The target has stood still since its line was lost."
 INITIAL_BREAK = "Kernel Debugger connection established.  (Initial Breakpoint requested)"
 
 
@@ -37,10 +38,13 @@ class Decisions:
         self._is_first_stop = self._is_first_load = False
         """The target has restarted, and not stopped (`sxe ibp`) or loaded an image (`sxe iml`) since."""
         self._condition_note = ""
+        self.hold_next = False
+        """The target stood still when its line was lost: its next stop is reported, whatever it is."""
 
     def restarted(self) -> None:
         """The target has begun anew: what comes next is its first of everything."""
         self._is_first_stop = self._is_first_load = True
+        self.hold_next = False
 
     def decide(self, change: Change) -> tuple[Cause | None, int]:
         """Why to report this stop, or None and the status to go on with."""
@@ -50,6 +54,9 @@ class Decisions:
         if cause is None and first and chosen.action == "break":
             # The target stands still already, as a rule where it loads its kernel: no 62 has to race its boot.
             cause = Cause("break", (), INITIAL_BREAK, requested=True, commands=tuple(filter(None, [chosen.commands])))
+        held, self.hold_next = self.hold_next, False
+        if cause is None and held:
+            cause = Cause("break", details=STILL_STOPPED)
         return cause, status
 
     def _judge(self, change: Change) -> tuple[Cause | None, int]:

@@ -231,7 +231,8 @@ class Engine:
                 except Exception as error:  # the thread must live: whoever asks next hears what is wrong
                     self.session.events.failures.append(error)
             if self.session.lost and not self._closed:
-                self._run_one(wait=None)  # nothing can come from the target any more
+                # nothing can come from the target any more, but its line may be opened again
+                self._run_one(wait=self.session.connecting.until_retry())
         while self._run_waiting(refuse=True):
             pass
 

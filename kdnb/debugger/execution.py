@@ -32,7 +32,6 @@ __all__ = ["Execution"]
 SLICE = 0.25
 """Longest wait for the target without looking at what the user wants, in seconds."""
 BREAK_IN_TIMEOUT = 30.0
-LOST_HINT = ".restart or kd.reconnect() opens it anew; kd.packets() has what was said"
 
 
 class Execution:
@@ -58,6 +57,10 @@ class Execution:
         """End the present wait, whatever it waits for; from any thread."""
         self._give_up = True
         self._session.target.wake()
+
+    def clear_give_up(self) -> None:
+        """A new command begins: what ended the wait of an earlier one is over."""
+        self._give_up = False
 
     @property
     def met_restart(self) -> bool:
@@ -224,12 +227,17 @@ class Execution:
         session.left_stop()
         session.events.on_state.publish(LinkStateChange("running"))
 
+    def hold_next_stop(self) -> None:
+        """The target stood still when its line was lost: it is to stay there until the user lets it go."""
+        self._decisions.hold_next = True
+
     # --- waiting --------------------------------------------------------------------------------
 
     def serve(self, timeout: float) -> None:
         """Take one event while nobody waits for the target; the engine calls this when it has nothing else to do."""
         session = self._session
         if session.lost:
+            session.connecting.retry()
             return
         if session.is_running:
             session.break_ins.send_if_wanted()
@@ -246,7 +254,6 @@ class Execution:
     def _wait(self, deadline: float | None) -> Stop | None:
         """The next stop; None at the deadline, with the target still running."""
         session = self._session
-        self._give_up = False
         while session.stop is None:
             self._wait_slice(deadline)
             session.between_events()
@@ -257,7 +264,7 @@ class Execution:
     def _wait_slice(self, deadline: float | None) -> None:
         session = self._session
         if session.lost:
-            raise LinkError(f"the link is lost: {session.lost}", LOST_HINT)
+            raise LinkError(f"the link is lost: {session.lost}", session.connecting.advice)
         if self._give_up:
             self._give_up = False
             raise Cancelled("gave up waiting; the target still runs")
@@ -272,7 +279,7 @@ class Execution:
         session = self._session
         while deadline is None or session.clock() < deadline:
             if session.lost:
-                raise LinkError(f"the link is lost: {session.lost}", LOST_HINT)
+                raise LinkError(f"the link is lost: {session.lost}", session.connecting.advice)
             if self._give_up:
                 self._give_up = False
                 raise Cancelled("gave up waiting; the target still runs")

@@ -13,7 +13,7 @@ from kdnb.errors import ConnectError, ConnectionStringError
 from kdnb.protocol.kdnet import KdnetCodec, parse_key
 from kdnb.protocol.link import Link
 from kdnb.protocol.packet_ids import Role
-from kdnb.target.settings import link_settings
+from kdnb.target.settings import link_settings, retry_time
 from kdnb.transport.pump import Pump
 from kdnb.transport.registry import open_transport
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Line"]
 
+_NOT_REOPENED = frozenset({"sim", "net"})
+"""A simulated machine that has ended is not there again, and KDNET has no end of file: a target that restarts calls."""
 RETRY_INTERVAL = 0.5
 """Seconds between two tries to open a line at which nobody is there yet."""
 
@@ -42,6 +44,8 @@ class Line:
         self._text = text
         self._timeout = timeout
         self._settings = link_settings(spec.options)
+        self.retry_for = retry_time(spec.options) if spec.scheme not in _NOT_REOPENED else 0.0
+        """Seconds for which the line is opened again by itself when it was lost."""
         self._key = parse_key(spec.options["key"]) if "key" in spec.options else None
         if spec.scheme == "sim":
             self.machine = start_machine(spec, timeout)
@@ -61,7 +65,7 @@ class Line:
             try:
                 return self.open()
             except ConnectError as error:
-                if "reconnect" not in self._spec.options or remaining() <= 0:
+                if self._spec.options.get("reconnect", "off") or remaining() <= 0:
                     raise
                 if not told:
                     tell(f"waiting for {self._spec}: {error.message}; start the target, or stop waiting")

@@ -129,8 +129,7 @@ class Session:
             raise Cancelled("the command was stopped")
         if self.change is None:
             if self.lost:
-                hint = ".restart or kd.reconnect() opens it anew; the packet log is kept"
-                raise LinkError(f"the link is lost: {self.lost}", hint)
+                raise LinkError(f"the link is lost: {self.lost}", self.connecting.advice)
             raise TargetRunningError("the target is running", "break in first: kd.break_in(), or press Stop")
 
     def require_writable(self, what: str = "this would change the target") -> None:
@@ -153,6 +152,7 @@ class Session:
     def clear_cancel(self) -> None:
         if self._cancel.is_set():
             self._cancel.clear()
+        self.execution.clear_give_up()
 
     def request_break(self) -> None:
         """Stop the running target as soon as possible. From any thread: it goes around the queue."""

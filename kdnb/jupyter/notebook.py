@@ -109,7 +109,7 @@ class Notebook:
         self._resumed_by.write(printable(event.text))
 
     def _on_state(self, event: LinkStateChange) -> None:
-        if event.state in _RESUMING_STATES:
+        if event.state in _RESUMING_STATES or (event.state == "connected" and event.details):
             self._resumed_by.write(f"kdnb: {event.state}: {event.details}\n", "stderr")
 
 

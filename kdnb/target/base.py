@@ -116,6 +116,13 @@ class Target(Protocol):
     def reopen(self) -> None:
         """Open the line anew after it was lost; `connect` comes next. `ConnectError` where nobody is there."""
 
+    def try_reopen(self, timeout: float = 0.0) -> bool:
+        """Open the line anew without waiting for it: True once it is open, `listen` comes next. `ConnectError` where
+        nobody is there; the next call tries again."""
+
+    def listen(self) -> None:
+        """Hear what a line that was opened anew has to say, without asking a running target to stop."""
+
     def request(self, api: int, body: Structure, data: bytes = b"", processor: int | None = None) -> Manipulate:
         """One request and its reply; `RequestFailed` where the reply carries a failure status."""
 

@@ -50,6 +50,7 @@ from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChange
 from kdnb.target.files import FileService
 from kdnb.target.progress import describe
 from kdnb.target.settings import LiveSettings
+from kdnb.transport.opening import Opening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,7 @@ class Conversation:
         """Told now and then what connecting waits for."""
         self._pump = pump
         self._open_pump = open_pump
+        self._opening: Opening | None = None
         self._clock = clock
         self._settings = settings or LiveSettings()
         self._events: deque[TargetEvent] = deque()
@@ -142,11 +144,35 @@ class Conversation:
 
     def reopen(self) -> None:
         """Close the line and open it anew; `connect` comes next. Raises ConnectError where nobody is there."""
+        while not self.try_reopen(self._settings.slice):
+            if self.cancelled():
+                raise Cancelled("connecting was stopped")
+
+    def try_reopen(self, timeout: float = 0.0) -> bool:
+        """One look at the opening of the line, which goes on meanwhile: True when it is open, not heard yet.
+
+        Raises ConnectError where nobody is there; the next call begins another attempt.
+        """
         if self._open_pump is None:
             raise UnsupportedError("this line can't be opened anew", "connect again")
-        self._pump.close()
-        self._lost = self._lost or "the connection was closed here"
-        self._pump = self._open_pump()
+        if self._opening is None:
+            self._pump.close()
+            self._lost = self._lost or "the connection was closed here"
+            self._opening = Opening(self._open_pump)
+        if not self._opening.wait(timeout):
+            return False
+        opening, self._opening = self._opening, None
+        self._begin_anew(opening.take())
+        return True
+
+    def listen(self) -> None:
+        """Hear a line that was opened anew and ask for nothing: a stopped target repeats its announcement after a
+        RESET, one that runs takes no notice of it (1.9)."""
+        self._pump.start()
+        self._reset()
+
+    def _begin_anew(self, pump: Pump) -> None:
+        self._pump = pump
         self._lost = ""
         self._events.clear()
         self._stop_key = self._last_packet = self._maybe_again = None
@@ -438,6 +464,8 @@ class Conversation:
         self._settings = replace(self._settings, attempts=1, reply_timeout=min(self._settings.reply_timeout, 2.0))
 
     def close(self) -> None:
+        if self._opening is not None:
+            self._opening.abandon()
         self._pump.close()
 
 

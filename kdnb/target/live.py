@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kdnb.protocol.wire import Structure
+    from kdnb.transport.pump import Pump
 
 __all__ = ["LiveSettings", "LiveTarget"]
 
@@ -79,8 +80,8 @@ class LiveTarget(Conversation):
             self._sizes = TransferSize(MAX_NETWORK_TRANSFER if self._pump.is_network else MAX_TRANSFER)
         return self._sizes
 
-    def reopen(self) -> None:
-        super().reopen()
+    def _begin_anew(self, pump: Pump) -> None:
+        super()._begin_anew(pump)
         self._sizes = None
         self._context_in_windows = False
 

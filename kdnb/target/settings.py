@@ -6,6 +6,7 @@ connection string; what isn't given keeps its default, and each default names it
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from kdnb.protocol.link_events import LinkSettings
 
-__all__ = ["LiveSettings", "link_settings", "live_settings"]
+__all__ = ["LiveSettings", "link_settings", "live_settings", "retry_time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class LiveSettings:
     """Read memory until two replies in a row are equal: for lines on which damage passes the byte sum."""
 
 
+RETRY_TIME = 600.0
+"""Ours: ten minutes are longer than virtual machines take to start again, and a line isn't claimed for ever."""
 LONGEST = 3600.0
 LONGEST_PACKET = 4017
 """Bytes of the longest packet, with header and trailer (1.1)."""
@@ -66,6 +69,16 @@ def live_settings(options: Mapping[str, str]) -> LiveSettings:
     """The settings of requests by a connection string. Raises ConnectionStringError."""
     given = {name: _number(name, options[name], kind) for name, kind in _LIVE.items() if name in options}
     return LiveSettings(verify="verify" in options, **given)  # type: ignore[arg-type]  # by _LIVE
+
+
+def retry_time(options: Mapping[str, str]) -> float:
+    """Seconds for which a lost line is opened again by itself (`reconnect`). Raises ConnectionStringError."""
+    given = options.get("reconnect")
+    if given not in (None, "", "off"):
+        raise ConnectionStringError(
+            f"reconnect={given[:40]} can't be", "reconnect tries without end, reconnect=off never"
+        )
+    return RETRY_TIME if given is None else 0.0 if given else math.inf
 
 
 def _number(name: str, text: str, kind: type[int] | type[float]) -> float:

@@ -28,9 +28,31 @@ QUICK = LiveSettings(first_break_in=0.02)
 """A machine in this process answers RESET within milliseconds, if it is stopped."""
 
 
+class Serving:
+    """A machine in this process, and the line to it."""
+
+    def __init__(self, machine: Machine, server: Server, address: str) -> None:
+        self.machine = machine
+        self.address = address
+        self._server = server
+
+    def cut(self) -> None:
+        """The line breaks; the machine stays as it is, and waits for the next client."""
+        transport = self._server._transport
+        assert transport is not None
+        transport.close()
+
+
 @contextlib.contextmanager
 def serve(scenario: str = "idle", architecture: Architecture = AMD64) -> Iterator[str]:
     """A booted machine that waits for one client after another; gives its connection string."""
+    with serving(scenario, architecture) as machine:
+        yield machine.address
+
+
+@contextlib.contextmanager
+def serving(scenario: str = "idle", architecture: Architecture = AMD64) -> Iterator[Serving]:
+    """The same, with the machine itself."""
     machine = Machine(scenario, architecture)
     machine.boot()
     listener = listen("tcp:127.0.0.1:0")
@@ -38,7 +60,7 @@ def serve(scenario: str = "idle", architecture: Architecture = AMD64) -> Iterato
     thread = threading.Thread(target=server.run, name="simulated machine", daemon=True)
     thread.start()
     try:
-        yield listener.address
+        yield Serving(machine, server, listener.address)
     finally:
         server.close()
         thread.join(TIMEOUT)
