@@ -51,8 +51,8 @@ class VirtualMachine:
     def start(self) -> None:
         """Nothing to start: time passes in `next_event`."""
 
-    def send(self, packet_type: int, payload: bytes, *, give_up: bool = True) -> None:
-        self.link.send(packet_type, payload, self.clock.now, give_up=give_up)
+    def send(self, packet_type: int, payload: bytes, *, give_up: bool = True, confirm: bool = True) -> None:
+        self.link.send(packet_type, payload, self.clock.now, give_up=give_up, confirm=confirm)
 
     def send_break_in(self) -> None:
         self.link.send_break_in()
