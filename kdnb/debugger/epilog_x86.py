@@ -1,7 +1,7 @@
 """Epilogs of x86 functions, recognised by their instructions.
 
 Unlike on x64 nothing obliges a compiler to these forms, but what matches surely does what it says: the instructions
-are carried out up to the return.
+are carried out up to the return. The way out of a trap is such an epilog too; it ends with `iretd`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run_epilog"]
 
+_RETURN, _INTERRUPT_RETURN = (b"\xc3", b"\xc2"), b"\xcf"
+
 _MASK = 0xFFFFFFFF
 _REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
 
@@ -27,11 +29,11 @@ def run_epilog(
     registers: Mapping[str, int],
     memory: MemoryReader,
     bounds: tuple[int, int] | None = None,
-) -> dict[str, int] | None:
-    """The registers at the return of the epilog that `code` begins with, or None in a function's body.
+) -> tuple[dict[str, int], bool] | None:
+    """The registers at the return of the epilog that `code` begins with, and whether that is an `iretd`.
 
-    A jump out of `bounds` (the function's addresses) is a tail call; without bounds no jump is taken for one.
-    Raises `MemoryReadError`.
+    None in a function's body. A jump out of `bounds` (the function's addresses) is a tail call; without bounds no jump
+    is taken for one. Raises `MemoryReadError`.
     """
     if not _is_epilog(code, address, bounds):
         return None
@@ -39,14 +41,14 @@ def run_epilog(
     while size := _size(code, at):
         _execute(code, at, values, memory)
         at += size
-    return values
+    return values, code[at : at + 1] == _INTERRUPT_RETURN
 
 
 def _is_epilog(code: bytes, address: int, bounds: tuple[int, int] | None) -> bool:
     at = 0
     while size := _size(code, at):
         at += size
-    if code[at : at + 1] in (b"\xc3", b"\xc2"):
+    if code[at : at + 1] in (*_RETURN, _INTERRUPT_RETURN):
         return True
     target = None
     if code[at : at + 1] == b"\xe9" and len(code) >= at + 5:

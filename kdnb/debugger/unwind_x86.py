@@ -3,10 +3,14 @@
 In this order: the rest of an epilog, recognised by its instructions; the frame data and FPO records of the PDB; the
 chain of saved EBPs, which functions that use EBP for something else break. The first instructions of a function
 without records are recognised by their bytes, where EBP still is the caller's.
+
+FPO records mark trap handlers. What lies above their frame is no return address but an interrupted EIP, behind which CS
+and the flags follow: it is taken from its place, never looked for. Once the KTRAP_FRAME is built EBP points to it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.epilog_x86 import run_epilog
@@ -28,7 +32,8 @@ _MASK = 0xFFFFFFFF
 _FRAME_SETUP = (b"\x8b\xec", b"\x89\xe5")  # mov ebp, esp in both encodings
 _MAX_EPILOG = 32
 _SEARCHED_WORDS = 64
-_TRAP_EBP, TRAP_EIP, _TRAP_CS, _TRAP_ESP = 0x60, 0x68, 0x6C, 0x74
+_SEARCH = ".raSearch"
+_TRAP_EBP, TRAP_EIP = 0x60, 0x68
 """Places in KTRAP_FRAME."""
 _TRAP_MARK, _MARK = 8, (0xBADB0D00).to_bytes(4, "little")
 """DbgArgMark: what the kernel's trap entries write so that debuggers know a trap frame in the chain of EBPs."""
@@ -51,20 +56,28 @@ def unwind_x86(
     table = _frame_table(module)
     rva = eip - module.base if module is not None else 0
     record = table.lookup(rva if exact else rva - 1) if table is not None else None
+    is_trap = table is not None and table.is_trap(rva if exact else rva - 1)
     if exact:
         code = _read_available(memory, eip, _MAX_EPILOG)
         function = table.function_at(rva) if table is not None else None
         bounds = (module.base + function[0], module.base + function[1]) if module and function else None
-        if (left := run_epilog(code, eip, registers, memory, bounds)) is not None:
-            return _step(left, memory, left["esp"], record)
+        # A trap handler jumps to the common way out with its frame still there.
+        if (left := run_epilog(code, eip, registers, memory, None if is_trap else bounds)) is not None:
+            behind, interrupted = left
+            if interrupted:
+                return _interrupted(behind, memory, behind["esp"])
+            return _step(behind, memory, behind["esp"], record)
         if record is None and (pushed := _bytes_on_stack(memory, eip)) is not None:
             caller_ebp = read_integer(memory, registers["esp"], 4) if pushed else registers["ebp"]
             return _step({**registers, "ebp": caller_ebp}, memory, registers["esp"] + pushed)
     if record is not None and record.kind is FrameKind.TSS:
         # Entered by a task switch, so nobody called it: `.tss` shows the registers of the other task.
         return UnwindStep({**registers, "eip": 0}, frame_summary=record.summary)
-    if record is not None and record.kind is FrameKind.TRAP:
-        return _leave_trap(registers, memory)
+    if is_trap and record is not None:
+        if not exact or _SEARCH not in record.program:
+            return replace(_leave_trap(registers, memory), frame_summary=record.summary)
+        at = registers["esp"] + record.local_size + record.saved_size
+        return _interrupted(_run_program(registers, memory, record, at & _MASK, 0), memory, at & _MASK)
     if record is not None and (record.program or record.kind is FrameKind.FPO):
         try:
             return _by_record(registers, memory, modules, record, callee_parameters, exact)
@@ -113,20 +126,27 @@ def _by_record(
             saved = registers["esp"] + callee_parameters + record.saved_size - 8
             caller["ebp"] = read_integer(memory, saved & _MASK, 4)
         return _step(caller, memory, at, record)
+    caller = _run_program(registers, memory, record, at, callee_parameters)
+    return UnwindStep(
+        caller,
+        frame_pointer=caller["esp"] - 8 & _MASK,
+        parameter_size=record.parameter_size,
+        frame_summary=record.summary,
+    )
+
+
+def _run_program(
+    registers: Mapping[str, int], memory: MemoryReader, record: FrameData, at: int, callee_parameters: int
+) -> dict[str, int]:
+    """The caller's registers by a frame program whose search for the return address ends at `at`."""
     values = {f"${name}": value for name, value in registers.items()} | {
-        ".raSearch": at, ".raSearchStart": at, ".cbLocals": record.local_size, ".cbParams": record.parameter_size,
+        _SEARCH: at, ".raSearchStart": at, ".cbLocals": record.local_size, ".cbParams": record.parameter_size,
         ".cbSavedRegs": record.saved_size, ".cbCalleeParams": callee_parameters,
     }  # fmt: skip
     found = run_frame_program(record.program, values, lambda address: read_integer(memory, address, 4))
     if "$eip" not in found or "$esp" not in found:
         raise SymbolFileError("frame program without a return address")
-    caller = {**registers, **{name[1:]: value for name, value in found.items() if name[1:] in registers}}
-    return UnwindStep(
-        caller,
-        frame_pointer=found["$esp"] - 8 & _MASK,
-        parameter_size=record.parameter_size,
-        frame_summary=record.summary,
-    )
+    return {**registers, **{name[1:]: value for name, value in found.items() if name[1:] in registers}}
 
 
 def _search(start: int, callee_parameters: int, memory: MemoryReader, modules: ModuleLookup) -> int:
@@ -149,12 +169,17 @@ def _search(start: int, callee_parameters: int, memory: MemoryReader, modules: M
 def _leave_trap(registers: Mapping[str, int], memory: MemoryReader) -> UnwindStep:
     """The interrupted code: EBP points to the KTRAP_FRAME."""
     frame = registers["ebp"]
+    ebp = read_integer(memory, frame + _TRAP_EBP, 4)
+    return _interrupted({**registers, "ebp": ebp}, memory, frame + TRAP_EIP)
+
+
+def _interrupted(registers: Mapping[str, int], memory: MemoryReader, at: int) -> UnwindStep:
+    """The code whose EIP, CS and flags the processor pushed at `at`, and ESP and SS if it came from user mode."""
     caller = dict(registers)
-    caller["eip"] = read_integer(memory, frame + TRAP_EIP, 4)
-    caller["ebp"] = read_integer(memory, frame + _TRAP_EBP, 4)
-    from_user = read_integer(memory, frame + _TRAP_CS, 4) & 1
-    caller["esp"] = read_integer(memory, frame + _TRAP_ESP, 4) if from_user else frame + _TRAP_ESP
-    return UnwindStep(caller, frame_pointer=frame, trap_frame=frame + TRAP_EIP)
+    caller["eip"] = read_integer(memory, at, 4)
+    from_user = read_integer(memory, at + 4, 4) & 1
+    caller["esp"] = read_integer(memory, at + 12, 4) if from_user else at + 12 & _MASK
+    return UnwindStep(caller, frame_pointer=at - TRAP_EIP & _MASK, trap_frame=at)
 
 
 def _bytes_on_stack(memory: MemoryReader, eip: int) -> int | None:

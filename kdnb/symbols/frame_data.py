@@ -62,6 +62,8 @@ class FrameData:
             return ""
         if self.kind is FrameKind.TSS:
             return "FPO: TaskGate 28:0"  # KGDT_TSS, the task that Windows runs in
+        if self.kind is FrameKind.TRAP:
+            return f"FPO: [{self.parameter_size // 4},{self.local_size // 4}]"
         if self.kind is FrameKind.NON_FPO:
             return "FPO: [Non-Fpo]"
         return f"FPO: [{self.parameter_size // 4},{self.local_size // 4},{self.saved_size // 4}]"
@@ -87,6 +89,11 @@ class FrameTable:
     def lookup(self, rva: int) -> FrameData | None:
         """The innermost record around `rva`."""
         return next((found for table in self._tables if (found := _innermost(table, rva))), None)
+
+    def is_trap(self, rva: int) -> bool:
+        """Whether the code there is a trap handler's by its FPO record, whatever frame data says beside it."""
+        record = _innermost(self._tables[1], rva)
+        return record is not None and record.kind is FrameKind.TRAP
 
     def function_at(self, rva: int) -> tuple[int, int] | None:
         """`(begin, end)` of the function around `rva`."""

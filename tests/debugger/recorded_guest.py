@@ -15,6 +15,7 @@ import capstone
 import unicorn
 
 from kdnb.simulator import board
+from kdnb.simulator.architecture import AMD64
 from kdnb.simulator.cpu import Halt, Processor
 from kdnb.simulator.loader import STACK_SLOT, guest_files
 from kdnb.simulator.machine import Machine
@@ -28,6 +29,8 @@ from tests.debugger.simulated import TIMEOUT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kdnb.simulator.architecture import Architecture
+
 CLOCK = 0xD1
 DEBUG = 1
 
@@ -35,19 +38,21 @@ DEBUG = 1
 class Recorder:
     """The live return addresses of all stacks, and when to stop next."""
 
-    def __init__(self, seed: int, service_entry: int) -> None:
-        self.service_entry = service_entry
+    def __init__(self, seed: int, architecture: Architecture) -> None:
+        self.pointer_size = architecture.pointer_size
+        self.service_entry = _address_of("KiServiceInternal") if architecture is AMD64 else 0
         self.live: dict[int, int] = {}
         """Stack slot -> the return address, or the interrupted instruction, that lies there."""
         self.armed = False
         self._random = random.Random(seed)
         self._left = 0
         self._kinds: dict[int, tuple[str, int]] = {}
-        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        mode = capstone.CS_MODE_64 if architecture is AMD64 else capstone.CS_MODE_32
+        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, mode)
 
-    def arm(self) -> None:
-        """Stop after a random number of instructions, of whatever processor."""
-        self._left = self._random.randrange(1, 4000)
+    def arm(self, instructions: int = 0) -> None:
+        """Stop after so many instructions, by default a random number, of whatever processor."""
+        self._left = instructions or self._random.randrange(1, 4000)
         self.armed = True
 
     def is_due(self) -> bool:
@@ -58,11 +63,12 @@ class Recorder:
         return not self.armed
 
     def kind(self, processor: Processor, address: int, size: int) -> tuple[str, int]:
-        """(`call`, `ret`, `iretq` or nothing, address behind) of an instruction."""
+        """(`call`, `ret`, `iret` or nothing, address behind) of an instruction."""
         if address not in self._kinds:
             found = next(self._decoder.disasm_lite(processor.read(address, size), address), None)
             name = found[2] if found else ""
-            self._kinds[address] = (name if name in ("call", "ret", "iretq") else "", address + size)
+            name = "iret" if name in ("iretd", "iretq") else name
+            self._kinds[address] = (name if name in ("call", "ret", "iret") else "", address + size)
         return self._kinds[address]
 
     def chain(self, sp: int) -> list[int]:
@@ -76,41 +82,38 @@ class RecordedProcessor(Processor):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._last = ("", 0)
+        self._last = ("", 0, 0)
         self._uc.hook_add(unicorn.UC_HOOK_CODE, self._on_instruction)
 
     def _on_instruction(self, uc: Any, address: int, size: int, data: object) -> None:
         self._settle()
         if address == self.recorder.service_entry:
             # The stub has built by hand what an interrupt would push, and came here by a jump.
-            self.recorder.live[self.get("rsp")] = int.from_bytes(self.read(self.get("rsp"), 8), "little")
+            self.recorder.live[self.sp] = self.read_pointer(self.sp)
         if self.recorder.is_due():
             self.vector, self._stop = DEBUG, Halt.EXCEPTION
             uc.emu_stop()
             return
-        self._last = self.recorder.kind(self, address, size)
-        if self._last[0] == "iretq":
-            self.recorder.live.pop(self.get("rsp"), None)
+        self._last = (*self.recorder.kind(self, address, size), self.sp)
+        if self._last[0] == "iret":
+            self.recorder.live.pop(self.sp, None)
 
     def _settle(self) -> None:
         """Note what the last instruction did to the stack."""
-        (name, behind), self._last = self._last, ("", 0)
-        if not name:
-            return
-        sp = self.get("rsp")
+        (name, behind, sp), self._last = self._last, ("", 0, 0)
         if name == "call":
-            self.recorder.live[sp] = behind
+            self.recorder.live[sp - self.recorder.pointer_size] = behind
         elif name == "ret":
-            self.recorder.live.pop(sp - 8, None)
+            self.recorder.live.pop(sp, None)
 
     def deliver(self, vector: int, error_code: int | None = None) -> None:
         if vector == CLOCK:
             self._settle()  # between two instructions; a fault's own instruction has not run
-        self._last = ("", 0)
-        interrupted = self.get("rip")
+        self._last = ("", 0, 0)
+        interrupted = self.pc
         super().deliver(vector, error_code)
         has_code = vector in VECTORS_WITH_ERROR_CODE and error_code is not None
-        slot = self.get("rsp") + (8 if has_code else 0)
+        slot = self.sp + (self.recorder.pointer_size if has_code else 0)
         self.recorder.live[slot] = interrupted
 
 
@@ -122,11 +125,11 @@ def _address_of(symbol: str) -> int:
 
 
 @contextlib.contextmanager
-def serve_recorded(scenario: str, seed: int) -> Iterator[tuple[str, Recorder]]:
+def serve_recorded(scenario: str, seed: int, architecture: Architecture = AMD64) -> Iterator[tuple[str, Recorder]]:
     """A booted machine that waits for a client; its connection string and its recorder."""
-    recorder = Recorder(seed, _address_of("KiServiceInternal"))
+    recorder = Recorder(seed, architecture)
     with mock.patch.object(board, "Processor", type("Recorded", (RecordedProcessor,), {"recorder": recorder})):
-        machine = Machine(scenario)
+        machine = Machine(scenario, architecture)
         machine.boot()
         listener = listen("tcp:127.0.0.1:0")
         server = Server(machine, listener)

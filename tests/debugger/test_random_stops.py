@@ -8,34 +8,76 @@ import pytest
 
 from kdnb.commands.run import execute
 from kdnb.results.stack import Stack
-from tests.debugger.recorded_guest import serve_recorded
+from kdnb.simulator.architecture import AMD64, X86, Architecture
+from kdnb.simulator.guest_symbols import write_symbols
+from tests.debugger.recorded_guest import Recorder, serve_recorded
 from tests.debugger.simulated import TIMEOUT, open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kdnb.debugger.session import Session
+
 STOPS = 50
+PROLOG_AND_BODY, WAY_OUT = 40, 12
+
+machines = pytest.mark.parametrize("architecture", [AMD64, X86], ids=["amd64", "x86"])
 
 
+@pytest.fixture
+def symbols(architecture: Architecture, tmp_path: Path) -> str:
+    write_symbols(tmp_path, architecture)
+    return str(tmp_path)
+
+
+def checked_stack(session: Session, recorder: Recorder) -> Stack:
+    """The stack by `kv`, which is the true one and no guess."""
+    (stack,) = execute(session, "kv")
+    assert isinstance(stack, Stack)
+    where = session.symbols.format(session.registers.pc)
+    found = [hex(f.return_address) for f in stack]
+    assert found == [hex(a) for a in recorder.chain(session.registers.sp)], where
+    assert stack.note == "", where
+    assert not any(frame.warning for frame in stack), where
+    return stack
+
+
+@machines
 @pytest.mark.parametrize("scenario", ["syscalls", "storm", "bugcheck"])
-def test_k_shows_the_true_call_chain_at_fifty_random_stops(scenario: str, guest_symbols: Path) -> None:
+def test_k_shows_the_true_call_chain_at_fifty_random_stops(
+    scenario: str, architecture: Architecture, symbols: str
+) -> None:
     seen: set[str] = set()
     traps = 0
     with (
-        serve_recorded(scenario, seed=1125) as (address, recorder),
-        open_session(address, symbol_path=str(guest_symbols)) as session,
+        serve_recorded(scenario, 1125, architecture) as (address, recorder),
+        open_session(address, symbol_path=symbols) as session,
     ):
         session.connect(TIMEOUT)
         for _ in range(STOPS):
             recorder.arm()
-            stop = session.go(timeout=TIMEOUT)
-            assert stop is not None
-            (stack,) = execute(session, "kv")
-            assert isinstance(stack, Stack)
-            assert [hex(f.return_address) for f in stack] == [hex(a) for a in recorder.chain(session.registers.sp)]
-            assert stack.note == ""
-            assert not any(frame.warning for frame in stack)
+            assert session.go(timeout=TIMEOUT) is not None
+            stack = checked_stack(session, recorder)
             traps += any(frame.trap_frame is not None for frame in stack)
             seen.update(frame.symbol.partition("+")[0] for frame in stack)
     assert len(seen) > 20
     assert traps > 0
+
+
+@machines
+@pytest.mark.parametrize(
+    ("place", "instructions"), [("nt!KiClockInterrupt", PROLOG_AND_BODY), ("nt!KiExceptionExit", WAY_OUT)]
+)
+def test_k_shows_the_true_call_chain_at_each_instruction_of_a_trap(
+    place: str, instructions: int, architecture: Architecture, symbols: str
+) -> None:
+    with (
+        serve_recorded("idle", 1125, architecture) as (address, recorder),
+        open_session(address, symbol_path=symbols) as session,
+    ):
+        session.connect(TIMEOUT)
+        assert session.go(until=session.evaluate(place), timeout=TIMEOUT) is not None
+        for _ in range(instructions):
+            checked_stack(session, recorder)
+            recorder.arm(1)
+            assert session.go(timeout=TIMEOUT) is not None

@@ -6,6 +6,7 @@ import pytest
 
 from kdnb.debugger.unwind import unwind
 from kdnb.protocol.constants import MachineType
+from kdnb.symbols.frame_data import FrameData, FrameKind, FrameTable
 from kdnb.symbols.pdb import PdbFile
 from tests.debugger.emulated_other import BASE, X86, Caller, Emulated
 from tests.debugger.flat_memory import STACK, FlatMemory, HandMadeModule
@@ -37,6 +38,35 @@ def test_x86_before_and_after_a_frame_the_return_address_is_on_top(code: str, at
     frames, _ = unwind(registers, MachineType.I386, memory, module)
     assert frames[0].return_address == 0x1_1234
     assert frames[1].registers["ebp"] == (0x5555 if skipped else STACK + 0x40)
+
+
+@pytest.mark.parametrize(("cs", "esp"), [(0x08, STACK + 0x10), (0x1B, 0x7FF0)])
+def test_x86_leaves_a_trap_by_its_iret(cs: int, esp: int) -> None:
+    memory = FlatMemory()
+    module = HandMadeModule(memory)
+    memory.write(0x1_1000, bytes.fromhex("5d cf"))  # pop ebp; iretd
+    memory.write_u32(STACK, 0x5555, 0x1_1800, cs, 0x246, 0x7FF0)
+    registers = {"eip": 0x1_1000, "esp": STACK, "ebp": STACK + 0x40}
+    frames, _ = unwind(registers, MachineType.I386, memory, module, 2)
+    assert frames[0].trap_frame == STACK + 4 - 0x68
+    assert frames[1].exact
+    assert [frames[1].registers[name] for name in ("eip", "ebp", "esp")] == [0x1_1800, 0x5555, esp]
+
+
+def test_x86_takes_what_a_trap_interrupted_from_its_place_while_the_frame_is_built() -> None:
+    memory = FlatMemory()
+    module = HandMadeModule(memory)
+    program = "$T0 .raSearch = $eip $T0 ^ = $esp $T0 4 + = $ebp $T0 8 - ^ ="
+    module.frame_table = FrameTable(
+        [FrameData(0x1000, 0x1010, 4, 0, 4, 0, program)],
+        [FrameData(0x1000, 0x1100, 0, 0, 0, 0, kind=FrameKind.TRAP)],
+    )
+    memory.write_u32(STACK, 0x5555, 0, 0x1_1800, 8, 0x246)  # EBP, error code; EIP behind no call, CS, flags
+    registers = {"eip": 0x1_1008, "esp": STACK, "ebp": STACK + 0x40}
+    frames, _ = unwind(registers, MachineType.I386, memory, module, 2)
+    assert frames[1].exact
+    assert [frames[1].registers[name] for name in ("eip", "ebp", "esp")] == [0x1_1800, 0x5555, STACK + 0x14]
+    assert frames[0].trap_frame == STACK + 8 - 0x68
 
 
 @pytest.mark.parametrize(("cs", "esp"), [(0x08, STACK + 0x40 + 0x74), (0x1B, 0x7FF0)])

@@ -23,6 +23,23 @@
     .text
 .endm
 
+# A function that the processor enters by a gate: its FPO record says so, as that of each trap handler of Windows.
+.macro TRAP name
+FUNCTION \name, 8
+.endm
+
+.macro END_TRAP name
+.Lend_\name:
+END_FUNCTION \name
+    .section .debug$F, "dr"
+    .long \name@IMGREL
+    .long .Lend_\name - \name
+    .long 0
+    .short 0
+    .short 0x4000
+    .text
+.endm
+
 # Completes the frame below the error code; what lies above (EIP, CS, flags) counts as return address and parameters.
 .macro ENTER_TRAP_WITH_CODE
     .cv_fpo_stackalloc 4
@@ -36,19 +53,28 @@
     .cv_fpo_pushreg edi
     .att_syntax
     pushl %fs
+    .cv_fpo_stackalloc 4
     .intel_syntax noprefix
     push dword ptr fs:[0]
+    .cv_fpo_stackalloc 4
     push 0
+    .cv_fpo_stackalloc 4
     push eax
+    .cv_fpo_stackalloc 4
     push ecx
+    .cv_fpo_stackalloc 4
     push edx
+    .cv_fpo_stackalloc 4
     .att_syntax // Intel's form would push 16 bits
     pushl %ds
+    .cv_fpo_stackalloc 4
     pushl %es
+    .cv_fpo_stackalloc 4
     pushl %gs
+    .cv_fpo_stackalloc 4
     .intel_syntax noprefix
     sub esp, 0x30
-    .cv_fpo_stackalloc 0x54
+    .cv_fpo_stackalloc 0x30
     mov ebp, esp
     .cv_fpo_setframe ebp
     .cv_fpo_endprologue
@@ -79,17 +105,17 @@
 .endm
 
 .macro SIMPLE_TRAP name, status
-FUNCTION \name, 8
+TRAP \name
     ENTER_TRAP
     DISPATCH \status, 0
-END_FUNCTION \name
+END_TRAP \name
 .endm
 
 .macro TRAP_WITH_CODE name, status
-FUNCTION \name, 8
+TRAP \name
     ENTER_TRAP_WITH_CODE
     DISPATCH \status, 0
-END_FUNCTION \name
+END_TRAP \name
 .endm
 
 # EBP = trap frame, which stands as ENTER_TRAP has built it.
@@ -126,15 +152,15 @@ END_FUNCTION _KiExceptionReturn
 SIMPLE_TRAP _KiTrap00, 0xC0000094
 SIMPLE_TRAP _KiTrap01, 0x80000004
 
-FUNCTION _KiTrap02, 8
+TRAP _KiTrap02
     ENTER_TRAP
     jmp _KiExceptionExit
-END_FUNCTION _KiTrap02
+END_TRAP _KiTrap02
 
-FUNCTION _KiTrap03, 8
+TRAP _KiTrap03
     ENTER_TRAP
     DISPATCH 0x80000003, 1
-END_FUNCTION _KiTrap03
+END_TRAP _KiTrap03
 
 SIMPLE_TRAP _KiTrap04, 0xC0000095
 SIMPLE_TRAP _KiTrap05, 0xC000008C
@@ -170,7 +196,7 @@ TRAP_WITH_CODE _KiTrap0A, 0xC0000005
 TRAP_WITH_CODE _KiTrap0B, 0xC0000005
 TRAP_WITH_CODE _KiTrap0C, 0xC0000005
 
-FUNCTION _KiTrap0D, 8
+TRAP _KiTrap0D
     ENTER_TRAP_WITH_CODE
     mov eax, 0xC0000005
     mov edx, 2
@@ -179,9 +205,9 @@ FUNCTION _KiTrap0D, 8
     mov esi, -1
     call CommonDispatchException
     jmp _KiExceptionExit
-END_FUNCTION _KiTrap0D
+END_TRAP _KiTrap0D
 
-FUNCTION _KiTrap0E, 8
+TRAP _KiTrap0E
     ENTER_TRAP_WITH_CODE
     mov edi, cr2
     push ebp
@@ -209,36 +235,36 @@ FUNCTION _KiTrap0E, 8
     push 0xA
     call _KeBugCheckEx@20
     int3
-END_FUNCTION _KiTrap0E
+END_TRAP _KiTrap0E
 
 SIMPLE_TRAP _KiTrap10, 0xC0000090
 TRAP_WITH_CODE _KiTrap11, 0x80000002
 
-FUNCTION _KiRaiseAssertion, 8
+TRAP _KiRaiseAssertion
     ENTER_TRAP
     DISPATCH 0xC0000420, 2
-END_FUNCTION _KiRaiseAssertion
+END_TRAP _KiRaiseAssertion
 
 # Debug services are taken by the board's debugger side before they get here.
-FUNCTION _KiDebugService, 8
+TRAP _KiDebugService
     ENTER_TRAP
     inc dword ptr [ebp + 0x68]
     jmp _KiExceptionExit
-END_FUNCTION _KiDebugService
+END_TRAP _KiDebugService
 
-FUNCTION _KiClockInterrupt, 8
+TRAP _KiClockInterrupt
     ENTER_TRAP
     push ebp
     call _KeClockInterruptNotify@4
     push ebp
     call _KiDispatchInterrupt@4
     jmp _KiExceptionExit
-END_FUNCTION _KiClockInterrupt
+END_TRAP _KiClockInterrupt
 
-FUNCTION _KiUnexpectedInterrupt, 8
+TRAP _KiUnexpectedInterrupt
     ENTER_TRAP
     jmp _KiExceptionExit
-END_FUNCTION _KiUnexpectedInterrupt
+END_TRAP _KiUnexpectedInterrupt
 
 # Builds the exception record: eax = status, edx = number of parameters, ebx = address, ecx, esi = parameters;
 # ebp = trap frame, which stays the frame of this routine too.
@@ -357,7 +383,7 @@ END_FUNCTION _Zw\name\()@\bytes
 .endm
 
 # int 2e: eax = number, edx = address of the arguments.
-FUNCTION _KiSystemService, 8
+TRAP _KiSystemService
     ENTER_TRAP
     mov ebx, fs:[0x124]
     mov [ebx + 0x64], eax
@@ -387,7 +413,7 @@ _KiServiceExit:
     jmp _KiExceptionExit
 3:  mov eax, 0xC000001C
     jmp _KiSystemServicePostCall
-END_FUNCTION _KiSystemService
+END_TRAP _KiSystemService
 
 # Target of sysenter: builds the frame that an int 2e would have pushed. No code of this system runs in user mode.
 FUNCTION _KiFastCallEntry, 0
@@ -452,10 +478,8 @@ END_FUNCTION _DebugService@20
 # Divisors have 32 bits here; a greater one stops in the debugger.
 
 .macro DIVISION name
-    .def \name; .scl 2; .type 32; .endef
-    .globl \name
-    .p2align 4
-\name:
+FUNCTION \name, 16
+    .cv_fpo_endprologue
     cmp dword ptr [esp + 16], 0
     je 1f
     int3
@@ -467,11 +491,12 @@ END_FUNCTION _DebugService@20
 
 .macro QUOTIENT name
     DIVISION \name
-    push eax
-    mov eax, [esp + 8]
+    mov [esp + 8], eax // the arguments are this function's own
+    mov eax, [esp + 4]
     div ecx
-    pop edx
+    mov edx, [esp + 8]
     ret 16
+END_FUNCTION \name
 .endm
 
 .macro REMAINDER name
@@ -481,6 +506,7 @@ END_FUNCTION _DebugService@20
     mov eax, edx
     xor edx, edx
     ret 16
+END_FUNCTION \name
 .endm
 
 QUOTIENT __aulldiv
