@@ -1,12 +1,13 @@
 """The live packet log: every chunk of a session as it went over the wire, decoded when someone asks.
 
-Recording is cheap enough for the pump's thread: one tuple for each chunk. Decoding goes on from where it
-stopped the last time, so that asking for the packets after every cell costs what is new.
+Recording is cheap enough for whoever waits for a reply: one tuple for each chunk, put where it belongs later.
+Decoding goes on from where it stopped the last time, so that asking for the packets after every cell costs what is new.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from kdnb.capture.decode import Chunk, SerialConversation
@@ -39,8 +40,12 @@ class PacketLog(Recording):
         self._chunks = conversation.chunks
         self._tags = [Tag()]
         self._limit = limit
+        self._fresh: deque[tuple[int, Direction, bytes, int, int]] = deque()
+        """Time, direction, data, length and tag of chunks that have no position yet; no data where it was dropped."""
         self._offsets = dict.fromkeys(Direction, 0)
         self._size = 0
+        self._counted = 0
+        """Bytes recorded; kept only where there is a limit."""
         self._recording = threading.Lock()
         self._decoding = threading.RLock()
         self.dropped = 0
@@ -49,7 +54,9 @@ class PacketLog(Recording):
     @property
     def size(self) -> int:
         """Bytes that went over the wire, both directions together."""
-        return self._size
+        with self._decoding:
+            self._place()
+            return self._size
 
     @property
     def tags(self) -> Sequence[Tag]:
@@ -57,17 +64,14 @@ class PacketLog(Recording):
 
     def record(self, direction: Direction, data: bytes, time_ns: int) -> None:
         """Keep a chunk; `time_ns` counts since 1970."""
-        if not data:
-            return
-        with self._recording:
-            position, offset = self._size, self._offsets[direction]
-            self._size = position + len(data)
-            self._offsets[direction] = offset + len(data)
-            if self._limit is not None and self._size > self._limit:
-                self.dropped += len(data)
-                return
-            tag = len(self._tags) - 1
-            self._chunks.append(Chunk(time_ns, direction, bytes(data), position, offset, True, tag))
+        size = len(data)
+        if self._limit is not None:
+            with self._recording:
+                self._counted += size
+                if self._counted > self._limit:
+                    self.dropped += size
+                    data = b""
+        self._fresh.append((time_ns, direction, data, size, len(self._tags) - 1))  # one step: threads can't mix here
 
     def tag(self, cell: str | None, command: str | None) -> None:
         """Say what causes the chunks from now on."""
@@ -75,8 +79,19 @@ class PacketLog(Recording):
             if self._tags[-1] != (cell, command):
                 self._tags.append(Tag(cell, command))
 
+    def _place(self) -> None:
+        """Give what was recorded since the last time its place in the streams."""
+        while self._fresh:
+            time_ns, direction, data, size, tag = self._fresh.popleft()
+            offset = self._offsets[direction]
+            if data:
+                self._chunks.append(Chunk(time_ns, direction, bytes(data), self._size, offset, True, tag))
+            self._size += size
+            self._offsets[direction] = offset + size
+
     def decode(self) -> None:
         with self._decoding:
+            self._place()
             super().decode()
 
     def packets(self, summary: bool = False) -> pandas.DataFrame:
