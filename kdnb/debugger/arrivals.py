@@ -5,7 +5,7 @@ Whether a stop is anybody's business is decided elsewhere (`decisions`); here th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdnb.protocol.codec import decode, encode, packet_type_of
 from kdnb.protocol.constants import Direction, MachineType
@@ -71,7 +71,22 @@ class Arrivals:
             self._report_breakpoints()
         else:
             session.breakpoints.lift()
+        self._tell_code(session.change)
         return session.change
+
+    def _tell_code(self, change: Change) -> None:
+        """The code at the instruction pointer came with the stop: nobody has to ask for it.
+
+        Not for ARM64, of whose report the sources disagree (the protocol reference 2.5).
+        """
+        session = self._session
+        report: Any = getattr(change, "report", None)
+        count = getattr(report, "instruction_count", 0)
+        if count and session.machine in (MachineType.AMD64, MachineType.I386):
+            code = bytes(report.instruction_stream[:count])
+            pc = change.program_counter & session.address_mask
+            if not session.breakpoints.show_in(pc, code):
+                session.memory.tell(pc, code)
 
     def _with_machine(self, change: Change) -> Change:
         """The change read anew, now that the machine is known: control reports differ."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Breakpoint", "BreakpointTable"]
 
 HARDWARE_SLOTS = 4
+INT3 = 0xCC
 NO_HARDWARE = 0x400
 """Dr7 without breakpoints: bit 10 is always set."""
 _ACCESS = {"e": 0, "w": 1, "i": 2, "r": 3}
@@ -313,6 +314,14 @@ class BreakpointTable:
         if address not in self._were_inserted:
             return []
         return [b for b in self.active() if not b.is_hardware and b.address == address]
+
+    def show_in(self, address: int, code: bytes) -> bool:
+        """Whether `code`, which was read at `address` as the target stopped, may hold breakpoints of ours.
+
+        Real targets take them out of what they report (1.8).
+        """
+        places = (place - address for place in self._were_inserted)
+        return any(0 <= at < len(code) and code[at] == INT3 for at in places)
 
     def hits_of(self, dr6: int) -> list[Breakpoint]:
         """Hardware breakpoints that Dr6 names and that were armed."""

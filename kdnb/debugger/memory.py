@@ -44,10 +44,16 @@ class MemoryCache:
         self._guard = guard
         self._blocks: dict[int, bytes] = {}
         """Block address -> its bytes; shorter than a block where a hole begins."""
+        self._told = (0, b"")
 
     def invalidate(self) -> None:
         """Forget everything: the target has run, or its memory changed behind our back."""
         self._blocks.clear()
+        self._told = (0, b"")
+
+    def tell(self, address: int, data: bytes) -> None:
+        """What the target has said of its memory without being asked."""
+        self._told = (address, data)
 
     def holds(self, address: int, size: int) -> bool:
         """Whether all of a range has been read already."""
@@ -71,6 +77,9 @@ class MemoryCache:
         self._guard()
         address = self._normal(address)
         size = min(size, (1 << (self.pointer_size * 8)) - address)
+        start, told = self._told
+        if start <= address and address + size <= start + len(told):
+            return told[address - start : address - start + size]
         parts: list[bytes] = []
         position, end = address, address + size
         while position < end:
@@ -143,6 +152,7 @@ class MemoryCache:
 
     def _patch(self, address: int, data: bytes) -> None:
         """Bring cached blocks up to date with what was written."""
+        self._told = (0, b"")
         for block in _blocks_of(address, len(data)):
             held = self._blocks.get(block)
             if held is None:

@@ -10,6 +10,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.image_reader import ImageReader
 from kdnb.debugger.loader_entry import LoaderEntry32, LoaderEntry64
 from kdnb.errors import MemoryReadError, SymbolFileError, UnknownNameError
 from kdnb.protocol.constants import MachineType
@@ -81,7 +82,7 @@ class Module:
         if self._image is None and self._image_missing_at != self._session.sequence:
             self._session.require_stopped()
             try:
-                self._image = PeImage.parse(self._session.memory.read, self.base)
+                self._image = PeImage.parse(ImageReader(self._session.memory).read, self.base)
             except (SymbolFileError, MemoryReadError) as error:
                 self._image_missing_at = self._session.sequence
                 self.symbol_note = error.message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdnb.debugger.register_names import program_counter
 from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES
@@ -58,7 +58,7 @@ class Resuming:
             return
         pc = change.program_counter & session.address_mask
         code = _COMPILED.get(session.machine)
-        if code is not None and self._code_at(change, pc, len(code)) == code:
+        if code is not None and self._code_at(pc, len(code)) == code:
             self._compiled = (change.processor, pc)
 
     def pass_compiled_breakpoint(self) -> bool:
@@ -72,11 +72,7 @@ class Resuming:
         session.registers.move_pc(pc + len(_COMPILED[session.machine]), processor)
         return processor == session.current_processor
 
-    def _code_at(self, change: Change, pc: int, size: int) -> bytes:
-        """From the control report; not for ARM64, of whose report the sources disagree (the protocol reference 2.5)."""
-        report: Any = getattr(change, "report", None)
-        if self._session.machine != MachineType.ARM64 and getattr(report, "instruction_count", None):
-            return bytes(report.instruction_stream[:size])
+    def _code_at(self, pc: int, size: int) -> bytes:
         try:
             return self._session.memory.read(pc, size)
         except MemoryReadError:

@@ -29,16 +29,18 @@ if TYPE_CHECKING:
 pytest.importorskip("unicorn")
 
 PRICES: dict[str, tuple[int, int]] = {
-    "r": (8, 0),
+    "r": (4, 0),
     "k": (32, 0),
     "u": (4, 0),
     "lm": (0, 0),
     "!process 0 0": (44, 0),
-    "p": (16, 16),
+    "p": (12, 12),
     "t": (12, 12),
     "g": (16, 16),
 }
 """The most packets that a command may cost at a new stop, and once more; acknowledgements are counted."""
+LATER_STACK = 20
+"""The most packets of a stack that goes through functions known from an earlier one: registers, stack, code."""
 READ_SIZES = (256, 1024, 1992, 3900)
 READ = 0x10000
 ROUNDS = 5
@@ -80,6 +82,12 @@ def test_no_command_costs_more_packets_than_it_did(kd: Debugger) -> None:
     for command, found in prices(kd).items():
         assert found[0] <= PRICES[command][0], command
         assert found[1] <= PRICES[command][1], command
+
+
+def test_a_stack_at_a_later_stop_reads_no_unwind_data_again(kd: Debugger) -> None:
+    kd.execute("g; k")
+    kd.execute("g")
+    assert price(kd, "k") <= LATER_STACK
 
 
 def test_all_looks_in_a_row_share_what_they_read(kd: Debugger) -> None:

@@ -201,3 +201,15 @@ def test_detaching_leaves_nothing_in_the_target(session: Session) -> None:
     session.break_in(TIMEOUT)
     assert session.registers.get("dr0") == 0
     assert session.go(timeout=0.2) is None
+
+
+def test_code_that_came_with_a_stop_is_not_asked_for_but_where_a_breakpoint_may_show_in_it(session: Session) -> None:
+    place = session.breakpoints.add(PLACE).address or 0
+    go(session)
+    before = packets(session)
+    session.disassemble(place, 1)
+    assert packets(session) == before
+    assert not session.breakpoints.show_in(place, b"\x90\x90")
+    assert session.breakpoints.show_in(place, b"\xcc\x90")
+    assert session.breakpoints.show_in(place - 1, b"\x90\xcc")
+    assert not session.breakpoints.show_in(place + 1, b"\xcc\xcc")

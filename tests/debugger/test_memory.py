@@ -132,3 +132,33 @@ def test_numbers_pointers_and_strings() -> None:
 def test_absurd_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="too big"):
         Pages(1).cache().read(0, 1 << 40)
+
+
+def test_what_the_target_told_by_itself_is_not_asked_for() -> None:
+    pages = Pages(1)
+    cache = pages.cache()
+    cache.tell(PAGE + 0x10, b"code")
+    assert cache.read(PAGE + 0x11, 3) == b"ode"
+    assert pages.reads == []
+    assert cache.read(PAGE + 0x11, 4) == bytes(pages.pages[1][0x11:0x15])
+    assert len(pages.reads) == 1
+
+
+def test_what_the_target_told_ends_with_a_write_and_with_the_stop() -> None:
+    pages = Pages(1)
+    cache = pages.cache()
+    cache.tell(PAGE, b"code")
+    cache.write(PAGE + 0x800, b"x")
+    assert cache.read(PAGE, 4) == bytes(pages.pages[1][:4])
+    cache.invalidate()
+    cache.tell(PAGE, b"code")
+    cache.invalidate()
+    assert cache.read(PAGE, 4) == bytes(pages.pages[1][:4])
+
+
+def test_a_range_is_held_when_all_its_blocks_are() -> None:
+    pages = Pages(1)
+    cache = pages.cache()
+    cache.read(PAGE, 1)
+    assert cache.holds(PAGE + 4, BLOCK_SIZE - 4)
+    assert not cache.holds(PAGE + 4, BLOCK_SIZE)
