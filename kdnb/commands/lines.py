@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["cut", "first", "logical_lines"]
 
 _PIECE = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']{1,4}')|([{}])|([()])|(;)|(.)""", re.DOTALL)
-_WHOLE_LINE = re.compile(r"(?:\*|as\s|\$<|\$><|j[\s(])", re.IGNORECASE)
+_WHOLE_LINE = re.compile(r"(?:\*|as\s|\$<|\$><|j[\s(]|~(?:\d+|[*.#])e\s)", re.IGNORECASE)
 """Commands that take the rest of the line, `;` included; `as` only in lower case."""
 
 

@@ -58,7 +58,7 @@ def parse(text: str, line: int = 1) -> Invocation:
     if found is not None:
         name, suffix, arguments = found
         return Invocation(text, name, COMMANDS[name], suffix, arguments, None, line)
-    prefixed = re.match(r"(\d+)([A-Za-z].*)", text, re.DOTALL)
+    prefixed = re.match(r"(\d+)([A-Za-z.!?].*)", text, re.DOTALL)
     if prefixed is not None and (found := _match(prefixed[2])) is not None:
         name, suffix, arguments = found
         return Invocation(text, name, COMMANDS[name], suffix, arguments, int(prefixed[1]), line)

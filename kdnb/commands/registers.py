@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.aliases import aliases_of
 from kdnb.commands.declare import command
-from kdnb.errors import ExpressionError, UnknownNameError, UsageError
+from kdnb.errors import ExpressionError, UnknownNameError, UnsupportedError, UsageError
 from kdnb.results.registers import RegisterSet, RegisterValues
 from kdnb.results.values import Text
 
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 MASKS = {
     0x1: "Integer state (32-bit)",
     0x2: "Integer state (64-bit)",
+    0x4: "Floating-point state",
     0x8: "Segment registers",
+    0x10: "MMX registers",
     0x20: "Debug registers",
     0x40: "SSE XMM registers",
     0x80: "Control registers",
     0x100: "Descriptor and task registers",
+    0x800: "SSE XMM registers as integers",
 }
+NOT_SENT = 0x200 | 0x400 | 0x1000 | 0x2000 | 0x4000
+"""YMM, ZMM and opmask registers: no target sends them."""
 TYPES = ("ib", "ub", "iw", "uw", "id", "ud", "iq", "uq", "f", "d")
 SPECIAL_MASK = 0x20 | 0x80 | 0x100
 _NAME = re.compile(r"@?(\$?[A-Za-z_]\w*)(?::(\w+))?\s*(=)?\s*")
@@ -106,24 +111,64 @@ def _assign(session: Session, name: str, arguments: Arguments) -> None:
     "rM",
     summary="Show the registers that a mask selects, once.",
     syntax="rM Mask",
-    details="Bits: 2 integer, 8 segments, 20 debug, 40 XMM, 80 control, 100 descriptor tables. They add up.",
+    details="Bits: 2 integer (1 on 32-bit targets), 4 x87, 8 segments, 10 MMX, 20 debug, 40 XMM, 80 control, 100 "
+    "descriptor tables, 800 XMM as integers. They add up.",
     examples=("rM 80", "rM 2", "rM 28"),
     tier="B",
 )
 def show_by_mask(session: Session, arguments: Arguments) -> Result:
     """Groups of registers without the current instruction."""
-    mask = arguments.expression()
+    mask = _mask(arguments)
     return _only(_snapshot(session, mask), mask)
+
+
+def _mask(arguments: Arguments) -> int:
+    """A mask of groups that there are."""
+    mask = arguments.expression()
+    if mask & NOT_SENT:
+        raise _not_sent()
+    unknown = mask & ~sum(MASKS)
+    if unknown or not mask:
+        raise ExpressionError(f"Range error in '{arguments.text[:60]}'", f"bits here: {sum(MASKS):x}")
+    return mask
 
 
 def _only(value: RegisterSet, mask: int) -> RegisterSet:
     return RegisterSet(value.machine, value.processor, value.values, value.changed, mask=mask, heading=value.heading)
 
 
-@command("rX", summary="Show the XMM registers.", syntax="rX", examples=("rX",), tier="B")
+@command(
+    "rF",
+    "rX",
+    summary="Show the floating-point (rF) or XMM registers (rX).",
+    syntax="rF\nrX",
+    details="rF: control, status and tag word of the x87 unit, MXCSR, st0 to st7. rX: each as four floats.",
+    examples=("rF", "rX"),
+    tier="B",
+)
 def show_vectors(session: Session, arguments: Arguments) -> Result:
-    """As `rM 40`."""
-    return _only(_snapshot(session, 0x40), 0x40)
+    """As `rM 4`, `rM 40`."""
+    mask = 0x4 if arguments.name == "rF" else 0x40
+    return _only(_snapshot(session, mask), mask)
+
+
+@command(
+    "rY",
+    "rYI",
+    "rZ",
+    "rZI",
+    "rK",
+    summary="YMM, ZMM and opmask registers: no target sends them.",
+    syntax="rY|rYI|rZ|rZI|rK",
+    tier="C",
+)
+def show_wide_vectors(session: Session, arguments: Arguments) -> Result:
+    """One line that says so."""
+    raise _not_sent()
+
+
+def _not_sent() -> UnsupportedError:
+    return UnsupportedError("YMM, ZMM and opmask registers are not in the CONTEXT that targets send", "rX shows XMM")
 
 
 @command(
@@ -137,7 +182,7 @@ def show_vectors(session: Session, arguments: Arguments) -> Result:
 def register_mask(session: Session, arguments: Arguments) -> Result:
     """The mask in words, or a new one."""
     if not arguments.at_end:
-        session.options["rm"] = arguments.expression()
+        session.options["rm"] = _mask(arguments)
         return Text("")
     default = 0xA if session.pointer_size == 8 else 0x9
     mask = session.options.get("rm") or default

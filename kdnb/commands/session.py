@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command, find_command, help_text
 from kdnb.commands.expressions import command_list
-from kdnb.errors import ExpressionError, MemoryReadError, UnknownNameError, UnsupportedError, UsageError
+from kdnb.errors import MemoryReadError, UnknownNameError, UnsupportedError, UsageError
 from kdnb.protocol.names import bugcheck_name, exception_name
 from kdnb.results.values import BugCheck, ExceptionInfo, TargetInfo, Text
 
@@ -63,26 +63,6 @@ def _build_lab(session: Session) -> str:
         return session.memory.read_string(address, 128) if address else ""
     except MemoryReadError:
         return ""
-
-
-@command(
-    "~",
-    summary="Switch to another processor (~1s), or show how many there are (~).",
-    syntax="~\n~Ns",
-    examples=("~", "~0s"),
-)
-def switch_processor(session: Session, arguments: Arguments) -> Result:
-    """The stop as the other processor sees it."""
-    if arguments.at_end:
-        current, last = session.current_processor, session.processor_count - 1
-        return Text(f"current processor: {current}; there are {', '.join(map(str, range(last + 1)))}")
-    found = arguments.match(r"(\d{1,5})\s*s\s*$")
-    if found is None:
-        raise ExpressionError(
-            f"Syntax error at '~{arguments.text[:60]}'",
-            "~1s switches, 1k shows a stack; other forms of ~ are not built",
-        )
-    return session.switch_processor(int(found[1]))
 
 
 @command(

@@ -202,6 +202,11 @@ class Registers:
             return change.program_counter & self._session.address_mask
         return self.get(program_counter(self._session.machine))
 
+    def pc_of(self, processor: int) -> int:
+        """The instruction pointer of any processor; another than the current one costs its CONTEXT."""
+        is_current = processor == self._session.current_processor
+        return self.pc if is_current else self.get(program_counter(self._session.machine), processor)
+
     def move_pc(self, value: int, processor: int | None = None) -> None:
         """Set the instruction pointer, as every debugger does to pass an int3; no change in the sense of read-only."""
         number = self._number(processor)

@@ -45,6 +45,7 @@ __all__ = [
     "u16",
     "u32",
     "u64",
+    "u80",
     "u128",
 ]
 
@@ -102,18 +103,25 @@ def u64(wire_name: str, meaning: str = "") -> Field:
     return Field(construct.Int64ul, 8, "<u8", wire_name, meaning, kind="u64", format="Q", is_integer=True)
 
 
-def _u128_load(data: bytes) -> int:
+def _load_integer(data: bytes) -> int:
     return int.from_bytes(data, "little")
 
 
-def _u128_dump(value: int) -> bytes:
-    return value.to_bytes(16, "little")
+def _wide(size: int, wire_name: str, meaning: str) -> Field:
+    """An unsigned integer that numpy has no type for: it sees bytes."""
+    kind = f"u{8 * size}"
+    integer = Field(construct.Bytes(size), size, f"V{size}", wire_name, meaning, kind=kind, is_integer=True)
+    return dataclasses.replace(integer, load=_load_integer, dump=lambda value: value.to_bytes(size, "little"))
+
+
+def u80(wire_name: str, meaning: str = "") -> Field:
+    """Unsigned 80-bit integer (an x87 register)."""
+    return _wide(10, wire_name, meaning)
 
 
 def u128(wire_name: str, meaning: str = "") -> Field:
-    """Unsigned 128-bit integer (a vector register); numpy has no such type and sees 16 bytes."""
-    integer = Field(construct.Bytes(16), 16, "V16", wire_name, meaning, kind="u128", is_integer=True)
-    return dataclasses.replace(integer, load=_u128_load, dump=_u128_dump)
+    """Unsigned 128-bit integer (a vector register)."""
+    return _wide(16, wire_name, meaning)
 
 
 def raw(size: int, wire_name: str, meaning: str = "") -> Field:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines
+from kdnb.results.addresses import format_address
 from kdnb.results.hardware import InterruptTable, InterruptVector, PciDevice, PciDevices, ProcessorBlock
+from kdnb.results.processors import ProcessorStates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,14 @@ def _one_vector(value: InterruptVector) -> Iterator[str]:
 def _vector(one: InterruptVector, digits: int) -> str:
     stack = f"\tStack: IST {one.stack_index}" if one.stack_index else ""
     return f"{one.vector:02x}:\t{one.handler:0{digits}x} {one.symbol}{stack}".rstrip(" ")
+
+
+@lines.register(ProcessorStates)
+def _processors(value: ProcessorStates) -> Iterator[str]:
+    for processor in value:
+        mark = "." if processor.is_current else " "
+        address = format_address(processor.instruction_pointer, value.address_size)
+        yield f"{mark}{processor.number:>3}  {address} {processor.symbol}"
 
 
 @lines.register(ProcessorBlock)

@@ -5,11 +5,13 @@ Parity letters are the true ones (PF=1 is `pe`); WinDbg's x64 display turns them
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines
 from kdnb.render.text_disassembly import instruction_line
+from kdnb.render.text_floating import float80_words, mmx_lines, x87_lines
 from kdnb.results.registers import RegisterSet, RegisterValues
 
 if TYPE_CHECKING:
@@ -58,8 +60,14 @@ def _set(value: RegisterSet) -> Iterator[str]:
             yield from _rows(layouts.get(machine, ()), values, digits)
     if mask & 0x100:
         yield from _descriptors(values, digits)
+    if mask & 0x4:
+        yield from x87_lines(values)
+    if mask & 0x10:
+        yield from mmx_lines(values)
     if mask & 0x40:
         yield from _vectors(values)
+    if mask & 0x800:
+        yield from (f"{name}={number:032x}" for name, number in values.items() if name.startswith("xmm"))
     if value.symbol:
         yield f"{value.symbol}:"
     if value.instruction is not None:
@@ -137,6 +145,8 @@ def _value(value: RegisterValues, name: str, number: int) -> str:
     """In hex, or in the pieces that a type cuts it into."""
     digits = value.widths.get(name, 16)
     kind = value.types.get(name)
+    if kind is None and re.fullmatch(r"st[0-7]", name):
+        return float80_words(number)
     if kind not in _PIECES:
         return f"{number:0{digits}x}"
     code, form = _PIECES[kind]

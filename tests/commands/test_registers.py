@@ -94,3 +94,19 @@ def test_another_processors_registers_can_be_seen_but_not_changed(session: Sessi
     assert session.current_processor == 0
     with pytest.raises(CommandError, match="for another processor"):
         execute(session, "1r rax=5")
+
+
+def test_floating_point_registers_are_shown_in_letters_and_decimal(session: Session) -> None:
+    text = to_text(execute(session, "rF")[0])
+    assert text.startswith("fpcw=027F: rn 53 puozdi  fpsw=0000: top=0")
+    assert "mxcsr=00001f80" in text
+    assert "st7= 0.000000000000000000000e+0000" in text
+    assert to_text(execute(session, "r st0")[0]) == "st0= 0.000000000000000000000e+0000"
+    assert "mm7=0000000000000000" in to_text(execute(session, "rM 10")[0])
+    assert "xmm15=" + "0" * 32 in to_text(execute(session, "rM 800")[0])
+
+
+@pytest.mark.parametrize("command", ["rY", "rK", "rM 200", "rM 8000", "rm 400", "rM 0"])
+def test_registers_that_no_target_sends_are_said(session: Session, command: str) -> None:
+    with pytest.raises(CommandError, match=r"not in the CONTEXT|Range error"):
+        execute(session, command)

@@ -87,7 +87,7 @@ messages.file_io:RawFileBody 8 38 union@8
 messages.trace_io:TraceHeader 0 40 api@0 processor_level@4 processor@6 length@8 unused@C
 messages.trace_io:ControlRequestBody 0 C api@0 number@4 granted@8
 context.x86:X86Context 0 2CC context_flags@0 dr0@4 dr1@8 dr2@C dr3@10 dr6@14 dr7@18 fpcw@1C fpsw@20 fptw@24 \
-fp_error_offset@28 fp_error_selector@2C fp_data_offset@30 fp_data_selector@34 fp_registers@38 cr0_npx_state@88 gs@8C \
+fp_error_offset@28 fp_error_selector@2C fp_data_offset@30 fp_data_selector@34 st@38 cr0_npx_state@88 gs@8C \
 fs@90 es@94 ds@98 edi@9C esi@A0 ebx@A4 edx@A8 ecx@AC eax@B0 ebp@B4 eip@B8 cs@BC efl@C0 esp@C4 ss@C8 \
 fp_extended@CC mxcsr@E4 fp_extended_st@E8 xmm@16C fp_extended_rest@1EC
 context.x86:X86SpecialRegisters 0 54 cr0@0 cr2@4 cr3@8 cr4@C kernel_dr0@10 kernel_dr1@14 kernel_dr2@18 kernel_dr3@1C \

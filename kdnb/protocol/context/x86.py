@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from kdnb.protocol.wire import Structure, array, padding, raw, u16, u32, u128
+from kdnb.protocol.wire import Structure, array, padding, raw, u16, u32, u80, u128
 
 __all__ = ["CONTEXT_FULL", "X86Context", "X86SpecialRegisters"]
 
@@ -30,7 +30,7 @@ class X86Context(Structure):
     fp_error_selector: Annotated[int, u32("FloatSave.ErrorSelector", "")] = 0
     fp_data_offset: Annotated[int, u32("FloatSave.DataOffset", "")] = 0
     fp_data_selector: Annotated[int, u32("FloatSave.DataSelector", "")] = 0
-    fp_registers: Annotated[bytes, raw(80, "FloatSave.RegisterArea", "eight of 10 bytes")] = bytes(80)
+    st: Annotated[tuple[int, ...], array(8, u80, "FloatSave.RegisterArea", "")] = (0,) * 8
     cr0_npx_state: Annotated[int, u32("FloatSave.Cr0NpxState", "")] = 0
     gs: Annotated[int, u32("SegGs", "")] = 0
     fs: Annotated[int, u32("SegFs", "")] = 0
