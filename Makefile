@@ -43,7 +43,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.fault_matrix
 
 docs: $(READY)
-	$(BIN)/python -m kdnb.protocol.reference docs/reference/messages.md
+	$(BIN)/python -m kdnb.protocol.reference > docs/reference/messages.md
 	$(BIN)/python -m kdnb.commands.reference docs/reference/commands.md
 
 clean:

@@ -125,5 +125,5 @@ def reset_filters(session: Session, arguments: Arguments) -> Result:
 def last_event(session: Session, arguments: Arguments) -> Result:
     """The last stop as a value."""
     arguments.finish()
-    stop = session.stop or session.last_stop
+    stop = session.last_stop  # not what another processor shows of it
     return stop if stop is not None else Text("No event has come yet.")

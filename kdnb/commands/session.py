@@ -108,7 +108,7 @@ def bug_check(session: Session, arguments: Arguments) -> Result:
 def exception_record(session: Session, arguments: Arguments) -> Result:
     """Code, address and parameters."""
     if arguments.match(r"-\s*1\s*$"):
-        stop = session.stop
+        stop = session.last_stop
         if stop is None or not stop.code:
             raise UsageError("the last event was no exception", ".lastevent shows it")
         return _exception(session, stop.code, 0, stop.address, stop.parameters)

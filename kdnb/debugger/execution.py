@@ -194,7 +194,8 @@ class Execution:
         self._arrivals.stopped(change)
         # The same stop seen from elsewhere: nothing has run, so nobody is told of a new one.
         stop = replace(describe(session, change, Cause("switch")), sequence=session.sequence, code=0)
-        session.stop = session.last_stop = stop
+        event = session.last_stop
+        session.stop = event if event is not None and event.processor == processor else stop
         return stop
 
     def reboot(self, timeout: float = 0.0) -> Stop | None:

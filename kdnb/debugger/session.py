@@ -156,7 +156,8 @@ class Session:
 
     def request_break(self) -> None:
         """Stop the running target as soon as possible. From any thread: it goes around the queue."""
-        if self.stop is None or self.stop is not self.last_stop:  # not while a reported stop lasts
+        reported = self.last_stop.sequence if self.last_stop is not None else 0
+        if self.stop is None or self.stop.sequence != reported:  # not while a reported stop lasts
             self._break.set()
             self.target.wake()
 

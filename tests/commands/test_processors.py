@@ -56,6 +56,18 @@ def test_switching_stays(session: Session) -> None:
     assert text(session, "~").split("\n")[1].startswith(".  1  ")
 
 
+def test_looking_at_another_processor_forgets_no_event(session: Session) -> None:
+    event = session.last_stop
+    before = text(session, ".exr -1; .lastevent")
+    assert text(session, "1k 1; .exr -1; .lastevent").endswith(before)
+    assert session.stop is session.last_stop is event
+    execute(session, "~1s")
+    assert text(session, ".exr -1; .lastevent") == before
+    assert session.stop is not event
+    execute(session, "~0s")
+    assert session.stop is event
+
+
 @pytest.mark.parametrize("command", ["~9", "~9s", "~*s", "~x", "~1f", "~*r rax=5", "~*g", "~1 nosuch"])
 def test_what_cannot_be_is_one_line(session: Session, command: str) -> None:
     with pytest.raises(CommandError) as error:
