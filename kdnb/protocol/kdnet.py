@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -20,10 +19,13 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from kdnb.errors import ConnectionStringError
+from kdnb.protocol.kdnet_offers import Offers
 from kdnb.protocol.packet_ids import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kdnb.protocol.kdnet_offers import Address
 
 __all__ = [
     "Channel",
@@ -61,8 +63,6 @@ WRONG_KEY_AFTER = 2
 damaged. Data frames don't count: those of somebody else's session have a key that nobody else knows."""
 WRONG_KEY = "KDNET frames arrive but don't authenticate: the key is wrong"
 WRONG_KEY_HINT = "compare it with the one that bcdedit /dbgsettings shows on the target"
-OFFERS_KEPT = 4
-"""Answered offers whose key may still come into use: a target may send two before it hears the first answer."""
 
 
 class Channel(IntEnum):
@@ -225,7 +225,8 @@ class KdnetCodec:
     `entropy(n)` gives n random bytes; it is an argument because this layer has no source of its own. A host answers
     a target's offer when it holds no data key, or when the offer says that the target has none (it restarted). A
     new key counts only when the first data frame under it has arrived: an old offer played back must not end a
-    living session.
+    living session. From then on the session is with the address that this frame came from, and no other is heard in
+    it (`peer`); how a target that has moved comes back stands in `kdnet_offers`.
     """
 
     def __init__(self, role: Role, key: bytes, entropy: Callable[[int], bytes]) -> None:
@@ -237,14 +238,15 @@ class KdnetCodec:
         """Datagrams whose tag is wrong: damage, forgery, another key."""
         self.replayed = 0
         self.foreign = 0
-        """Datagrams that are none of KDNET's, or go the wrong way."""
+        """Datagrams that are none of KDNET's, go the wrong way, or come from an address that is not the session's."""
+        self.peer: Address = None
+        """Where the session's target is."""
         self._unopened_offers = 0
         self._control_key = key
         self._entropy = entropy
         self._data_key: bytes | None = None
-        self._offered: deque[bytes] = deque(maxlen=OFFERS_KEPT)  # host: keys of the responses sent last
-        self._offer = b""  # target: the nonce of the last poke; host: the one last answered
-        self._response = b""  # host: what answered it
+        self._offers = Offers(self._respond)
+        self._offer = b""  # target: the nonce of the last poke
         self._output: list[bytes] = []
         self._sequence = 0
         self._poke_sequence = 0
@@ -287,41 +289,54 @@ class KdnetCodec:
         return seal_frame(self._control_key, self._control_key, frame)
 
     def datagrams_to_send(self) -> list[bytes]:
-        """Handshake datagrams that answer what came in."""
+        """Handshake datagrams that answer what came in; they go to its sender."""
         output, self._output = self._output, []
         return output
 
-    def receive(self, datagram: bytes) -> bytes | None:
+    def receive(self, datagram: bytes, sender: Address = None) -> bytes | None:
         """Open a datagram; the body of a data frame, or None. Handshake frames are dealt with here."""
         if not is_kdnet(datagram):
             self.foreign += 1
             return None
         if datagram[5] == Channel.CONTROL:
-            frame = open_frame(self._control_key, self._control_key, datagram)
-            if frame is None:
-                self.forged += 1
-                self._unopened_offers += 1
-            elif self._is_for_us(frame):
-                self._handshake(frame)
+            self._take_control(datagram, sender)
             return None
-        frame, key = self._open_data(datagram)
-        if frame is None:
+        return self._take_data(datagram, sender)
+
+    def restart(self) -> None:
+        """Target: back to the state at power-on; what comes next is an offer."""
+        self._data_key = None
+        self._offer = b""
+        self._sequence = self._poke_sequence = 0
+
+    # --- data -------------------------------------------------------------------------------------------------------
+
+    def _take_data(self, datagram: bytes, sender: Address) -> bytes | None:
+        is_peer = sender == self.peer
+        if is_peer and self._data_key is not None:
+            frame = open_frame(self._control_key, self._data_key, datagram)
+            if frame is not None:
+                return self._accept(frame)
+        for offer in self._offers.answered_to(sender):
+            frame = open_frame(self._control_key, offer.data_key, datagram)
+            if frame is not None and self._is_for_us(frame):
+                self._begin_session(offer.data_key, offer.version, sender)
+                return self._accept(frame)
+        if is_peer or self._data_key is None:
             self.forged += 1
-            return None
+        else:
+            self.foreign += 1
+        return None
+
+    def _accept(self, frame: KdnetFrame) -> bytes | None:
+        """The body of an authentic frame, once."""
         if not self._is_for_us(frame):
             return None
-        if key != self._data_key:
-            self._begin_session(key)
+        self._offers.peer_heard()
         if not self._seen.accept(frame.sequence):
             self.replayed += 1
             return None
         return frame.body
-
-    def _open_data(self, datagram: bytes) -> tuple[KdnetFrame | None, bytes | None]:
-        for key in (self._data_key, *self._offered):
-            if key is not None and (frame := open_frame(self._control_key, key, datagram)) is not None:
-                return frame, key
-        return None, None
 
     def _is_for_us(self, frame: KdnetFrame) -> bool:
         if frame.to_target is (self.role is Role.TARGET):
@@ -330,41 +345,49 @@ class KdnetCodec:
         self.foreign += 1
         return False
 
-    def _begin_session(self, key: bytes | None) -> None:
+    def _begin_session(self, key: bytes, version: int, peer: Address) -> None:
         self._data_key = key
-        self._offered.clear()
+        self._version = version
+        self.peer = peer
+        self._offers.clear()
         self._seen = _ReplayWindow()
         self._sequence = 0
         self.sessions += 1
 
-    def restart(self) -> None:
-        """Target: back to the state at power-on; what comes next is an offer."""
-        self._data_key = None
-        self._offer = b""
-        self._sequence = self._poke_sequence = 0
+    # --- handshake --------------------------------------------------------------------------------------------------
 
-    def _handshake(self, frame: KdnetFrame) -> None:
-        if self.role is Role.HOST and _is_poke(frame.body):
-            self._answer(frame)
+    def _take_control(self, datagram: bytes, sender: Address) -> None:
+        frame = open_frame(self._control_key, self._control_key, datagram)
+        if frame is None:
+            self.forged += 1
+            self._unopened_offers += 1
+        elif not self._is_for_us(frame):
+            return
+        elif self.role is Role.HOST and _is_poke(frame.body):
+            self._take_offer(frame, sender)
         elif self.role is Role.TARGET and _is_response(frame.body) and frame.body[2:34] == self._offer:
             key = derive_data_key(self._control_key, frame.body)
             if key != self._data_key:
-                self._begin_session(key)
+                self._begin_session(key, self._version, sender)
                 # "UNUSED": tells the host that the key is in use (kdnet.md, Handshake 3).
                 self._output.append(self.seal(UNUSED_BODY + bytes(4)))
 
-    def _answer(self, frame: KdnetFrame) -> None:
-        unbound = frame.body[86:88] == bytes(2)
-        if self._data_key is not None and not unbound:
-            return
+    def _take_offer(self, frame: KdnetFrame, sender: Address) -> None:
+        is_unbound = frame.body[86:88] == bytes(2)
+        is_peer = sender == self.peer
+        if self._data_key is not None:
+            if is_peer and not is_unbound:
+                self._offers.peer_heard()
+            if not is_unbound or not (is_peer or self._offers.may_have_moved(sender)):
+                return
         nonce = frame.body[2 : 2 + NONCE_SIZE]
-        if nonce != self._offer:
-            self._offer = nonce
-            self._response = make_response(frame.body, self._entropy(NONCE_SIZE))
-            self._offered.appendleft(derive_data_key(self._control_key, self._response))
-        self._version = frame.version
-        answer = KdnetFrame(Channel.CONTROL, frame.sequence, True, self._response, frame.version)
+        offer = self._offers.take(frame.body, nonce, frame.version, sender)
+        answer = KdnetFrame(Channel.CONTROL, frame.sequence, True, offer.response, frame.version)
         self._output.append(seal_frame(self._control_key, self._control_key, answer))
+
+    def _respond(self, poke: bytes) -> tuple[bytes, bytes]:
+        response = make_response(poke, self._entropy(NONCE_SIZE))
+        return response, derive_data_key(self._control_key, response)
 
     def __repr__(self) -> str:
         return f"<KdnetCodec {self.role.value} sessions={self.sessions}>"

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdnb.protocol.kdnet import KdnetCodec
+    from kdnb.protocol.kdnet_offers import Address
 
 __all__ = [
     "HOST_SETTINGS",
@@ -127,6 +128,7 @@ class Link:
         self._junk_before = 0
         self._events: deque[LinkEvent] = deque()
         self._output: list[bytes] = []
+        self._answers: list[tuple[bytes, Address]] = []
         self._queue: deque[_Outgoing] = deque()
         self._in_flight: _Outgoing | None = None
         self._deadline: float | None = None  # for the ACK, or for the echo of a RESET
@@ -145,12 +147,12 @@ class Link:
 
     # --- what the owner calls -------------------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes from the line (KDNET: one datagram)."""
+    def receive_data(self, data: bytes, now: float, sender: Address = None) -> None:
+        """Take bytes from the line (KDNET: one datagram, and where it came from)."""
         self._now = now
         self.statistics.bytes_received += len(data)
         if self._kdnet is not None:
-            self._receive_datagram(data, now)
+            self._receive_datagram(data, now, sender)
             return
         self._break_in_seen = False
         self._quiet_deadline = None
@@ -208,6 +210,16 @@ class Link:
         output, self._output = self._output, []
         return output
 
+    @property
+    def peer(self) -> Address:
+        """KDNET: where the other end of the session is, to which `datagrams_to_send` go; None before there is one."""
+        return None if self._kdnet is None else self._kdnet.peer
+
+    def answers_to_send(self) -> list[tuple[bytes, Address]]:
+        """KDNET: datagrams for others than `peer`, who offer themselves as targets."""
+        answers, self._answers = self._answers, []
+        return answers
+
     def next_event(self) -> LinkEvent | None:
         return self._events.popleft() if self._events else None
 
@@ -230,12 +242,16 @@ class Link:
 
     # --- recognising inputs ---------------------------------------------------------------------------------------
 
-    def _receive_datagram(self, datagram: bytes, now: float) -> None:
+    def _receive_datagram(self, datagram: bytes, now: float, sender: Address) -> None:
         codec = self._kdnet
         assert codec is not None
         sessions = codec.sessions
-        body = codec.receive(datagram)
-        self._output += codec.datagrams_to_send()
+        body = codec.receive(datagram, sender)
+        for answer in codec.datagrams_to_send():
+            if sender == codec.peer:
+                self._output.append(answer)
+            else:
+                self._answers.append((answer, sender))
         self.statistics.rejected, self.statistics.forged = codec.rejected, codec.forged
         self.statistics.sessions = codec.sessions
         if codec.key_is_wrong and not self._key_complained:

@@ -152,9 +152,9 @@ class LinkStatistics:
     sessions: int = 0
     """KDNET: data keys taken into use."""
     forged: int = 0
-    """KDNET: datagrams whose tag is wrong (damage, forgery, another key); part of `rejected`."""
+    """KDNET: datagrams of the session's target whose tag is wrong: damage, or forgery; part of `rejected`."""
     rejected: int = 0
-    """KDNET: datagrams that didn't authenticate, were replayed, or were none of KDNET's."""
+    """KDNET: datagrams that didn't authenticate, were replayed, came from elsewhere, or were none of KDNET's."""
 
     @property
     def troubles(self) -> int:

@@ -7,12 +7,12 @@ import math
 import select
 import socket
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Listener", "Transport", "Waker"]
+__all__ = ["AddressedTransport", "Listener", "Transport", "Waker"]
 
 
 class Transport(Protocol):
@@ -36,6 +36,20 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give the line back; harmless when it is closed already. A read that waits raises TransportClosed."""
+
+
+@runtime_checkable
+class AddressedTransport(Transport, Protocol):
+    """One that anybody can send datagrams to: who is heard is decided where they are opened."""
+
+    sender: tuple[str, int] | None
+    """Where the datagram came from that `read` gave last."""
+
+    def send_to(self, data: bytes, address: tuple[str, int]) -> None:
+        """Like `write`, to somebody who isn't the other end (yet)."""
+
+    def settle(self, peer: tuple[str, int]) -> None:
+        """From now on this is the other end, whoever else sends something."""
 
 
 class Listener(Protocol):

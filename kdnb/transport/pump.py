@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from kdnb.errors import KdnbError, TransportClosed
 from kdnb.protocol.constants import Direction
 from kdnb.protocol.packet_ids import Role
+from kdnb.transport.base import AddressedTransport
 
 if TYPE_CHECKING:
     from kdnb.protocol.link import Link, LinkEvent, LinkStatistics
@@ -45,6 +46,7 @@ class Pump:
     def __init__(self, transport: Transport, link: Link, observer: Observer | None = None) -> None:
         self._transport = transport
         self._datagrams = transport.datagrams
+        self._network = transport if isinstance(transport, AddressedTransport) else None
         self._link = link
         self._observer = observer
         outward = link.role is Role.HOST
@@ -174,7 +176,10 @@ class Pump:
                 if data:
                     if self._observer is not None:
                         self._observer(self._read, data, time.time_ns())
-                    self._link.receive_data(data, now)
+                    if self._network is None:
+                        self._link.receive_data(data, now)
+                    else:
+                        self._link.receive_data(data, now, self._network.sender)
                 self._link.handle_timeout(now)
                 self._flush()
                 return now
@@ -190,6 +195,8 @@ class Pump:
         """Write what the link wants written, then hand its events over. The lock is held."""
         link = self._link
         try:
+            if self._network is not None:
+                self._answer_others(self._network)
             if self._datagrams:
                 for datagram in link.datagrams_to_send():
                     self._write(datagram)
@@ -201,6 +208,16 @@ class Pump:
             due = link.next_timeout()
             if due is not None and due < self._reader_returns:
                 self._transport.wake()
+
+    def _answer_others(self, network: AddressedTransport) -> None:
+        """What goes elsewhere than to the other end of the session; and where that is."""
+        for datagram, address in self._link.answers_to_send():
+            assert address is not None
+            if self._observer is not None:
+                self._observer(self._written, datagram, time.time_ns())
+            network.send_to(datagram, address)
+        if self._link.peer is not None:
+            network.settle(self._link.peer)
 
     def _write(self, data: bytes) -> None:
         if self._observer is not None:

@@ -1,7 +1,8 @@
 """`net:port=,key=`: KDNET's datagrams. The key belongs to the link (`kdnb.protocol.kdnet`); here are only sockets.
 
-The target speaks first (it knows the host's address), so a host binds its port and answers whoever sent the last
-datagram of KDNET's shape. With `target=HOST:PORT` it answers only that one.
+The target speaks first (it knows the host's address), so a host binds its port. Who is the other end says the link
+(`settle`), since only it can tell a datagram that authenticates; until then, and where there is no link (a proxy), it
+is whoever sent the last one of KDNET's shape. With `target=HOST:PORT` only that one is heard.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class UdpTransport:
         self._socket.setblocking(False)
         self._peer = peer
         self._fixed = fixed
+        self._settled = fixed
+        self.sender: tuple[str, int] | None = peer
         self._waker = Waker(bound)
         self._closed = False
 
@@ -66,17 +69,26 @@ class UdpTransport:
             raise TransportClosed(f"the UDP socket failed: {error}", "connect again") from error
         if self._fixed and sender != self._peer:
             return b""
-        if self._peer is None or is_kdnet(data):
+        if not self._settled and (self._peer is None or is_kdnet(data)):
             self._peer = sender
+        self.sender = sender
         return data
 
+    def settle(self, peer: tuple[str, int]) -> None:
+        self._settled = True
+        self._peer = peer
+
     def write(self, data: bytes) -> None:
+        if self._peer is not None:
+            self.send_to(data, self._peer)
+        elif self._closed:
+            raise TransportClosed("the connection was closed here")
+
+    def send_to(self, data: bytes, address: tuple[str, int]) -> None:
         if self._closed:
             raise TransportClosed("the connection was closed here")
-        if self._peer is None:
-            return
         try:
-            self._socket.sendto(data, self._peer)
+            self._socket.sendto(data, address)
         except (BlockingIOError, ConnectionError):
             return  # the link sends it again
         except (OSError, ValueError) as error:
@@ -118,11 +130,14 @@ def _target_address(spec: Spec) -> tuple[str, int] | None:
     name, _, number = target.rpartition(":")
     if not name or not number.isdecimal() or int(number) > 0xFFFF:
         raise ConnectionStringError(f"net: target={target} is no address", "write target=HOST:PORT")
-    return name, int(number)
+    return _address_of(name), int(number)
 
 
 def _host(spec: Spec) -> str:
-    name = spec.options.get("host", LOOPBACK)
+    return _address_of(spec.options.get("host", LOOPBACK))
+
+
+def _address_of(name: str) -> str:
     try:
         return socket.gethostbyname(name)
     except OSError as error:

@@ -247,3 +247,119 @@ def test_frames_of_somebody_elses_session_dont_make_the_key_wrong():
     for _ in range(5):
         assert newcomer.receive(target.seal(b"for another")) is None
     assert not newcomer.key_is_wrong
+
+
+# --- who the other end is -------------------------------------------------------------------------
+
+TARGET, STRANGER = ("192.168.1.5", 50000), ("192.168.1.66", 50000)
+
+
+def handshake(host, target, sender):
+    """What a target at this address and the host say until both hold a key; the datagrams that went to the host."""
+    said = [target.poke()]
+    host.receive(said[0], sender)
+    for response in host.datagrams_to_send():
+        target.receive(response)
+    for datagram in target.datagrams_to_send():
+        said.append(datagram)
+        host.receive(datagram, sender)
+    return said
+
+
+def settled_pair():
+    host = KdnetCodec(Role.HOST, KEY, random.Random(1).randbytes)
+    target = KdnetCodec(Role.TARGET, KEY, random.Random(2).randbytes)
+    said = handshake(host, target, TARGET)
+    assert host.peer == TARGET
+    return host, target, said
+
+
+def test_a_session_is_with_the_address_that_has_proved_the_key():
+    host, target, _ = settled_pair()
+    assert host.receive(target.seal(b"one"), STRANGER) is None
+    assert host.foreign == 1
+    assert host.peer == TARGET
+    assert host.receive(target.seal(b"two"), TARGET) == b"two"
+
+
+def test_a_datagram_that_a_stranger_copies_first_is_still_heard_from_the_target():
+    host, target, _ = settled_pair()
+    copied = target.seal(b"state")
+    assert host.receive(copied, STRANGER) is None
+    assert host.receive(copied, TARGET) == b"state"
+
+
+def test_forged_and_replayed_frames_of_a_stranger_change_nothing_but_counters():
+    host, target, said = settled_pair()
+    noise = random.Random(3)
+    before = (host.peer, host.sessions, host._data_key, host._sequence)
+    for number in range(50):
+        channel = bytes([number % 2])
+        host.receive(b"MDBG\x04" + channel + noise.randbytes(16 * (2 + number % 5)), STRANGER)
+        host.receive(said[number % len(said)], STRANGER)
+    assert (host.peer, host.sessions, host._data_key, host._sequence) == before
+    assert host.rejected >= 50
+    assert host.receive(target.seal(b"hello"), TARGET) == b"hello"
+    assert target.receive(host.seal(b"hello")) == b"hello"
+
+
+def test_old_offers_of_a_stranger_are_not_even_answered_while_the_target_is_heard():
+    host, target, said = settled_pair()
+    for _ in range(5):
+        host.receive(said[0], STRANGER)
+        host.receive(target.poke(), TARGET)
+    assert host.datagrams_to_send() == []
+
+
+def test_old_offers_can_not_push_the_targets_own_aside():
+    host = KdnetCodec(Role.HOST, KEY, random.Random(1).randbytes)
+    recorded = [KdnetCodec(Role.TARGET, KEY, random.Random(seed).randbytes).poke() for seed in range(10, 30)]
+    target = KdnetCodec(Role.TARGET, KEY, random.Random(2).randbytes)
+    host.receive(target.poke(), TARGET)
+    (answer,) = host.datagrams_to_send()
+    for old in recorded:
+        host.receive(old, STRANGER)
+    host.datagrams_to_send()
+    target.receive(answer)
+    for datagram in target.datagrams_to_send():
+        host.receive(datagram, TARGET)
+    assert host.peer == TARGET
+
+
+def test_a_second_machine_with_the_same_key_does_not_take_the_session_over():
+    host, target, _ = settled_pair()
+    clone = KdnetCodec(Role.TARGET, KEY, random.Random(4).randbytes)
+    for _ in range(10):
+        host.receive(target.poke(), TARGET)  # each every three seconds
+        handshake(host, clone, STRANGER)
+    assert not clone.is_connected
+    assert (host.peer, host.sessions) == (TARGET, 1)
+
+
+def test_a_target_that_restarts_at_its_address_is_met_at_once():
+    host, _, _ = settled_pair()
+    handshake(host, KdnetCodec(Role.TARGET, KEY, random.Random(5).randbytes), TARGET)
+    assert (host.peer, host.sessions) == (TARGET, 2)
+
+
+def test_a_target_that_has_moved_is_met_when_its_old_address_has_gone_silent():
+    host, _, _ = settled_pair()
+    moved = KdnetCodec(Role.TARGET, KEY, random.Random(5).randbytes)
+    for offers in range(1, 4):
+        handshake(host, moved, STRANGER)
+        assert host.sessions == (2 if offers == 3 else 1)
+    assert host.peer == STRANGER
+    assert host.receive(moved.seal(b"here now"), STRANGER) == b"here now"
+
+
+def test_a_key_only_comes_into_use_from_where_its_answer_went():
+    host = KdnetCodec(Role.HOST, KEY, random.Random(1).randbytes)
+    target = KdnetCodec(Role.TARGET, KEY, random.Random(2).randbytes)
+    host.receive(target.poke(), TARGET)
+    for response in host.datagrams_to_send():
+        target.receive(response)
+    (first,) = target.datagrams_to_send()
+    host.receive(first, STRANGER)
+    assert not host.is_connected
+    host.receive(first, TARGET)
+    assert host.is_connected
