@@ -10,13 +10,13 @@ __all__ = ["NOT_BUILT"]
 
 _EXTENSIONS = """
 !acl !address !alpc !apc !apic !apicerr !arbiter !blockeddrv !bushnd !ca !callback !cbreg !chkimg !cmreslist
-!cpuid !cpuinfo !cs !dblink !deadlock !devext !devnode !dflink !dlls !dma !dpcs !dreg !dumpobj !errlog
+!cpuid !cs !dblink !deadlock !devext !devnode !dflink !dlls !dma !dpcs !dreg !dumpobj !errlog
 !errrec !exca !exqueue !filecache !filelock !fileobj !findstack !for_each_frame !for_each_module
-!for_each_process !for_each_thread !frag !gentable !gflag !gle !handle !heap !htrace !imgscan !ioapic !ioresdes
+!for_each_process !for_each_thread !frag !gentable !gflag !gle !heap !htrace !imgscan !ioapic !ioresdes
 !ioreslist !irp !irpfind !job !logexts !lookaside !lpc !mca !memusage !mtrr !ndiskd !numa !obja !obtrace
 !pcitree !pfn !pnpevent !poaction !pocaps !podev !pool !poolfind !poolused !poolval !popolicy !powertriage
 !pte2va !ptov !qlocks !reg !runaway !search !session !sid !smt !sprocess !stl !str !sysinfo !sysptes !timer
-!token !tz !tzinfo !ubc !ubd !ube !ubl !ubp !uniqstack !usblog !ustr !vad !validatelist !verifier !vm !vpb !whea
+!token !tz !tzinfo !ubc !ubd !ube !ubl !ubp !uniqstack !usblog !ustr !vad !validatelist !verifier !vpb !whea
 !wsle !zombies
 """
 

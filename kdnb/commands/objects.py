@@ -1,13 +1,21 @@
-r"""`!object !drvobj !devobj !devstack`: the namespace, drivers and devices (the command reference, 7.12)."""
+r"""Objects of the kernel: `!object !handle !drvobj !devobj !devstack` (the command reference, 7.12)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
-from kdnb.debugger.drivers import describe_device, describe_driver, device_stack, find_device, find_driver
+from kdnb.debugger.drivers import (
+    describe_device,
+    describe_driver,
+    device_stack,
+    find_device,
+    find_driver,
+)
+from kdnb.debugger.handles import Handles
 from kdnb.debugger.objects import Objects
 from kdnb.errors import UsageError
+from kdnb.results.handles import HandleLists
 
 if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
@@ -16,6 +24,9 @@ if TYPE_CHECKING:
 
 CONTENTS = 8
 DEFAULT_FLAGS = 9
+BASIC, OBJECT, FREE, KERNEL_TABLE, BY_ID = 1, 2, 4, 0x10, 0x20
+"""Flags of !handle."""
+SYSTEM_PROCESS, ALL_PROCESSES = 4, -1
 
 
 @command(
@@ -40,6 +51,53 @@ def show_object(session: Session, arguments: Arguments) -> Result:
     flags = arguments.expression(DEFAULT_FLAGS)
     arguments.finish()
     return objects.describe(address & session.address_mask, contents=bool(flags & CONTENTS))
+
+
+@command(
+    "!handle",
+    summary="Show the handles of a process and the objects they stand for.",
+    syntax="!handle [Handle [Flags [Process [TypeName]]]]",
+    details="Handle 0 or nothing means all. Flags: 1 handle, access and attributes, 2 the object as !object shows it, "
+    "4 unused entries too, 10 the kernel's own table, 20 Handle is a process or thread id; 3 unless given. Process is "
+    "an EPROCESS or a process id; 0 or nothing means the current one, -1 all. With a TypeName only handles to objects "
+    "of that type are shown.",
+    examples=("!handle 0 1 1f4", "!handle 0 3 -1 Event", "!handle 1044 23"),
+    tier="B",
+)
+def show_handles(session: Session, arguments: Arguments) -> Result:
+    """One handle, or those of one process or of all."""
+    handle, flags = max(_number(arguments, 0), 0), _number(arguments, BASIC | OBJECT)
+    which = _number(arguments, 0)
+    every = which == ALL_PROCESSES
+    type_name = arguments.word()
+    arguments.finish()
+    handles, processes = Handles(session), session.processes
+    details, free = bool(flags & OBJECT), bool(flags & FREE)
+    if flags & BY_ID:
+        return handles.by_id(handle, details=details)
+    if every:
+        listing = processes.listing()
+        found = (
+            handles.of_process(process, type_name=type_name, details=details, free=free)
+            for process in listing
+            if process.object_table
+        )
+        return HandleLists(tuple(each for each in found if each.handles), listing.note)
+    if flags & KERNEL_TABLE:
+        which = SYSTEM_PROCESS
+    address = processes.find(which) if which else session.address_space.process or processes.current()
+    process = processes.describe(address)
+    if handle:
+        return handles.one(process, handle, details=details)
+    return handles.of_process(process, type_name=type_name, details=details, free=free)
+
+
+def _number(arguments: Arguments, default: int) -> int:
+    """The expression up to the next blank, so that `3 -1` is two; -1 stands for all."""
+    word = arguments.word()
+    if not word:
+        return default
+    return -1 if word == "-1" else arguments.session.evaluate(word)
 
 
 @command(

@@ -1,12 +1,13 @@
-"""A processor's own structures: `!idt !pcr !prcb` (the command reference, 7.13)."""
+"""A processor's own structures: `!idt !pcr !prcb !cpuinfo` (the command reference, 7.13)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.debugger.cpus import cpu_info
 from kdnb.errors import ExpressionError, UnsupportedError
-from kdnb.results.hardware import InterruptTable, InterruptVector, ProcessorBlock
+from kdnb.results.hardware import CpuInfos, InterruptTable, InterruptVector, ProcessorBlock
 
 if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
@@ -99,3 +100,24 @@ def show_processor(session: Session, arguments: Arguments) -> Result:
         address_size=session.pointer_size,
         is_block=arguments.name == "!prcb",
     )
+
+
+@command(
+    "!cpuinfo",
+    summary="Show what processors there are: family, model and stepping, manufacturer, speed, microcode.",
+    syntax="!cpuinfo [Processor]",
+    details="What the kernel noted in KPRCB when a processor started. The microcode's signature and the kernel's own "
+    "feature bits need the kernel's types.",
+    examples=("!cpuinfo", "!cpuinfo 1"),
+    tier="C",
+)
+def show_cpus(session: Session, arguments: Arguments) -> Result:
+    """All processors, or one."""
+    only = None if arguments.at_end else arguments.expression()
+    arguments.finish()
+    if only is not None and only >= session.processor_count:
+        raise ExpressionError(
+            f"Cannot get PRCB address of processor {only}", f"the target has 0 to {session.processor_count - 1}"
+        )
+    numbers = range(session.processor_count) if only is None else (only,)
+    return CpuInfos(tuple(cpu_info(session, number) for number in numbers))

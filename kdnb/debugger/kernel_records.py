@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Layout", "Record", "Records"]
 
-MAX_RECORD = 0x2000
+MAX_RECORD = 0x4000
 """No kernel struct that is read here is longer; a PDB may claim anything."""
 MAX_TEXT = 2048
 """Bytes of a name."""
@@ -36,7 +36,8 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "_EPROCESS": {
         "Pcb.Header.Type": (0, 1), "Pcb.DirectoryTableBase": (0x28, 8), "UniqueProcessId": (0x440, 8),
         "ActiveProcessLinks": (0x448, 16), "InheritedFromUniqueProcessId": (0x540, 8), "Peb": (0x550, 8),
-        "ImageFileName": (0x5A8, 15), "ThreadListHead": (0x5E0, 16), "ActiveThreads": (0x5F0, 4),
+        "ObjectTable": (0x570, 8), "ImageFileName": (0x5A8, 15), "ThreadListHead": (0x5E0, 16),
+        "ActiveThreads": (0x5F0, 4),
     },
     "_ETHREAD": {
         "Tcb.Header.Type": (0, 1), "Tcb.InitialStack": (0x28, 8), "Tcb.StackLimit": (0x30, 8),
@@ -69,6 +70,23 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "DeviceObjectExtension": (0x138, 8),
     },
     "_DEVOBJ_EXTENSION": {"ExtensionFlags": (0x20, 4), "DeviceNode": (0x28, 8), "AttachedTo": (0x30, 8)},
+    "_FILE_OBJECT": {
+        "Type": (0, 2), "Size": (2, 2), "DeviceObject": (8, 8), "Vpb": (0x10, 8), "FsContext": (0x18, 8),
+        "FsContext2": (0x20, 8), "SectionObjectPointer": (0x28, 8), "PrivateCacheMap": (0x30, 8),
+        "FinalStatus": (0x38, 4), "RelatedFileObject": (0x40, 8), "LockOperation": (0x48, 1),
+        "DeletePending": (0x49, 1), "ReadAccess": (0x4A, 1), "WriteAccess": (0x4B, 1), "DeleteAccess": (0x4C, 1),
+        "SharedRead": (0x4D, 1), "SharedWrite": (0x4E, 1), "SharedDelete": (0x4F, 1), "Flags": (0x50, 4),
+        "FileName": (0x58, 16), "CurrentByteOffset": (0x68, 8),
+    },
+    "_HANDLE_TABLE": {
+        "NextHandleNeedingPool": (0, 4), "TableCode": (8, 8), "QuotaProcess": (0x10, 8), "UniqueProcessId": (0x28, 4),
+        "FreeLists": (0x40, 0x40),
+    },
+    "_HANDLE_TABLE_FREE_LIST": {"HandleCount": (0x18, 4), "HighWaterMark": (0x1C, 4)},
+    "_HANDLE_TABLE_ENTRY": {
+        "LowValue": (0, 8), "HighValue": (8, 8), "Attributes": (0, 8), "ObjectPointerBits": (0, 8),
+        "GrantedAccessBits": (8, 4),
+    },
     "_KWAIT_BLOCK": {"WaitListEntry": (0, 16), "Thread": (0x18, 8), "Object": (0x20, 8)},
     "_DISPATCHER_HEADER": {"Type": (0, 1), "SignalState": (4, 4), "WaitListHead": (8, 16)},
     "_KSEMAPHORE": {"Limit": (0x18, 4)},

@@ -51,6 +51,8 @@ class Objects:
             entries = tuple(found)
         if type_name == "SymbolicLink":
             target = self.link_target(address)
+        if type_name == "File":
+            name = self.file_name(address)
         return ObjectInfo(
             address=address,
             type_address=type_address,
@@ -169,6 +171,15 @@ class Objects:
     def link_target(self, address: int) -> str:
         """Where a symbolic link leads."""
         return self._records.string(self._records.read("_OBJECT_SYMBOLIC_LINK", address, ["LinkTarget"]), "LinkTarget")
+
+    def file_name(self, address: int) -> str:
+        r"""Path of a file object and its device, as WinDbg writes them: `\Windows\notepad.exe {HarddiskVolume1}`."""
+        try:
+            record = self._records.read("_FILE_OBJECT", address, ["FileName", "DeviceObject"])
+        except MemoryReadError:
+            return ""
+        device = self.full_name(record.number("DeviceObject")).removeprefix("\\Device").removeprefix("\\")
+        return " ".join(part for part in (self._records.string(record, "FileName"), f"{{{device}}}") if part != "{}")
 
     def _header(self, address: int) -> Record:
         before = self._records.layout("_OBJECT_HEADER", ["Type"]).offset("Body")

@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from kdnb.debugger.address_space import ProcessMemory
+from kdnb.debugger.handles import Handles
 from kdnb.debugger.memory import MemoryCache
 from kdnb.debugger.typed_views import struct_at
 from kdnb.debugger.views import MemoryVerbs, checked_key, shown
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from kdnb.debugger.engine import Engine
     from kdnb.debugger.structs import Struct
+    from kdnb.results.handles import HandleList
     from kdnb.results.stack import Stack
 
 __all__ = ["Process", "ProcessesView", "Thread", "ThreadsView"]
@@ -110,6 +112,17 @@ class Process(_Item, MemoryVerbs):
         session = self._engine.session
         memory = ProcessMemory(session, session.processes.directory_table_base(self._info.address))
         return MemoryCache(memory.read_available, memory.write_available, session.require_stopped, session.pointer_size)
+
+    @property
+    def handles(self) -> HandleList:
+        """Its handles, with type and name of what they stand for; `.df` is a row a handle."""
+
+        def job() -> HandleList:
+            self._require_current()
+            session = self._engine.session
+            return Handles(session).of_process(session.processes.describe(self._info.address))
+
+        return self._engine.call(job)
 
     @property
     def threads(self) -> list[Thread]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.handles import TABLE_PATHS, handle_count
 from kdnb.debugger.kernel_records import Records
 from kdnb.debugger.lists import walk_list
 from kdnb.debugger.modules import clean
@@ -135,7 +136,7 @@ class Processes:
 
     def _handle_count(self, table: int) -> int:
         try:
-            return self.records.read("_HANDLE_TABLE", table, ["HandleCount"]).number("HandleCount")
+            return handle_count(self._session, self.records.read("_HANDLE_TABLE", table, TABLE_PATHS))
         except MemoryReadError:
             return 0
 

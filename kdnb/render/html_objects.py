@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from kdnb.render.html import table, to_html
 from kdnb.results.addresses import format_address
+from kdnb.results.handles import HandleList, HandleLists
+from kdnb.results.hardware import CpuInfos
+from kdnb.results.memory_usage import MemoryUsage
 from kdnb.results.resources import ResourceList
 
 if TYPE_CHECKING:
@@ -46,3 +49,52 @@ def _resources(value: ResourceList) -> str:
     head = ("resource", "name", "held", "owners", "waiters", "contention")
     circles = "".join(noted(f"Deadlock: {_addresses(circle.threads, size)}") for circle in value.deadlocks)
     return table(head, rows) + circles + noted(value.note)
+
+
+@to_html.register(HandleList)
+def _handles(value: HandleList) -> str:
+    return _handle_table((value,)) + noted(value.note)
+
+
+@to_html.register(HandleLists)
+def _handle_lists(value: HandleLists) -> str:
+    return _handle_table(value.lists) + noted(value.note)
+
+
+def _handle_table(lists: Iterable[HandleList]) -> str:
+    rows: list[Sequence[Cell]] = [
+        (
+            each.process.image if each.process is not None else "",
+            f"{handle.handle:04x}",
+            handle.type or (handle.note or "free", "dim"),
+            handle.name,
+            (format_address(handle.object, each.address_size), "dim"),
+            f"{handle.access:08x}",
+        )
+        for each in lists
+        for handle in each
+    ]
+    return table(("process", "handle", "type", "name", "object", "access"), rows)
+
+
+@to_html.register(MemoryUsage)
+def _usage(value: MemoryUsage) -> str:
+    def amount(pages: int | None) -> str:
+        return "" if pages is None else f"{pages * value.page_size // 1024} Kb"
+
+    counters = [(each.name, str(each.pages), amount(each.pages)) for each in value.counters]
+    processes = [
+        (f"{each.pid:x}", each.image, amount(each.commit), amount(each.shared_commit)) for each in value.processes
+    ]
+    missing = f"Not known in this build: {', '.join(value.missing)}" if value.missing else ""
+    below = table(("pid", "image", "commit", "shared commit"), processes) if processes else ""
+    return table(("", "pages", ""), counters) + below + noted(missing) + noted(value.note)
+
+
+@to_html.register(CpuInfos)
+def _cpus(value: CpuInfos) -> str:
+    rows = [
+        (str(each.number), f"{each.family},{each.model},{each.stepping}", each.manufacturer, f"{each.mhz} MHz")
+        for each in value
+    ]
+    return table(("cpu", "family, model, stepping", "manufacturer", ""), rows)

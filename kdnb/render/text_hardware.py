@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
-from kdnb.results.hardware import InterruptTable, InterruptVector, PciDevice, PciDevices, ProcessorBlock
+from kdnb.results.hardware import CpuInfos, InterruptTable, InterruptVector, PciDevice, PciDevices, ProcessorBlock
 from kdnb.results.processors import ProcessorStates
 
 if TYPE_CHECKING:
@@ -71,6 +71,16 @@ def _processor(value: ProcessorBlock) -> Iterator[str]:
         yield row("TSS selector", value.task)
     yield row("CurrentThread", value.current_thread)
     yield row("IdleThread", value.idle_thread)
+
+
+@lines.register(CpuInfos)
+def _cpus(value: CpuInfos) -> Iterator[str]:
+    yield "CP  F/M/S Manufacturer  MHz Update Signature Features"
+    for one in value:
+        version = f"{one.family},{one.model},{one.stepping}"
+        signature = "" if one.update_signature is None else f"{one.update_signature:016x}"
+        features = "" if one.features is None else f"{one.features:08x}"
+        yield f"{one.number:2} {version} {one.manufacturer:<12} {one.mhz:4} {signature:<16} {features}".rstrip()
 
 
 @lines.register(PciDevices)

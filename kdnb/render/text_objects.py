@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines
+from kdnb.results.handles import HandleList, HandleLists
 from kdnb.results.objects import DeviceInfo, DeviceStack, DriverInfo, ObjectInfo, ObjectList
 
 if TYPE_CHECKING:
@@ -40,6 +41,43 @@ def _object(value: ObjectInfo) -> Iterator[str]:
             previous = entry.bucket
     if value.note:
         yield f"WARNING: {value.note}"
+
+
+@lines.register(HandleLists)
+def _handle_lists(value: HandleLists) -> Iterator[str]:
+    for each in value:
+        yield from _handles(each)
+    if value.note:
+        yield f"WARNING: {value.note}"
+
+
+@lines.register(HandleList)
+def _handles(value: HandleList) -> Iterator[str]:
+    size = value.address_size
+    yield ""
+    if value.process is not None:
+        yield from lines(value.process)
+    if value.table:
+        yield f"Handle table at {_wide(value.table, size)} with {value.count} entries in use"
+    for each in value:
+        yield ""
+        if each.is_free:
+            yield f"{each.handle:04x}: free handle, Entry: {_wide(each.entry, size)}"
+            continue
+        words = "".join(f"({word}) " for bit, word in _HANDLE_ATTRIBUTES if each.attributes & bit)
+        yield (
+            f"{each.handle:04x}: Object: {_wide(each.object, size)}  GrantedAccess: {each.access:08x} {words}"
+            f"Entry: {_wide(each.entry, size)}"
+        )
+        if each.details is not None:
+            yield from _object(each.details)
+        if each.note:
+            yield f"WARNING: {each.note}"
+    if value.note:
+        yield f"WARNING: {value.note}"
+
+
+_HANDLE_ATTRIBUTES = ((1, "Protected"), (2, "Inherit"), (4, "Audit"))
 
 
 @lines.register(ObjectList)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from kdnb.results.base import Result, TableResult
@@ -10,7 +10,7 @@ from kdnb.results.base import Result, TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["InterruptTable", "InterruptVector", "PciDevice", "PciDevices", "ProcessorBlock"]
+__all__ = ["CpuInfo", "CpuInfos", "InterruptTable", "InterruptVector", "PciDevice", "PciDevices", "ProcessorBlock"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,6 +61,40 @@ class ProcessorBlock(Result):
     address_size: int
     is_block: bool = False
     """Shown as `!prcb`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuInfo:
+    """What the kernel noted of one processor when it started; None where the build doesn't tell."""
+
+    number: int
+    family: int
+    model: int
+    stepping: int
+    manufacturer: str
+    mhz: int
+    update_signature: int | None
+    """Of the microcode: the upper half is its revision."""
+    features: int | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CpuInfos(TableResult):
+    """The processors (`!cpuinfo`)."""
+
+    processors: tuple[CpuInfo, ...]
+
+    def __len__(self) -> int:
+        return len(self.processors)
+
+    def __iter__(self) -> Iterator[CpuInfo]:
+        return iter(self.processors)
+
+    def __getitem__(self, index: int) -> CpuInfo:
+        return self.processors[index]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [asdict(one) for one in self.processors]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -24,7 +24,7 @@ def test_process_0_0_has_windbgs_layout(session: Session) -> None:
     assert shown[0] == "**** NT ACTIVE PROCESS DUMP ****"
     assert re.fullmatch(r"PROCESS [0-9a-f]{16}", shown[1])
     assert shown[2] == "    SessionId: none  Cid: 0004    Peb: 00000000  ParentCid: 0000"
-    assert re.fullmatch(r"    DirBase: [0-9a-f]{8}  ObjectTable: 00000000  HandleCount:   0\.", shown[3])
+    assert re.fullmatch(r"    DirBase: [0-9a-f]{8}  ObjectTable: [0-9a-f]{16}  HandleCount:   1\.", shown[3])
     assert shown[4:6] == ["    Image: System", ""]
 
 

@@ -52,7 +52,8 @@ def test_the_search_for_a_handler_goes_through_a_system_call() -> None:
     code, status, address, _, context = bug_check(machine)
     assert (code, status & 0xFFFFFFFF, address) == (SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, ILLEGAL_INSTRUCTION, place)
     registers = AMD64Context.decode(machine.read_virtual(0, context, AMD64Context.SIZE))
-    assert (registers.rip, registers.rdx) == (place, 0x200), "the second argument: bytes of a sector"
+    assert registers.rip == place
+    assert registers.rdx in (0x100, 0x200), "the second argument: bytes of a read, or of a file record at an open"
 
 
 def test_a_stack_pointer_outside_the_thread_s_stack_ends_the_search() -> None:

@@ -61,7 +61,10 @@ class TargetSpec:
     """Of the data directories in the optional header."""
 
 
-_SHARED = ("ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "ex.c", "ob.c", "io.c", "ps.c", "rtl.c")
+_SHARED = (
+    "ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "partition.c", "ex.c", "handle.c", "ob.c", "io.c", "ps.c",
+    "rtl.c",
+)  # fmt: skip
 
 
 def image_specs(kernel: tuple[str, ...], bases: tuple[int, int, int, int]) -> tuple[ImageSpec, ...]:

@@ -84,6 +84,9 @@ typedef struct _KPRCB {
     ULONG NormalDpcState;
     UCHAR VendorString[13];
     UCHAR Reserved3[3];
+    ULONG64 UpdateSignature;
+    ULONG FeatureBits;
+    ULONG Reserved4;
 } KPRCB;
 AT(KPRCB, CurrentThread, 8, 0);
 AT(KPRCB, IdleThread, 0x18, 0);

@@ -1,11 +1,7 @@
 // Drivers, devices, IRPs and the file services.
 #include "nt.h"
 
-#define MAXIMUM_HANDLES 256
-
 LIST_ENTRY PsLoadedModuleList = {&PsLoadedModuleList, &PsLoadedModuleList};
-FILE_OBJECT *ObpHandleTable[MAXIMUM_HANDLES];
-volatile KSPIN_LOCK ObpHandleLock;
 
 // ---- loading ------------------------------------------------------------------------------------------------
 
@@ -182,27 +178,6 @@ NOINLINE NTSTATUS IopSynchronousServiceTail(DEVICE_OBJECT *Device, IRP *Irp)
 
 // ---- file services --------------------------------------------------------------------------------------------
 
-NOINLINE FILE_OBJECT *ObpReferenceFile(HANDLE Handle)
-{
-    ULONG_PTR Index = (ULONG_PTR)Handle / 4;
-    return Index && Index < MAXIMUM_HANDLES ? ObpHandleTable[Index] : NULL;
-}
-
-NOINLINE NTSTATUS ObpCreateHandle(FILE_OBJECT *File, HANDLE *Handle)
-{
-    NTSTATUS Status = STATUS_INSUFFICIENT_RESOURCES;
-    KIRQL Irql = KeAcquireSpinLockRaiseToDpc(&ObpHandleLock);
-    for (ULONG_PTR Index = 1; Index < MAXIMUM_HANDLES; Index++)
-        if (!ObpHandleTable[Index]) {
-            ObpHandleTable[Index] = File;
-            *Handle = (HANDLE)(Index * 4);
-            Status = STATUS_SUCCESS;
-            break;
-        }
-    KeReleaseSpinLock(&ObpHandleLock, Irql);
-    return Status;
-}
-
 NOINLINE NTSTATUS IopParseDevice(DEVICE_OBJECT *Device, OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BLOCK *Iosb, FILE_OBJECT **FileObject)
 {
     FILE_OBJECT *File = ObpAllocateObject(ObFileType, sizeof(*File), 'eliF');
@@ -221,12 +196,21 @@ NOINLINE NTSTATUS ObpLookupObjectName(OBJECT_ATTRIBUTES *Attributes, IO_STATUS_B
     return Device ? IopParseDevice(Device, Attributes, Iosb, File) : STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
-NOINLINE NTSTATUS ObOpenObjectByName(OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BLOCK *Iosb, HANDLE *Handle)
+// Generic rights as those of files, by the type's GenericMapping.
+NOINLINE ULONG IopMapAccess(ULONG Access)
+{
+    ULONG Mapped = Access & 0x1FFFFF;
+    Mapped |= Access & GENERIC_READ ? 0x120089 : 0;
+    Mapped |= Access & GENERIC_WRITE ? 0x120116 : 0;
+    return Mapped;
+}
+
+NOINLINE NTSTATUS ObOpenObjectByName(ULONG Access, OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BLOCK *Iosb, HANDLE *Handle)
 {
     FILE_OBJECT *File = NULL;
     NTSTATUS Status = ObpLookupObjectName(Attributes, Iosb, &File);
     if (NT_SUCCESS(Status))
-        Status = ObpCreateHandle(File, Handle);
+        Status = ObpInsertHandle(File, IopMapAccess(Access), Attributes->Attributes, Handle);
     if (!NT_SUCCESS(Status) && File)
         ObpFreeObject(File, 'eliF');
     return Status;
@@ -234,7 +218,7 @@ NOINLINE NTSTATUS ObOpenObjectByName(OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BL
 
 NOINLINE NTSTATUS IopCreateFile(HANDLE *Handle, ULONG Access, OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BLOCK *Iosb)
 {
-    return ObOpenObjectByName(Attributes, Iosb, Handle);
+    return ObOpenObjectByName(Access, Attributes, Iosb, Handle);
 }
 
 EXPORT NTSTATUS NtCreateFile(HANDLE *File, ULONG Access, OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BLOCK *Iosb, LONG64 *Size, ULONG FileAttributes, ULONG Share, ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaLength)
@@ -249,7 +233,7 @@ EXPORT NTSTATUS NtOpenFile(HANDLE *File, ULONG Access, OBJECT_ATTRIBUTES *Attrib
 
 NOINLINE NTSTATUS IopTransfer(HANDLE Handle, UCHAR MajorFunction, IO_STATUS_BLOCK *Iosb, PVOID Buffer, ULONG Length, LONG64 *Offset)
 {
-    FILE_OBJECT *File = ObpReferenceFile(Handle);
+    FILE_OBJECT *File = ObpReferenceObject(Handle, ObFileType);
     if (!File)
         return STATUS_INVALID_HANDLE;
     IRP *Irp = IopAllocateIrp(File->DeviceObject, File, MajorFunction, Iosb);
@@ -273,12 +257,9 @@ EXPORT NTSTATUS NtWriteFile(HANDLE File, HANDLE Event, PVOID Apc, PVOID ApcConte
     return IopTransfer(File, IRP_MJ_WRITE, Iosb, Buffer, Length, Offset);
 }
 
-EXPORT NTSTATUS NtClose(HANDLE Handle)
+// The last handle is closed.
+NTSTATUS IopCloseFile(FILE_OBJECT *File)
 {
-    FILE_OBJECT *File = ObpReferenceFile(Handle);
-    if (!File)
-        return STATUS_INVALID_HANDLE;
-    ObpHandleTable[(ULONG_PTR)Handle / 4] = NULL;
     NTSTATUS Status = IopSynchronousServiceTail(File->DeviceObject, IopAllocateIrp(File->DeviceObject, File, IRP_MJ_CLOSE, NULL));
     ObpFreeObject(File, 'eliF');
     return Status;

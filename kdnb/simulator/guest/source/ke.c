@@ -45,6 +45,8 @@ NOINLINE VOID KiInitializePcr(ULONG Number)
     Prcb->MHz = 2400;
     Prcb->Context = Prcb->ProcessorState.ContextFrame;
     memcpy(Prcb->VendorString, "GenuineIntel", 13);
+    Prcb->UpdateSignature = 0xD600000000;
+    Prcb->FeatureBits = 0x3D1B3FFF;
     InitializeListHead(&Prcb->WaitListHead);
     InitializeListHead(&Prcb->DispatcherReadyListHead);
     KiProcessorBlock[Number] = Prcb;

@@ -1,7 +1,6 @@
 // Memory: a pool that only grows, kernel stacks from the loader, address spaces, page faults.
 #include "nt.h"
-
-#define PAGE_SIZE 0x1000
+#include "partition.h"
 
 ULONG_PTR MmHighestUserAddress = HIGHEST_USER_ADDRESS, MmSystemRangeStart = SYSTEM_RANGE_START, MmUserProbeAddress = USER_PROBE_ADDRESS;
 ULONG_PTR MmNumberOfPhysicalPages, MmLowestPhysicalPage = 1, MmHighestPhysicalPage;
@@ -28,6 +27,7 @@ VOID MmInitSystem(void)
     MmNonPagedPoolEnd = KeLoaderBlock->PoolBase + KeLoaderBlock->PoolSize;
     MiFreePage = KeLoaderBlock->FreePage;
     MiFreePageCount = KeLoaderBlock->FreePageCount;
+    MiInitializeSystemPartition(MiFreePageCount);
     MiNextStack = KeLoaderBlock->NumberProcessors;
 }
 
@@ -81,6 +81,7 @@ NOINLINE ULONG_PTR MiTakePage(void)
         KeBugCheckEx(0x7A, 0, 0, 0, 0);
     MiFreePage += PAGE_SIZE;
     MiFreePageCount--;
+    MiChargePage();
     return Page;
 }
 

@@ -46,6 +46,7 @@ typedef UCHAR KIRQL;
 #define STATUS_SINGLE_STEP ((NTSTATUS)0x80000004)
 #define STATUS_ACCESS_VIOLATION ((NTSTATUS)0xC0000005)
 #define STATUS_INVALID_PARAMETER_1 ((NTSTATUS)0xC00000EF)
+#define STATUS_INVALID_CID ((NTSTATUS)0xC000000B)
 #define STATUS_INVALID_HANDLE ((NTSTATUS)0xC0000008)
 #define STATUS_INVALID_DEVICE_REQUEST ((NTSTATUS)0xC0000010)
 #define STATUS_ILLEGAL_INSTRUCTION ((NTSTATUS)0xC000001D)
@@ -67,6 +68,7 @@ typedef UCHAR KIRQL;
 #define APC_LEVEL 1
 #define DISPATCH_LEVEL 2
 
+#define PAGE_SIZE 0x1000
 #define MAXIMUM_PROCESSORS 2
 
 typedef struct _LIST_ENTRY {
@@ -90,6 +92,8 @@ typedef struct _CLIENT_ID {
     HANDLE UniqueProcess;
     HANDLE UniqueThread;
 } CLIENT_ID;
+
+#include "handle.h"
 
 // ---- dispatcher objects, processes, threads ----------------------------------------------------
 
@@ -140,20 +144,26 @@ typedef struct _EPROCESS {
     HANDLE InheritedFromUniqueProcessId;
     PAD(Reserved2, 8, 0);
     PVOID Peb;
-    PAD(Reserved3, 0x5A8 - 0x558, 0x17C - 0x148);
+    PAD(Reserved3, 0x570 - 0x558, 0x154 - 0x148);
+    HANDLE_TABLE *ObjectTable;
+    PAD(Reserved6, 0x5A8 - 0x578, 0x17C - 0x158);
     CHAR ImageFileName[15];
     UCHAR PriorityClass;
     PAD(Reserved4, 0x5E0 - 0x5B8, 0x198 - 0x18C);
     LIST_ENTRY ThreadListHead;
     ULONG ActiveThreads;
-    PAD(Reserved5, 0xA40 - 0x5F4, 0x3A8 - 0x1A4);
+    PAD(Reserved5, 0x648 - 0x5F4, 0x1E0 - 0x1A4);
+    ULONG_PTR CommitCharge; // in pages
+    PAD(Reserved8, 0xA40 - 0x650, 0x3A8 - 0x1E4);
 } EPROCESS;
 AT(EPROCESS, UniqueProcessId, 0x440, 0xB4);
 AT(EPROCESS, ActiveProcessLinks, 0x448, 0xB8);
 AT(EPROCESS, InheritedFromUniqueProcessId, 0x540, 0x140);
 AT(EPROCESS, Peb, 0x550, 0x144);
+AT(EPROCESS, ObjectTable, 0x570, 0x154);
 AT(EPROCESS, ImageFileName, 0x5A8, 0x17C);
 AT(EPROCESS, ThreadListHead, 0x5E0, 0x198);
+AT(EPROCESS, CommitCharge, 0x648, 0x1E0);
 SIZED(EPROCESS, 0xA40, 0x3A8);
 
 struct _KTHREAD;
@@ -660,13 +670,24 @@ VOID KiIdleLoop(void);
 VOID KiRetireWaits(KPRCB *Prcb);
 VOID KeInitializeThread(KTHREAD *Thread, KPROCESS *Process, ULONG Processor, PVOID Stack);
 // Numbers of object types from 2 on, as the first ones of Windows are counted.
-enum { ObTypeType = 2, ObDirectoryType, ObSymbolicLinkType, ObProcessType, ObThreadType, ObDeviceType, ObDriverType, ObFileType };
+enum { ObTypeType = 2, ObDirectoryType, ObSymbolicLinkType, ObProcessType, ObThreadType, ObDeviceType, ObDriverType, ObFileType, ObEventType };
 WCHAR RtlpUpcase(WCHAR Character);
 VOID ObInitSystem(void);
 PVOID ObpAllocateObject(UCHAR Type, SIZE_T Size, ULONG Tag);
 VOID ObpFreeObject(PVOID Object, ULONG Tag);
 NTSTATUS ObInsertObject(PVOID Object, const UNICODE_STRING *Path);
 PVOID ObpLookupPath(const UNICODE_STRING *Path);
+extern HANDLE_TABLE *PspCidTable, *ObpKernelHandleTable;
+HANDLE_TABLE *ExCreateHandleTable(EPROCESS *Process);
+VOID PspInsertCid(PVOID Object, ULONG_PTR Id);
+PVOID ObpReferenceObject(HANDLE Handle, UCHAR Type);
+NTSTATUS ObpCreateHandle(PVOID Object, ULONG Access, ULONG Attributes, HANDLE *Handle);
+NTSTATUS ObpInsertHandle(PVOID Object, ULONG Access, ULONG Attributes, HANDLE *Handle);
+NTSTATUS IopCloseFile(FILE_OBJECT *File);
+NTSTATUS NtOpenProcess(HANDLE *Process, ULONG Access, OBJECT_ATTRIBUTES *Attributes, CLIENT_ID *ClientId);
+NTSTATUS NtOpenThread(HANDLE *Thread, ULONG Access, OBJECT_ATTRIBUTES *Attributes, CLIENT_ID *ClientId);
+NTSTATUS NtOpenDirectoryObject(HANDLE *Directory, ULONG Access, OBJECT_ATTRIBUTES *Attributes);
+NTSTATUS NtCreateEvent(HANDLE *Event, ULONG Access, OBJECT_ATTRIBUTES *Attributes, ULONG Type, BOOLEAN State);
 VOID MmInitSystem(void);
 PVOID MmCreateKernelStack(void);
 ULONG_PTR MmCreateProcessAddressSpace(void);

@@ -1,17 +1,7 @@
 // Objects: headers with names, types, directories and symbolic links. Layouts as in public PDBs of Windows 10.
-#include "nt.h"
+#include "ob.h"
 
 #define NUMBER_HASH_BUCKETS 37
-
-typedef struct _OBJECT_TYPE {
-    LIST_ENTRY TypeList;
-    UNICODE_STRING Name;
-    PVOID DefaultObject;
-    UCHAR Index;
-    ULONG TotalNumberOfObjects;
-    ULONG TotalNumberOfHandles;
-} OBJECT_TYPE;
-AT(OBJECT_TYPE, Index, 0x28, 0x14);
 
 typedef struct _OBJECT_DIRECTORY_ENTRY {
     struct _OBJECT_DIRECTORY_ENTRY *ChainLink;
@@ -27,32 +17,6 @@ typedef struct _OBJECT_SYMBOLIC_LINK {
     LONG64 CreationTime;
     UNICODE_STRING LinkTarget;
 } OBJECT_SYMBOLIC_LINK;
-
-typedef struct _OBJECT_HEADER_NAME_INFO {
-    OBJECT_DIRECTORY *Directory;
-    UNICODE_STRING Name;
-    LONG ReferenceCount;
-    PAD(Reserved, 4, 0);
-} OBJECT_HEADER_NAME_INFO;
-SIZED(OBJECT_HEADER_NAME_INFO, 0x20, 0x10);
-
-typedef struct _OBJECT_HEADER {
-    LONG_PTR PointerCount;
-    LONG_PTR HandleCount;
-    PVOID Lock;
-    UCHAR TypeIndex; // mixed with a byte of the header's address and the cookie
-    UCHAR TraceFlags, InfoMask, Flags;
-    PAD(Reserved, 4, 0);
-    PVOID ObjectCreateInfo;
-    PVOID SecurityDescriptor;
-    ULONG64 Body;
-} OBJECT_HEADER;
-AT(OBJECT_HEADER, TypeIndex, 0x18, 0xC);
-AT(OBJECT_HEADER, Body, 0x30, 0x18);
-
-#define HEADER(object) CONTAINING_RECORD(object, OBJECT_HEADER, Body)
-#define PREFIX (sizeof(OBJECT_HEADER_NAME_INFO) + OFFSET(OBJECT_HEADER, Body))
-#define NAME_INFO 2
 
 OBJECT_DIRECTORY *ObpRootDirectoryObject;
 OBJECT_TYPE *ObpTypeObjectType;
@@ -164,8 +128,8 @@ NOINLINE VOID ObpCreateSymbolicLink(const WCHAR *Path, const WCHAR *Target)
 
 VOID ObInitSystem(void)
 {
-    static const WCHAR *const Directories[] = {L"\\ObjectTypes", L"\\Device", L"\\Driver", L"\\FileSystem", L"\\??", L"\\Device\\Harddisk0"};
-    static const WCHAR *const Types[] = {L"\\ObjectTypes\\Type", L"\\ObjectTypes\\Directory", L"\\ObjectTypes\\SymbolicLink", L"\\ObjectTypes\\Process", L"\\ObjectTypes\\Thread", L"\\ObjectTypes\\Device", L"\\ObjectTypes\\Driver", L"\\ObjectTypes\\File"};
+    static const WCHAR *const Directories[] = {L"\\ObjectTypes", L"\\Device", L"\\Driver", L"\\FileSystem", L"\\??", L"\\Device\\Harddisk0", L"\\BaseNamedObjects"};
+    static const WCHAR *const Types[] = {L"\\ObjectTypes\\Type", L"\\ObjectTypes\\Directory", L"\\ObjectTypes\\SymbolicLink", L"\\ObjectTypes\\Process", L"\\ObjectTypes\\Thread", L"\\ObjectTypes\\Device", L"\\ObjectTypes\\Driver", L"\\ObjectTypes\\File", L"\\ObjectTypes\\Event"};
     ObpRootDirectoryObject = ObpAllocateObject(ObDirectoryType, sizeof(OBJECT_DIRECTORY), 'tcbO');
     for (ULONG i = 0; i < sizeof(Directories) / sizeof(*Directories); i++)
         ObpCreateNamed(ObDirectoryType, sizeof(OBJECT_DIRECTORY), Directories[i]);

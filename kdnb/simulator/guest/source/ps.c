@@ -1,12 +1,12 @@
 // Processes and threads, and what they do in each scenario.
 #include "nt.h"
+#include "partition.h"
 
 #define TICK (-156250LL)
 
 LIST_ENTRY PsActiveProcessHead = {&PsActiveProcessHead, &PsActiveProcessHead};
 EXPORT EPROCESS *PsInitialSystemProcess;
 EPROCESS *PsIdleProcess;
-PVOID PspCidTable;
 ULONG_PTR PspNextClientId = 0x100;
 KEVENT PspNeverSignaled;
 KEVENT PspWorkAvailable;
@@ -20,6 +20,7 @@ EXPORT ULONG ExScenario(void) { return KeLoaderBlock->Scenario; }
 EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR ParentId)
 {
     EPROCESS *Process = ObpAllocateObject(ObProcessType, sizeof(EPROCESS), 'corP');
+    ULONG_PTR Committed = MiSystemPartition.Vp.TotalCommittedPages;
     Process->Pcb.Header.Type = ProcessObject;
     InitializeListHead(&Process->Pcb.Header.WaitListHead);
     InitializeListHead(&Process->Pcb.ProfileListHead);
@@ -31,12 +32,17 @@ EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR Pare
     for (ULONG i = 0; Name[i] && i < sizeof(Process->ImageFileName) - 1; i++)
         Process->ImageFileName[i] = Name[i];
     Process->Pcb.DirectoryTableBase = MmCreateProcessAddressSpace();
+    if (ProcessId) {
+        Process->ObjectTable = ExCreateHandleTable(Process);
+        PspInsertCid(Process, ProcessId);
+    }
     if (ProcessId > 4) {
         PEB *Peb = MmMapUserPage(Process->Pcb.DirectoryTableBase, PEB_ADDRESS);
         Process->Peb = (PVOID)PEB_ADDRESS;
         Peb->ImageBaseAddress = (PVOID)BY_MACHINE(0x140000000, 0x400000);
         memcpy(Peb->ImageName, Process->ImageFileName, sizeof(Process->ImageFileName));
     }
+    Process->CommitCharge = MiSystemPartition.Vp.TotalCommittedPages - Committed;
     if (ProcessId)
         InsertTailList(&PsActiveProcessHead, &Process->ActiveProcessLinks);
     return Process;
@@ -63,6 +69,7 @@ ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor,
     Thread->Cid.UniqueThread = (HANDLE)ThreadId;
     InitializeListHead(&Thread->IrpList);
     InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);
+    PspInsertCid(Thread, ThreadId);
     Process->ActiveThreads++;
     KeInitializeThread(&Thread->Tcb, &Process->Pcb, Processor, MmCreateKernelStack());
     KiInitializeContextThread(&Thread->Tcb);
@@ -78,7 +85,7 @@ EXPORT NTSTATUS PsCreateSystemThread(HANDLE *Thread, ULONG Access, OBJECT_ATTRIB
     PspNextClientId += 4;
     if (ClientId)
         *ClientId = New->Cid;
-    return STATUS_SUCCESS;
+    return ObpCreateHandle(New, Access, OBJ_KERNEL_HANDLE, Thread);
 }
 
 VOID PsInitSystem(void)
@@ -87,6 +94,7 @@ VOID PsInitSystem(void)
     KeInitializeEvent(&PspWorkAvailable, EventSynchronizationObject, FALSE);
     PsIdleProcess = PspCreateProcess("Idle", 0, 0);
     PsInitialSystemProcess = PspCreateProcess("System", 4, 0);
+    ObpKernelHandleTable = PsInitialSystemProcess->ObjectTable;
 }
 
 // ---- what the threads do ----------------------------------------------------------------------------------------
@@ -130,6 +138,41 @@ NOINLINE VOID KeBalanceSetManager(PVOID Context)
         if (ExpDebuggerWork)
             ExpDebuggerWorker();
     }
+}
+
+// What the long-lived processes hold on to: handles that stay open.
+NOINLINE VOID PspHoldProcess(ULONG_PTR ProcessId, ULONG Access)
+{
+    HANDLE Handle;
+    OBJECT_ATTRIBUTES Attributes = {sizeof(Attributes)};
+    CLIENT_ID ClientId = {(HANDLE)ProcessId, NULL};
+    NtOpenProcess(&Handle, Access, &Attributes, &ClientId);
+}
+
+NOINLINE VOID PspHoldThread(ULONG_PTR ThreadId, ULONG Access)
+{
+    HANDLE Handle;
+    OBJECT_ATTRIBUTES Attributes = {sizeof(Attributes)};
+    CLIENT_ID ClientId = {NULL, (HANDLE)ThreadId};
+    NtOpenThread(&Handle, Access, &Attributes, &ClientId);
+}
+
+NOINLINE VOID PspHoldDirectory(const WCHAR *Path)
+{
+    HANDLE Handle;
+    UNICODE_STRING Name;
+    OBJECT_ATTRIBUTES Attributes = {sizeof(Attributes), NULL, &Name, OBJ_CASE_INSENSITIVE};
+    RtlInitUnicodeString(&Name, Path);
+    NtOpenDirectoryObject(&Handle, 3, &Attributes);
+}
+
+NOINLINE VOID PspHoldEvent(const WCHAR *Path, ULONG HandleAttributes)
+{
+    HANDLE Handle;
+    UNICODE_STRING Name;
+    OBJECT_ATTRIBUTES Attributes = {sizeof(Attributes), NULL, Path ? &Name : NULL, HandleAttributes};
+    RtlInitUnicodeString(&Name, Path);
+    NtCreateEvent(&Handle, 0x1F0003, &Attributes, EventNotificationObject, FALSE);
 }
 
 NOINLINE NTSTATUS PspOpen(const WCHAR *Path, HANDLE *Handle)
@@ -186,6 +229,8 @@ NOINLINE VOID PspNotepadThread(PVOID Context)
 
 NOINLINE VOID PspServicesThread(PVOID Context)
 {
+    HANDLE Own;
+    PspOpen(L"\\SystemRoot\\System32\\services.exe", &Own);
     for (ULONG Count = 0;; Count++) {
         PspWriteRecord(L"\\SystemRoot\\System32\\config\\SYSTEM.LOG", Count);
         PspSleep(ExScenario() == ScenarioSyscalls ? 1 : 12);
@@ -210,8 +255,36 @@ NOINLINE VOID PspBusyThread(PVOID Context)
     }
 }
 
+NOINLINE VOID PspStartSmss(PVOID Context)
+{
+    PspHoldDirectory(L"\\??");
+    PspHoldDirectory(L"\\BaseNamedObjects");
+    PspHoldProcess(0x1F4, 0x1FFFFF);
+}
+
+// csrss.exe knows every process and thread, as on Windows.
+NOINLINE VOID PspStartCsrss(PVOID Context)
+{
+    static const USHORT Processes[] = {0x2A8, 0xC3C, 0x1044}, Threads[] = {0x2B0, 0xC40, 0x1048, 0x104C};
+    PspHoldDirectory(L"\\BaseNamedObjects");
+    for (ULONG i = 0; i < sizeof(Processes) / sizeof(*Processes); i++)
+        PspHoldProcess(Processes[i], 0x1FFFFF);
+    for (ULONG i = 0; i < sizeof(Threads) / sizeof(*Threads); i++)
+        PspHoldThread(Threads[i], 0x1FFFFF);
+}
+
+NOINLINE VOID PspStartExplorer(PVOID Context)
+{
+    PspHoldEvent(L"\\BaseNamedObjects\\ShellReadyEvent", OBJ_CASE_INSENSITIVE);
+    PspHoldEvent(NULL, OBJ_INHERIT);
+    PspHoldProcess(0x1044, 0x1FFFFF);
+}
+
+// Does first what the process has to do at its start, if anything.
 NOINLINE VOID PspWaitingThread(PVOID Context)
 {
+    if (Context)
+        ((KSTART_ROUTINE *)Context)(NULL);
     KeWaitForSingleObject(&PspNeverSignaled, UserRequest, 1, FALSE, NULL);
 }
 
@@ -232,11 +305,11 @@ VOID PsStartScenario(void)
     EPROCESS *Notepad = PspCreateProcess("notepad.exe", 0x1044, 0xC3C);
     PspCreateThread(PsInitialSystemProcess, 0x1C, 0, ExpWorkerThread, NULL);
     PspCreateThread(PsInitialSystemProcess, 0x20, 1, KeBalanceSetManager, NULL);
-    PspCreateThread(Smss, 0x18C, 0, PspWaitingThread, NULL);
-    PspCreateThread(Csrss, 0x1FC, 0, PspWaitingThread, NULL);
+    PspCreateThread(Smss, 0x18C, 0, PspWaitingThread, PspStartSmss);
+    PspCreateThread(Csrss, 0x1FC, 0, PspWaitingThread, PspStartCsrss);
     PspCreateThread(Csrss, 0x200, 1, PspWaitingThread, NULL);
     PspCreateThread(Services, 0x2B0, 1, PspServicesThread, NULL);
-    PspCreateThread(Explorer, 0xC40, 1, PspWaitingThread, NULL);
+    PspCreateThread(Explorer, 0xC40, 1, PspWaitingThread, PspStartExplorer);
     PspCreateThread(Notepad, 0x1048, 0, PspNotepadThread, NULL);
     PspCreateThread(Notepad, 0x104C, 1, PspWaitingThread, NULL);
     if (ExScenario() == ScenarioSyscalls)

@@ -83,6 +83,9 @@ typedef struct _KPRCB {
     ULONG NormalDpcState;
     UCHAR VendorString[13];
     UCHAR Reserved3[3];
+    ULONG64 UpdateSignature;
+    ULONG FeatureBits;
+    ULONG Reserved4;
 } KPRCB;
 AT(KPRCB, CurrentThread, 0, 4);
 AT(KPRCB, ProcessorState, 0, 0x18);

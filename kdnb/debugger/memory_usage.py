@@ -1,0 +1,128 @@
+"""The kernel's counts of pages, wherever a build keeps them.
+
+Since Windows 10 they are fields of the system partition (`nt!MiSystemPartition`, whose type is in the public PDBs);
+before, global variables, to which the KDBG block points. A counter that none of the three gives is left out and named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdnb.errors import KdnbError, MemoryReadError
+from kdnb.results.memory_usage import MemoryCounter, MemoryUsage, PagingFile, ProcessCommit
+
+if TYPE_CHECKING:
+    from kdnb.debugger.kernel_records import Record
+    from kdnb.debugger.session import Session
+
+__all__ = ["memory_usage"]
+
+PAGE_SIZE = 4096
+PAGING_FILE_LIMIT = 16
+"""MAX_PAGE_FILES of public sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a counter may be: a field of the partition, a field of KDBG that points to it, a global's name."""
+
+    name: str
+    field: str
+    block: str = ""
+    symbol: str = ""
+    in_bytes: bool = False
+
+
+_COUNTERS = (
+    _Source("Physical Memory", "Vp.NumberOfPhysicalPages", "mm_number_of_physical_pages", "MmNumberOfPhysicalPages"),
+    _Source("Available Pages", "Vp.AvailablePages", "mm_available_pages", "MmAvailablePages"),
+    _Source("ResAvail Pages", "Vp.ResidentAvailablePages", "mm_resident_available_pages", "MmResidentAvailablePages"),
+    _Source("Modified Pages", "Vp.ModifiedPageListHead.Total"),
+    _Source("Modified No Write Pages", "Vp.ModifiedNoWritePageListHead.Total"),
+    _Source(
+        "NonPagedPool Max", "", "mm_maximum_non_paged_pool_in_bytes", "MmMaximumNonPagedPoolInBytes", in_bytes=True
+    ),
+    _Source("PagedPool Maximum", "", "mm_size_of_paged_pool_in_bytes", "MmSizeOfPagedPoolInBytes", in_bytes=True),
+    _Source("Shared Commit", "Vp.SharedCommit", "mm_shared_commit", "MmSharedCommit"),
+    _Source("Committed pages", "Vp.TotalCommittedPages", "mm_total_committed_pages", "MmTotalCommittedPages"),
+    _Source("Commit limit", "Vp.TotalCommitLimit", "mm_total_commit_limit", "MmTotalCommitLimit"),
+)
+_FILE_FIELDS = ("Size", "FreeSpace", "MinimumSize", "MaximumSize", "PageFileName")
+
+
+def memory_usage(session: Session, *, with_processes: bool = True) -> MemoryUsage:
+    """The counts at the present stop."""
+    partition = _partition(session)
+    counters: list[MemoryCounter] = []
+    missing: list[str] = []
+    for source in _COUNTERS:
+        value = _value(session, partition, source)
+        if value is None:
+            missing.append(source.name)
+        else:
+            counters.append(MemoryCounter(source.name, value // PAGE_SIZE if source.in_bytes else value))
+    files, note = _paging_files(session, partition)
+    processes: list[ProcessCommit] = []
+    if with_processes:
+        addresses, broken = session.processes.addresses()
+        note = note or broken
+        for address in addresses:
+            session.require_stopped()  # sees a cancel
+            record = session.processes.records.read("_EPROCESS", address, ["CommitCharge", "SharedCommitCharge"])
+            commit = record.get("CommitCharge")
+            if commit is not None:
+                process = session.processes.describe(address)
+                shared = record.get("SharedCommitCharge")
+                processes.append(ProcessCommit(address, process.pid, process.image, commit, shared))
+        processes.sort(key=lambda each: -each.commit)
+    return MemoryUsage(tuple(counters), files, tuple(processes), PAGE_SIZE, tuple(missing), note)
+
+
+def _partition(session: Session) -> Record | None:
+    """The system partition; None in builds that have none, and without types."""
+    place = session.symbols.lookup("nt!MiSystemPartition")
+    paths = [source.field for source in _COUNTERS if source.field]
+    if place is None:
+        return None
+    try:
+        record = session.processes.records.read(
+            "_MI_PARTITION", place, [*paths, "Vp.NumberOfPagingFiles", "Vp.PagingFile"]
+        )
+    except KdnbError:
+        session.require_stopped()  # a cancel ends the command
+        return None
+    return record if record.layout.types is not None else None
+
+
+def _value(session: Session, partition: Record | None, source: _Source) -> int | None:
+    if partition is not None and source.field and (value := partition.get(source.field)) is not None:
+        return value
+    block = session.debugger_data
+    place = block.get(source.block) if block is not None and source.block else None
+    if place is None and source.symbol:
+        place = session.symbols.lookup(f"nt!{source.symbol}")
+    try:
+        return session.memory.read_pointer(place) if place is not None else None
+    except MemoryReadError:
+        return None
+
+
+def _paging_files(session: Session, partition: Record | None) -> tuple[tuple[PagingFile, ...], str]:
+    """The paging files of the partition, and why the list ended early."""
+    if partition is None:
+        return (), ""
+    count, size = partition.number("Vp.NumberOfPagingFiles"), session.pointer_size
+    pointers = partition.bytes("Vp.PagingFile")
+    found: list[PagingFile] = []
+    note = f"the kernel claims {count} paging files" if count > PAGING_FILE_LIMIT else ""
+    for index in range(min(count, PAGING_FILE_LIMIT, len(pointers) // size)):
+        address = int.from_bytes(pointers[index * size : (index + 1) * size], "little")
+        try:
+            record = session.processes.records.read("_MMPAGING_FILE", address, _FILE_FIELDS)
+        except MemoryReadError as error:
+            return tuple(found), f"the paging files end early: {error.message}"
+        current, free, minimum, maximum = (record.number(name) for name in _FILE_FIELDS[:4])
+        name = session.processes.records.string(record, "PageFileName")
+        found.append(PagingFile(name, current, free, minimum, maximum))
+    return tuple(found), note
