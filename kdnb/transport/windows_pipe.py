@@ -2,13 +2,18 @@ r"""Windows named pipes with overlapped I/O, by a thin layer of ctypes over kern
 
 Untested on Windows: nothing of ours runs there. The tests run it against a stand-in for kernel32. Overlapped, since a
 pipe opened without it lets nobody write while somebody waits in a read. Facts: Microsoft's pages on "Named Pipe Server
-Using Overlapped I/O", CreateFileW, ReadFile, GetOverlappedResult, CancelIoEx.
+Using Overlapped I/O", CreateFileW, ReadFile, GetOverlappedResult, CancelIoEx, WaitForMultipleObjects.
+
+What keeps it safe: an OVERLAPPED and the bytes it works on live until Windows is done with them, whoever was
+interrupted meanwhile; a handle is closed when nothing is pending on it. Bytes come in byte-read mode, in which
+CreateFileW and CreateNamedPipeW open pipes, so a read is never cut short (ERROR_MORE_DATA).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import threading
 from typing import Any
 
@@ -17,8 +22,8 @@ from kdnb.errors import ConnectError, TransportClosed
 __all__ = ["PipeListener", "PipeTransport", "connect"]
 
 READ_SIZE = 0x10000
-WRITE_TIMEOUT_MS = 10_000
-"""In this time the other end must have taken a packet; the same as for sockets."""
+WRITE_TIMEOUT = 10.0
+"""Seconds in which the other end must have taken a packet; the same as for sockets."""
 BUSY_TIMEOUT_MS = 5_000
 """How long to wait for a pipe whose only instance serves another client."""
 
@@ -31,10 +36,13 @@ SECURITY_IDENTIFICATION = 0x00110000
 PIPE_ACCESS_DUPLEX = 3
 PIPE_REJECT_REMOTE_CLIENTS = 8
 INVALID_HANDLE = ctypes.c_void_p(-1).value
-ERROR_PIPE_BUSY, ERROR_MORE_DATA, ERROR_PIPE_CONNECTED, ERROR_IO_PENDING = 231, 234, 535, 997
+ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED, ERROR_IO_PENDING = 231, 535, 997
+ERROR_OPERATION_ABORTED = 995
+"""Cancelled: by us, or by Windows because the thread that began it has ended."""
 ERROR_NO_DATA = 232
 """From ConnectNamedPipe: a client came and has gone again already."""
 WAIT_OBJECT_0 = 0
+WAIT_FAILED = 0xFFFFFFFF
 
 
 class Overlapped(ctypes.Structure):
@@ -86,13 +94,30 @@ def _text(code: int) -> str:
     return str(describe(code)).strip() if describe else f"Windows error {code}"
 
 
+def _failure() -> OSError:
+    code = last_error()
+    return OSError(code, _text(code))
+
+
+def _new_event(kernel32: Any, *, manual: bool) -> int:
+    event = kernel32.CreateEventW(None, manual, False, None)
+    if not event:
+        raise _failure()
+    return int(event)
+
+
 class _Operation:
-    """One overlapped operation at a time on a handle, with its own event."""
+    """One overlapped operation at a time on a handle, with its own event.
+
+    Beginning one resets the event, and its end sets it, also where it ends at once (ReadFile, OVERLAPPED).
+    """
 
     def __init__(self, kernel32: Any, handle: int) -> None:
         self._kernel32 = kernel32
         self._handle = handle
-        self._overlapped = Overlapped(event=kernel32.CreateEventW(None, True, False, None))
+        self._overlapped = Overlapped(event=_new_event(kernel32, manual=True))
+        self._arguments: tuple[Any, ...] = ()
+        """What Windows works on: kept until it is done."""
         self.pending = False
 
     @property
@@ -101,29 +126,33 @@ class _Operation:
 
     def start(self, begin: str, *arguments: Any, well: int = 0) -> None:
         """Call the function `begin`; `well` is an error code that says that it is done already. Raises OSError."""
+        self.cancel()  # of one whose waiter was interrupted: its OVERLAPPED is needed now
+        self._arguments = arguments
+        self.pending = True  # before the call: an interrupt behind it must not make this forgotten
         done = getattr(self._kernel32, begin)(self._handle, *arguments, ctypes.byref(self._overlapped))
         error = 0 if done else last_error()
-        if error not in {0, ERROR_IO_PENDING, well}:
+        if error in {0, ERROR_IO_PENDING}:
+            return
+        self._end()  # nothing has begun
+        if not well or error != well:
             raise OSError(error, _text(error))
-        self.pending = True
-        if well and error == well:  # then the operation never began, and its event stays as it was
-            self._kernel32.SetEvent(self.event)
+        self._kernel32.SetEvent(self.event)
 
     def finish(self, wait: bool = False) -> int:
         """Bytes moved by the operation, which has ended (or is waited for). Raises OSError."""
-        self.pending = False
         count = _DWORD(0)
-        overlapped = ctypes.byref(self._overlapped)
-        if not self._kernel32.GetOverlappedResult(self._handle, overlapped, ctypes.byref(count), wait):
-            error = last_error()
-            if error != ERROR_MORE_DATA:
-                raise OSError(error, _text(error))
+        done = self._kernel32.GetOverlappedResult(
+            self._handle, ctypes.byref(self._overlapped), ctypes.byref(count), wait
+        )
+        self._end()
+        if not done:
+            raise _failure()
         return count.value
 
     def cancel(self) -> None:
         """End it, and wait until it has ended: Windows writes into its buffer until then."""
         if self.pending:
-            self._kernel32.CancelIoEx(self._handle, ctypes.byref(self._overlapped))
+            self._kernel32.CancelIoEx(self._handle, ctypes.byref(self._overlapped))  # fails where it has just ended
             with contextlib.suppress(OSError):
                 self.finish(wait=True)
 
@@ -131,11 +160,19 @@ class _Operation:
         self.cancel()
         self._kernel32.CloseHandle(self.event)
 
+    def _end(self) -> None:
+        self.pending = False
+        self._arguments = ()
 
-def _wait(kernel32: Any, events: list[int], timeout_ms: int) -> int | None:
-    """Which of the events is set, the first one first; None at the timeout."""
+
+def _wait(kernel32: Any, events: list[int], timeout: float) -> int | None:
+    """Which of the events is set, the first one first; None after `timeout` seconds. Raises OSError."""
     handles = (ctypes.c_void_p * len(events))(*events)
-    index = int(kernel32.WaitForMultipleObjects(len(events), handles, False, timeout_ms)) - WAIT_OBJECT_0
+    milliseconds = math.ceil(max(timeout, 0.0) * 1000)  # rounded down, the last millisecond would be spent in a loop
+    result = int(kernel32.WaitForMultipleObjects(len(events), handles, False, milliseconds))
+    if result == WAIT_FAILED:
+        raise _failure()
+    index = result - WAIT_OBJECT_0
     return index if 0 <= index < len(events) else None
 
 
@@ -148,9 +185,16 @@ class PipeTransport:
         self._kernel32 = kernel32
         self._handle = handle
         self._buffer = ctypes.create_string_buffer(READ_SIZE)
-        self._reading = _Operation(kernel32, handle)
-        self._writing = _Operation(kernel32, handle)
-        self._woken = int(kernel32.CreateEventW(None, False, False, None))  # resets itself when a wait saw it
+        with contextlib.ExitStack() as undo:
+            undo.callback(kernel32.CloseHandle, handle)
+            self._reading = _Operation(kernel32, handle)
+            undo.callback(self._reading.close)
+            self._writing = _Operation(kernel32, handle)
+            undo.callback(self._writing.close)
+            self._woken = _new_event(kernel32, manual=False)  # resets itself when a wait saw it
+            undo.callback(kernel32.CloseHandle, self._woken)
+            self._ended = _new_event(kernel32, manual=True)
+            undo.pop_all()
         self._reads = threading.Lock()
         self._writes = threading.Lock()
         self._closing = threading.Lock()
@@ -158,28 +202,30 @@ class PipeTransport:
 
     def read(self, timeout: float) -> bytes:
         with self._reads:
-            if self._closed:
-                raise TransportClosed("the pipe was closed here")
+            self._raise_if_closed()
             try:
                 if not self._reading.pending:
                     self._reading.start("ReadFile", self._buffer, READ_SIZE, None)
-                ready = _wait(self._kernel32, [self._reading.event, self._woken], max(int(timeout * 1000), 0))
+                ready = _wait(self._kernel32, [self._reading.event, self._woken], timeout)
                 if ready == 0:
-                    return self._buffer.raw[: self._reading.finish()]
+                    size = self._reading.finish()
+                    return ctypes.string_at(self._buffer, size)
             except OSError as error:
+                self._raise_if_closed()
+                if error.errno == ERROR_OPERATION_ABORTED:
+                    return b""  # the thread that began this read has ended; the next read begins another
                 raise TransportClosed(f"the pipe broke: {error.strerror}", "connect again") from error
-            if self._closed:
-                raise TransportClosed("the pipe was closed here")
+            self._raise_if_closed()
             return b""
 
     def write(self, data: bytes) -> None:
         with self._writes:
-            if self._closed:
-                raise TransportClosed("the pipe was closed here")
+            self._raise_if_closed()
             try:
-                self._writing.start("WriteFile", data, len(data), None)
-                if _wait(self._kernel32, [self._writing.event], WRITE_TIMEOUT_MS) is None:
+                self._writing.start("WriteFile", bytes(data), len(data), None)
+                if _wait(self._kernel32, [self._writing.event, self._ended], WRITE_TIMEOUT) != 0:
                     self._writing.cancel()
+                    self._raise_if_closed()
                     raise TransportClosed("nobody reads the pipe", "connect again")
                 self._writing.finish()
             except OSError as error:
@@ -196,11 +242,16 @@ class PipeTransport:
                 return
             self._closed = True
             self._kernel32.SetEvent(self._woken)
-        with self._reads, self._writes:
+            self._kernel32.SetEvent(self._ended)
+        with self._reads, self._writes:  # whoever waited has left
             self._reading.close()
             self._writing.close()
-            self._kernel32.CloseHandle(self._woken)
-            self._kernel32.CloseHandle(self._handle)
+            for handle in (self._woken, self._ended, self._handle):
+                self._kernel32.CloseHandle(handle)
+
+    def _raise_if_closed(self) -> None:
+        if self._closed:
+            raise TransportClosed("the pipe was closed here")
 
 
 class PipeListener:
@@ -226,15 +277,16 @@ class PipeListener:
         try:
             if not self._connecting.pending:
                 self._connecting.start("ConnectNamedPipe", well=ERROR_PIPE_CONNECTED)
+            if _wait(self._kernel32, [self._connecting.event], timeout) is None:
+                return None
+            if self._connecting.pending:
+                self._connecting.finish()
         except OSError as error:
-            if error.errno != ERROR_NO_DATA:
-                raise TransportClosed(f"the pipe {self._name} broke: {error.strerror}") from error
             self._drop()
-            return None
-        if _wait(self._kernel32, [self._connecting.event], max(int(timeout * 1000), 0)) is None:
+            if error.errno not in {ERROR_NO_DATA, ERROR_OPERATION_ABORTED}:
+                raise TransportClosed(f"the pipe {self._name} broke: {error.strerror}") from error
             return None
         handle, self._handle = self._handle, None
-        self._connecting.pending = False
         self._connecting.close()
         return PipeTransport(handle, self._kernel32)
 
@@ -257,7 +309,12 @@ class PipeListener:
         if handle == INVALID_HANDLE:
             raise ConnectError(f"can't serve the pipe {self._name}: {_text(last_error())}", "choose another name")
         self._handle = int(handle)
-        self._connecting = _Operation(self._kernel32, self._handle)
+        try:
+            self._connecting = _Operation(self._kernel32, self._handle)
+        except OSError as error:
+            self._kernel32.CloseHandle(self._handle)
+            self._handle = None
+            raise ConnectError(f"can't serve the pipe {self._name}: {error.strerror}") from error
 
 
 def connect(name: str) -> PipeTransport:
@@ -267,7 +324,10 @@ def connect(name: str) -> PipeTransport:
     for _ in range(2):
         handle = kernel32.CreateFileW(name, GENERIC_READ_WRITE, 0, None, OPEN_EXISTING, flags, None)
         if handle != INVALID_HANDLE:
-            return PipeTransport(int(handle), kernel32)
+            try:
+                return PipeTransport(int(handle), kernel32)
+            except OSError as broken:
+                raise ConnectError(f"can't use the pipe {name}: {broken.strerror}") from broken
         error = last_error()
         if error != ERROR_PIPE_BUSY or not kernel32.WaitNamedPipeW(name, BUSY_TIMEOUT_MS):
             break

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 
 INVALID = ctypes.c_void_p(-1).value
+INVALID_HANDLE, ERROR_NOT_FOUND, NO_SYSTEM_RESOURCES = 6, 1168, 1450
 NOT_FOUND, BROKEN_PIPE, PIPE_BUSY, NO_DATA, PIPE_CONNECTED, CANCELLED, PENDING = 2, 109, 231, 232, 535, 995, 997
 
 
@@ -40,6 +41,9 @@ class FakeKernel32:
         self._serving = {}
         self._results = {}  # id(overlapped) -> (count, error)
         self._local = threading.local()
+        self.stuck = False  # nobody takes what is written
+        self.events_left = 1000
+        self.on_wait = lambda: 0  # what a wait gives at once, if anything
 
     def last_error(self):
         return self._local.error
@@ -61,6 +65,9 @@ class FakeKernel32:
 
     def CreateEventW(self, security, manual, state, name):
         with self._changed:
+            if not self.events_left:
+                return self._fail(NO_SYSTEM_RESOURCES, None)
+            self.events_left -= 1
             return self._new(Event(manual, state))
 
     def SetEvent(self, handle):
@@ -70,6 +77,8 @@ class FakeKernel32:
             return 1
 
     def WaitForMultipleObjects(self, count, handles, all_, milliseconds):
+        if failure := self.on_wait():
+            return self._fail(INVALID_HANDLE, failure)
         events = [self._objects[handles[index]] for index in range(count)]
         with self._changed:
             if not self._changed.wait_for(lambda: any(event.state for event in events), milliseconds / 1000):
@@ -137,6 +146,9 @@ class FakeKernel32:
             peer = self._objects[handle].peer
             if not peer.open:
                 return self._fail(NO_DATA)
+            if self.stuck:
+                self._begin(overlapped)
+                return self._fail(PENDING)
             peer.arrived.extend(data[:size])
             self._done(self._begin(overlapped), size)
             self._serve_read(peer)
@@ -150,8 +162,14 @@ class FakeKernel32:
             count._obj.value = moved
             return self._fail(error) if error else 1
 
+    def end_of_thread(self, transport):
+        """What Windows does with the operations of a thread that ends."""
+        self.CancelIoEx(transport._handle, ctypes.byref(transport._reading._overlapped))
+
     def CancelIoEx(self, handle, overlapped):
         with self._changed:
+            if self._results.get(id(overlapped._obj)) is not None:
+                return self._fail(ERROR_NOT_FOUND)
             end = self._objects[handle]
             if end.reading is not None and end.reading[2] is overlapped._obj:
                 end.reading = None
@@ -160,6 +178,7 @@ class FakeKernel32:
 
     def _begin(self, overlapped):
         operation = overlapped._obj
+        assert self._results.get(id(operation), ()) is not None, "an OVERLAPPED that is in use"
         self._results[id(operation)] = None
         self._objects[operation.event].state = False
         return operation

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import threading
+
 import pytest
 
 from kdnb.errors import ConnectError, TransportClosed
 from kdnb.transport import windows_pipe
 from tests.transport.fake_kernel32 import FakeKernel32
 
+WAIT_FAILED = 0xFFFFFFFF
 NAME = r"\\.\pipe\kdnb_test"
 PATIENCE = 20.0
 
@@ -75,3 +79,91 @@ def test_a_busy_pipe_is_waited_for_and_then_named(kernel32):
         windows_pipe.connect(NAME)
     first.close()
     listener.close()
+
+
+@pytest.fixture
+def ends(kernel32):
+    """Client and server of one pipe; no handle is left when both are closed."""
+    listener = windows_pipe.PipeListener(NAME, "")
+    client = windows_pipe.connect(NAME)
+    server = listener.accept(PATIENCE)
+    yield client, server
+    for end in (client, server, listener):
+        end.close()
+    assert kernel32.open_handles == 0
+
+
+def test_structures_and_handles_have_the_width_of_this_machine():
+    pointer = ctypes.sizeof(ctypes.c_void_p)
+    assert ctypes.sizeof(windows_pipe.Overlapped) == 3 * pointer + 8
+    assert windows_pipe.Overlapped.event.offset == 2 * pointer + 8
+    for result, arguments in windows_pipe._SIGNATURES.values():
+        assert {ctypes.sizeof(kind) for kind in (result, *arguments)} <= {4, pointer}
+    assert windows_pipe._SIGNATURES["CreateFileW"][0] is ctypes.c_void_p
+
+
+def test_a_read_whose_thread_has_ended_is_begun_again(kernel32, ends):
+    client, server = ends
+    assert client.read(0.0) == b""
+    kernel32.end_of_thread(client)
+    assert client.read(0.0) == b""
+    server.write(b"still there")
+    assert client.read(PATIENCE) == b"still there"
+
+
+def test_an_interrupted_write_is_over_before_the_next_one_begins(kernel32, ends):
+    client, server = ends
+
+    def interrupt():
+        kernel32.on_wait = lambda: 0
+        raise KeyboardInterrupt
+
+    kernel32.stuck = True
+    kernel32.on_wait = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        client.write(b"half")
+    kernel32.stuck = False
+    client.write(b"whole")
+    assert server.read(PATIENCE) == b"whole"
+
+
+def test_a_write_that_nobody_takes_ends_when_the_pipe_is_closed(kernel32, ends):
+    client, _ = ends
+    kernel32.stuck = True
+    waiting, errors = threading.Event(), []
+    kernel32.on_wait = waiting.set
+
+    def write():
+        try:
+            client.write(b"x")
+        except TransportClosed as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert waiting.wait(PATIENCE)
+    client.close()
+    thread.join(PATIENCE)
+    assert errors == ["the pipe was closed here"]
+
+
+def test_a_wait_that_fails_is_the_end_and_no_loop(kernel32, ends):
+    client, _ = ends
+    kernel32.on_wait = lambda: WAIT_FAILED
+    with pytest.raises(TransportClosed, match="broke"):
+        client.read(PATIENCE)
+    with pytest.raises(TransportClosed, match="broke"):
+        client.write(b"x")
+
+
+@pytest.mark.parametrize("events", range(4))
+def test_without_resources_for_events_nothing_is_left_open(kernel32, events):
+    listener = windows_pipe.PipeListener(NAME, "")
+    kernel32.events_left = events
+    with pytest.raises(ConnectError, match="can't use the pipe"):
+        windows_pipe.connect(NAME)
+    listener.close()
+    kernel32.events_left = 0
+    with pytest.raises(ConnectError, match="can't serve the pipe"):
+        windows_pipe.PipeListener(NAME, "")
+    assert kernel32.open_handles == 0
