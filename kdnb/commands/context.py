@@ -12,6 +12,8 @@ from kdnb.errors import UsageError
 from kdnb.results.values import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
@@ -21,45 +23,47 @@ INTEGER_MASK = {8: 2, 4: 1}
 """Registers without segments: a trap frame has only two of them."""
 
 
-def _reset(session: Session) -> Text:
-    session.scope.reset()
-    return Text("Resetting default scope")
+def _set(
+    session: Session,
+    arguments: Arguments,
+    read: Callable[[Session, int], dict[str, int]],
+    mask: int = 0,
+    note: str = "",
+) -> Result:
+    """Look at what `read` finds at the address that is given; without one, or with 0, back to the processor."""
+    address = 0 if arguments.at_end else arguments.expression()
+    arguments.finish()
+    if not address:
+        session.scope.reset()
+        return Text("Resetting default scope")
+    session.scope.set(RegisterContext(read(session, address), arguments.name))
+    return session.scope.snapshot(mask, heading=note)
 
 
 @command(
     ".trap",
     summary="Look at the registers of a trap frame; without an address back to those of the processor.",
     syntax=".trap [Address]",
-    details="r, k, u and expressions use them until .trap without an address, .cxr, or the next resume. kv shows where "
-    "trap frames lie. They can't be changed.",
+    details="r, k, u and expressions use them until .trap without an address (or with 0), .cxr, or the next resume. "
+    "kv shows where trap frames lie. They can't be changed.",
     examples=(".trap", ".trap @rsp"),
 )
 def trap_frame(session: Session, arguments: Arguments) -> Result:
     """The interrupted code's registers."""
-    if arguments.at_end:
-        return _reset(session)
-    values = read_trap_frame(session, arguments.expression())
-    arguments.finish()
-    session.scope.set(RegisterContext(values, ".trap"))
-    return session.scope.snapshot(INTEGER_MASK[session.pointer_size], heading=INCOMPLETE)
+    return _set(session, arguments, read_trap_frame, INTEGER_MASK[session.pointer_size], INCOMPLETE)
 
 
 @command(
     ".cxr",
     summary="Look at the registers of a CONTEXT record; without an address back to those of the processor.",
     syntax=".cxr [Address]",
-    details="r, k, u and expressions use them until .cxr without an address, or the next resume. They can't be "
-    "changed. Bug checks 3B and 7E give such an address among their parameters.",
-    examples=(".cxr",),
+    details="r, k, u and expressions use them until .cxr without an address (or with 0), or the next resume. They "
+    "can't be changed. Bug checks 3B and 7E give such an address among their parameters.",
+    examples=(".cxr", ".cxr 0"),
 )
 def context_record(session: Session, arguments: Arguments) -> Result:
     """The record's registers."""
-    if arguments.at_end:
-        return _reset(session)
-    values = read_context(session, arguments.expression())
-    arguments.finish()
-    session.scope.set(RegisterContext(values, ".cxr"))
-    return session.scope.snapshot(heading="")
+    return _set(session, arguments, read_context)
 
 
 @command(
@@ -74,12 +78,7 @@ def context_record(session: Session, arguments: Arguments) -> Result:
 )
 def task_state(session: Session, arguments: Arguments) -> Result:
     """The registers of the task that another one interrupted."""
-    if arguments.at_end:
-        return _reset(session)
-    values = read_task(session, arguments.expression())
-    arguments.finish()
-    session.scope.set(RegisterContext(values, ".tss"))
-    return session.scope.snapshot(heading="")
+    return _set(session, arguments, read_task)
 
 
 @command(
@@ -91,4 +90,7 @@ def task_state(session: Session, arguments: Arguments) -> Result:
 )
 def exception_context(session: Session, arguments: Arguments) -> Result:
     """A live kernel keeps no such record."""
-    raise UsageError("Unable to get exception context: a live target stores none", ".trap and .cxr take an address")
+    raise UsageError(
+        "Unable to get exception context: a live kernel target stores none",
+        ".exr -1 shows the exception of this stop, .cxr ADDRESS a context record",
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.errors import ExpressionError
+from kdnb.results.events import LastEvent
 from kdnb.results.values import Text
 
 if TYPE_CHECKING:
@@ -116,14 +117,14 @@ def reset_filters(session: Session, arguments: Arguments) -> Result:
 
 @command(
     ".lastevent",
-    summary="Show the last stop.",
+    summary="Tell why the target stopped last.",
     syntax=".lastevent",
     examples=(".lastevent",),
     tier="B",
     needs_stop=False,
 )
 def last_event(session: Session, arguments: Arguments) -> Result:
-    """The last stop as a value."""
+    """The last stop, in one line."""
     arguments.finish()
     stop = session.last_stop  # not what another processor shows of it
-    return stop if stop is not None else Text("No event has come yet.")
+    return LastEvent(stop) if stop is not None else Text("No event has come yet.")

@@ -8,7 +8,16 @@ from kdnb.protocol.names import exception_name
 from kdnb.render.lines import lines, printable
 from kdnb.render.text_disassembly import instruction_line
 from kdnb.results.addresses import format_address
-from kdnb.results.events import BreakInRequested, DebugPrint, LinkStateChange, ModuleEvent, Running, Steps, Stop
+from kdnb.results.events import (
+    BreakInRequested,
+    DebugPrint,
+    LastEvent,
+    LinkStateChange,
+    ModuleEvent,
+    Running,
+    Steps,
+    Stop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +32,7 @@ _SILENT = {"step", "temporary"}
 def _stop(value: Stop) -> Iterator[str]:
     yield from (f"Breakpoint {number} hit" for number in value.breakpoints)
     if not value.breakpoints and value.reason not in _SILENT and value.code:
-        name = exception_name(value.code) or "Unknown exception"
-        chance = "first chance" if value.first_chance else "!!! second chance !!!"
-        yield f"{name} - code {value.code:08x} ({chance})"
+        yield _exception(value)
     if value.details:
         yield from printable(value.details).rstrip("\n").split("\n")
     if value.symbol:
@@ -34,6 +41,24 @@ def _stop(value: Stop) -> Iterator[str]:
         yield instruction_line(value.instruction, value.address_size)
     elif not value.symbol:
         yield f"stopped at {format_address(value.address, value.address_size)}"
+
+
+def _exception(value: Stop) -> str:
+    name = exception_name(value.code) or "Unknown exception"
+    chance = "first chance" if value.first_chance else "!!! second chance !!!"
+    return f"{name} - code {value.code:08x} ({chance})"
+
+
+@lines.register(LastEvent)
+def _last_event(value: LastEvent) -> Iterator[str]:
+    stop = value.stop
+    if stop.breakpoints:
+        text = f"Hit breakpoint {stop.breakpoints[0]}"
+    elif stop.code:
+        text = _exception(stop)
+    else:
+        text = printable(stop.details).split("\n")[0] or stop.reason
+    yield f"Last event: {text}"
 
 
 @lines.register(Steps)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kdnb.results.breakpoints import BreakpointInfo
     from kdnb.results.disassembly import Instruction
 
-__all__ = ["BreakInRequested", "DebugPrint", "LinkStateChange", "ModuleEvent", "Running", "Steps", "Stop"]
+__all__ = ["BreakInRequested", "DebugPrint", "LastEvent", "LinkStateChange", "ModuleEvent", "Running", "Steps", "Stop"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,6 +45,13 @@ class Stop(Result):
         """Whether this stop is a hit of that breakpoint (its number or its value)."""
         number = breakpoint if isinstance(breakpoint, int) else breakpoint.number
         return number in self.breakpoints
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LastEvent(Result):
+    """Why the target stopped, in one line (`.lastevent`)."""
+
+    stop: Stop
 
 
 @dataclass(frozen=True, slots=True, repr=False)

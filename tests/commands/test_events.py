@@ -9,7 +9,7 @@ import pytest
 from kdnb.commands.run import execute
 from kdnb.errors import CommandError
 from kdnb.render.text import to_text
-from kdnb.results.events import Stop
+from kdnb.results.events import LastEvent, Stop
 from kdnb.results.filters import EventFilterTable
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def test_printed_text_is_shown_dropped_or_a_reason_to_stop(
 ) -> None:
     prints: list[str] = []
     session.events.on_print(lambda event: prints.append(event.text))
+    execute(session, "ed nt!Kd_DEFAULT_Mask 8")
     call_at_break(session, "nt!DbgPrint", rcx=put_text(session, "hello from here\n"))
     execute(session, f"{filter}; bp /1 nt!KeUpdateRunTime 40")
     (stop,) = execute(session, "g")
@@ -119,7 +120,7 @@ def test_printed_text_is_shown_dropped_or_a_reason_to_stop(
 
 def test_the_last_event_is_the_last_stop(session: Session) -> None:
     (stop,) = execute(session, "g nt!KeUpdateRunTime")
-    assert execute(session, ".lastevent") == [stop]
+    assert execute(session, ".lastevent") == [LastEvent(stop)]
 
 
 def test_g_behind_g_waits_for_the_same_stop(session: Session) -> None:

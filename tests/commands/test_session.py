@@ -44,7 +44,7 @@ def test_the_exception_of_the_stop(session: Session) -> None:
     (value,) = execute(session, ".exr -1")
     assert isinstance(value, ExceptionInfo)
     assert (value.code, value.symbol) == (0x80000003, "nt!KeUpdateSystemTime")
-    assert text(session, ".lastevent").startswith("Breakpoint 0 hit")
+    assert text(session, ".lastevent") == "Last event: Hit breakpoint 0"
 
 
 def test_an_exception_record_in_memory(session: Session) -> None:
