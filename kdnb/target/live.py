@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.errors import LinkError, RequestFailed
+from kdnb.errors import Cancelled, LinkError, RequestFailed
 from kdnb.protocol.constants import (
     MANIPULATE_SIZE,
     MAX_BREAKPOINTS,
@@ -102,6 +102,8 @@ class LiveTarget(Conversation):
             trimmed_to = got if got < count else 0
             address += got
             size -= got
+            if size and self.cancelled():  # a slow line takes six seconds for what the cache asks for at once
+                raise Cancelled("the command was stopped")
         return b"".join(parts)
 
     def _read_equal(self, api: Api, address: int, count: int) -> tuple[bytes, int, bool]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kdnb.errors import RequestFailed
+from kdnb.errors import Cancelled, RequestFailed
 from kdnb.protocol.constants import Api, ContinueStatus, MachineType, Status
 from kdnb.protocol.messages.execution import Continue2Amd64, EmptyBody
 from kdnb.protocol.messages.manipulate import Manipulate
@@ -44,6 +44,16 @@ def test_long_reads_are_split_to_what_a_serial_line_carries() -> None:
         assert target.read_virtual(BASE, 10000) == MEMORY[:10000]
         counts = [m.body.transfer_count for m in scripted.requests]  # type: ignore[attr-defined]  # all are reads
         assert counts == [MAX_TRANSFER, MAX_TRANSFER, 10000 - 2 * MAX_TRANSFER]
+
+
+def test_a_long_read_ends_between_two_requests_when_it_is_cancelled() -> None:
+    with joined(memory_target()) as (target, scripted):
+        target.cancelled = lambda: len(scripted.requests) >= 2
+        with pytest.raises(Cancelled):
+            target.read_virtual(BASE, len(MEMORY))
+        assert len(scripted.requests) == 2
+        target.cancelled = lambda: False
+        assert target.read_virtual(BASE, 0x100) == MEMORY[:0x100]
 
 
 def test_a_target_that_trims_is_asked_for_no_more_than_it_gives() -> None:
