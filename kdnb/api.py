@@ -9,6 +9,8 @@ from __future__ import annotations
 import atexit
 import glob
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdnb.capture.log import PacketLog
@@ -29,8 +31,7 @@ from kdnb.target.settings import live_settings
 from kdnb.transport.registry import parse_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     import pandas
 
@@ -117,11 +118,20 @@ def _session(
     return session
 
 
-def open_captures(pattern: str, keys: Mapping[str, str] | Sequence[str] = ()) -> list[Capture]:
-    """All captures that match a file pattern. `keys` are tried in turn, or looked up by file name."""
+def open_captures(pattern: str | Path, keys: Mapping[str, str] | Sequence[str] | str = ()) -> list[Capture]:
+    """All captures that match a file pattern, in order of their paths.
+
+    `keys` are tried in turn, or looked up by path or file name; one alone can be given as it is.
+    """
     opened: list[Capture] = []
-    for path in sorted(glob.glob(pattern)):
-        tried = [keys.get(path)] if hasattr(keys, "get") else [None, *keys]
+    for path in sorted(glob.glob(str(pattern))):
+        tried: list[str | None]
+        if isinstance(keys, str):
+            tried = [None, keys]
+        elif isinstance(keys, Mapping):
+            tried = [keys.get(path, keys.get(Path(path).name))]
+        else:
+            tried = [None, *keys]
         opened.append(_open_with(path, tried))
     return opened
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 import kdnb
 from kdnb.errors import (
     AuthenticationError,
+    Cancelled,
+    CaptureError,
     CommandError,
     ConnectError,
     ConnectionStringError,
@@ -35,6 +38,7 @@ from tests.target.scripted import ScriptedTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from kdnb.api import Debugger
     from kdnb.results.events import Stop
@@ -265,3 +269,28 @@ def test_a_timeout_that_is_none_is_refused_before_anything_is_opened(timeout: fl
 def test_a_connection_string_is_a_text(spec: str) -> None:
     with pytest.raises(ConnectionStringError, match="is no connection string; it is a text"):
         kdnb.connect(spec)
+
+
+def test_an_interrupt_ends_the_waiting_for_a_target_that_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told = []
+
+        def interrupt(line: str) -> None:
+            told.append(line)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        with pytest.raises(Cancelled, match="connecting was stopped"):
+            kdnb.connect(f"tcp:127.0.0.1:{silent.getsockname()[1]}", timeout=300, progress=interrupt)
+        assert len(told) == 1
+
+
+def test_captures_are_opened_by_pattern_with_one_key_several_or_one_for_each_name(shared: Path) -> None:
+    pattern, name = shared / "captures" / "*.gz", "windbg-kdnet.pcapng.gz"
+    keys = ("8.8.8.8", ["1.2.3.4", "8.8.8.8"], {name: "8.8.8.8"}, {str(shared / "captures" / name): "8.8.8.8"})
+    for given in keys:
+        (capture,) = kdnb.open_captures(pattern, keys=given)
+        assert capture.frames == 955
+    assert kdnb.open_captures(shared / "nothing*") == []
+    with pytest.raises(CaptureError, match="none of the 955 KDNET frames"):
+        kdnb.open_captures(pattern, keys={name: "1.2.3.4"})
+    assert len(kdnb.open_captures(shared / "captures" / "*.pcap")) == 2

@@ -8,6 +8,7 @@ of what the packets hold. A damaged or truncated file gives the packets before t
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 import sys
 import zlib
@@ -77,13 +78,14 @@ def load(path: str | Path, problems: list[str]) -> bytes | mmap.mmap:
     if str(path) == "-":
         return unpack(sys.stdin.buffer.read(), problems)
     try:
-        with open(path, "rb") as file:
+        with open(os.fspath(path), "rb") as file:  # a number would be an open file
             try:
                 data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except (ValueError, OSError):  # an empty file, a FIFO: nothing to map
                 data = file.read()
-    except OSError as error:
-        raise CaptureError(f"can't read {path}: {error.strerror or error}", "check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise CaptureError(f"can't read {str(path)!r}: {reason}", "check the path") from None
     return unpack(data, problems)
 
 

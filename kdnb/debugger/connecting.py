@@ -44,6 +44,13 @@ class Connecting:
         """Something has been heard over the present line."""
 
     def connect(self, timeout: float, *, break_in: bool) -> Stop | None:
+        before, self.under_way = self.under_way, True
+        try:
+            return self._connect(timeout, break_in=break_in)
+        finally:
+            self.under_way = before
+
+    def _connect(self, timeout: float, *, break_in: bool) -> Stop | None:
         session = self._session
         deadline = session.clock() + timeout
         session.target.connect(timeout, break_in=break_in)

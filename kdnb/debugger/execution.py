@@ -7,6 +7,7 @@ condition, an image load) is continued quietly; every other one is announced.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from kdnb.results.events import DebugPrint, LinkStateChange
 from kdnb.target.base import Restarted, StateChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kdnb.debugger.session import Session
     from kdnb.results.events import Stop
@@ -43,6 +44,8 @@ class Execution:
         self._decisions = Decisions(session)
         self._resuming = Resuming(session)
         self._give_up = False
+        self.under_way = False
+        """Stops are judged and left again: who wants the command to end wants a break, wherever the target is now."""
         self._commanding = False
         self._resume_with: int | None = None
         """A breakpoint's command asked to go on, with this status."""
@@ -171,7 +174,8 @@ class Execution:
         self._require_outside()
         session.request_break()
         if session.change is not None:  # it stopped, but taking the stop over failed: the line may be better now
-            self._settle(self._arrivals.stopped(session.change))
+            with self._on_the_way():
+                self._settle(self._arrivals.stopped(session.change))
         session.break_ins.hold_off(0.0)
         limit = BREAK_IN_TIMEOUT if timeout is None else timeout
         stop = self._wait(session.clock() + limit)
@@ -269,6 +273,8 @@ class Execution:
         if self._give_up:
             self._give_up = False
             raise Cancelled("gave up waiting; the target still runs")
+        if session.connecting.under_way and session.cancel_requested():
+            raise Cancelled("connecting was stopped")
         session.break_ins.send_if_wanted()
         wait = SLICE if deadline is None else min(SLICE, max(deadline - session.clock(), 0.0))
         event = session.target.wait(wait)
@@ -300,7 +306,24 @@ class Execution:
             self._decisions.restarted()
         if change is not None:
             self._resuming.note_compiled_breakpoint(change)
-            self._settle(change)
+            with self._on_the_way():
+                self._settle(change)
+
+    @contextmanager
+    def _on_the_way(self) -> Iterator[None]:
+        before, self.under_way = self.under_way, True
+        try:
+            yield
+        finally:
+            self.under_way = before
+            if not before and self._session.stop is not None:
+                self._grant_break()  # asked for while the stop was being told
+
+    def _grant_break(self) -> None:
+        """The target has stopped, so whoever wanted a break has it; of a hundred steps it was the last."""
+        if self._session.break_wanted and self._decisions.stepping:
+            self._session.cancel()
+        self._session.clear_break()
 
     def _settle(self, change: Change | None) -> None:
         """Announce a stop, or go on quietly until one is to be announced or the target runs."""
@@ -309,10 +332,11 @@ class Execution:
             change = session.change or change
             cause, status = self._decisions.decide(change)
             if cause is not None:
+                wanted = session.break_wanted
                 stop = self._announce(cause)
                 status_after = self._run_commands(stop, cause)
-                if status_after is None:
-                    return
+                if status_after is None or wanted:
+                    return  # a stop that the user waits for is not gone on from
                 status = status_after
             change = self._start(status)
 
@@ -325,7 +349,7 @@ class Execution:
         session.sequence = stop.sequence
         session.stop = session.last_stop = stop
         session.breakpoints.clear_temporary()
-        session.clear_break()
+        self._grant_break()
         session.break_ins.hold_off(0.0)
         session.events.on_stop.publish(stop)
         session.events.on_state.publish(LinkStateChange("stopped", stop.reason))
@@ -342,7 +366,7 @@ class Execution:
         for owner, command in commands:
             if not command or self._resume_with is not None:
                 continue
-            self._commanding = True
+            self._commanding, self.under_way = True, False
             try:
                 session.run_commands(session, command)
             except KdnbError as error:
@@ -352,7 +376,7 @@ class Execution:
                 self._resume_with = None
                 break
             finally:
-                self._commanding = False
+                self._commanding, self.under_way = False, True
         status, self._resume_with = self._resume_with, None
         return status if session.stop is stop else None
 
@@ -372,7 +396,8 @@ class Execution:
     # --- resuming -------------------------------------------------------------------------------
 
     def _set_off(self, status: int) -> None:
-        self._settle(self._start(status))
+        with self._on_the_way():
+            self._settle(self._start(status))
 
     def _start(self, status: int) -> Change | None:
         """Let the target run freely. A change comes back where it stopped for another reason before it got going."""

@@ -143,11 +143,15 @@ class Session:
 
     def request_cancel(self) -> None:
         """End the present command, or break into the running target. From any thread."""
-        if self.change is None and not self.connecting.under_way:
+        if (self.change is None or self.execution.under_way) and not self.connecting.under_way:
             self.request_break()
         else:
-            self._cancel.set()
-            self.target.wake()
+            self.cancel()
+
+    def cancel(self) -> None:
+        """End the present command. From any thread."""
+        self._cancel.set()
+        self.target.wake()
 
     def clear_cancel(self) -> None:
         if self._cancel.is_set():
@@ -157,7 +161,8 @@ class Session:
     def request_break(self) -> None:
         """Stop the running target as soon as possible. From any thread: it goes around the queue."""
         reported = self.last_stop.sequence if self.last_stop is not None else 0
-        if self.stop is None or self.stop.sequence != reported:  # not while a reported stop lasts
+        if self.stop is None or self.stop.sequence != reported or self.execution.under_way:
+            # Not while a reported stop lasts, unless the target is about to leave it.
             self._break.set()
             self.target.wake()
 

@@ -169,3 +169,12 @@ def test_damaged_files_end_in_a_problem_never_in_an_exception(junk: bytes, good:
     damaged = good[:at] + junk
     assert is_packet_file(damaged)
     list(read_frames(damaged, []))
+
+
+def test_what_is_no_path_is_an_error_of_ours_or_of_the_type() -> None:
+    for path in ("", "\0", "/nothing/here"):
+        with pytest.raises(CaptureError, match="can't read"):
+            load(path, [])
+    for number in (0, None):
+        with pytest.raises(TypeError):
+            load(number, [])  # type: ignore[arg-type]  # what a user may try

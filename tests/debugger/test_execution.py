@@ -72,6 +72,39 @@ def test_going_while_the_target_runs_waits_for_its_next_stop_and_starts_nothing(
     assert stop.reason == "break"
 
 
+def test_a_wish_to_stop_while_a_condition_is_judged_breaks_in(session: Session) -> None:
+    session.breakpoints.add("nt!KeUpdateSystemTime", when=lambda _: session.request_cancel())
+    stop = session.go(timeout=TIMEOUT)
+    assert stop is not None
+    assert (stop.reason, stop.requested) == ("break", True)
+    session.breakpoints.remove_all()
+    assert session.go(timeout=0) is None  # and it was for that time only
+
+
+def test_a_wish_to_stop_beats_a_breakpoint_that_goes_on_by_itself(session: Session) -> None:
+    session.run_commands = lambda session, _: session.go()
+    session.breakpoints.add("nt!KeUpdateSystemTime", command="gc", when=lambda _: session.request_cancel() or True)
+    stop = session.go(timeout=TIMEOUT)
+    assert stop is not None
+    assert stop.reason == "breakpoint"
+
+
+def test_a_wish_to_stop_ends_a_run_of_steps(session: Session) -> None:
+    steps: list[Stop] = []
+
+    @session.events.on_stop
+    def _(stop: Stop) -> None:
+        steps.append(stop)
+        if len(steps) == 3:
+            session.request_cancel()
+
+    with pytest.raises(Cancelled):
+        session.step(50)
+    assert len(steps) == 3
+    session.clear_cancel()
+    assert session.step().reason == "step"
+
+
 def test_a_callback_that_wants_to_run_the_target_is_told_no_and_the_session_goes_on(session: Session) -> None:
     session.breakpoints.add("nt!KeUpdateSystemTime", when=lambda _: session.go())
     stop = session.go(timeout=TIMEOUT)
