@@ -30,18 +30,27 @@ TIMEOUT = 30.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command; gives the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    if "arguments" in options:  # argparse's REMAINDER doesn't begin with an option
+        options.arguments = others
+    elif others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
     except (ConnectionStringError, _CommandLineError) as error:
         _complain(str(error))
         return 2
-    except (KdnbError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            # Whoever read our output has gone: the interpreter must not stumble over it once more at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+    except BrokenPipeError:
+        # Whoever read our output has gone: the interpreter must not stumble over it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = "standard output" if error.filename is None else error.filename
+        _complain(f"{where}: {error.strerror or error}; check the path and the disk")
+        return 1
+    except KdnbError as error:
         _complain(str(error))
         return 1
     except KeyboardInterrupt:
@@ -147,6 +156,8 @@ def _decode(options: argparse.Namespace) -> int:
     from kdnb.capture.summary import summarise
     from kdnb.capture.writers import write, write_decrypted
 
+    if options.decrypted and options.output is None:
+        raise _CommandLineError("--decrypted says what to write", "say where: -o OUT.pcapng")
     capture = open_capture(options.file, options.key, options.target, options.direction)
     if options.output is None:
         _say(summarise(capture).rstrip("\n"))
@@ -321,16 +332,19 @@ def _parser() -> argparse.ArgumentParser:
 
     one = add("symbols", _symbols, "List the names in a PDB.")
     one.add_argument("file", help="FILE.pdb")
-    one.add_argument("--x", dest="pattern", metavar="PATTERN", help="names that match: Ke*")
-    one.add_argument("--address", type=_number, metavar="RVA", help="the name at or below an RVA")
-    one.add_argument("--dt", dest="type", metavar="NAME", help="layout of a type")
+    what = one.add_mutually_exclusive_group()
+    what.add_argument("--x", dest="pattern", metavar="PATTERN", help="names that match: Ke*")
+    what.add_argument("--address", type=_number, metavar="RVA", help="the name at or below an RVA")
+    what.add_argument("--dt", dest="type", metavar="NAME", help="layout of a type")
 
     one = add("demo", _demo, "Run the quickstart on the simulated machine, print it, write it as HTML.")
     page = Path("kdnb-quickstart.html")
     one.add_argument("-o", dest="output", type=Path, default=page, help=f"default {page}")
 
     one = add("lab", _lab, "Open the quickstart in JupyterLab.")
-    one.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to JupyterLab")
+    one.usage = "kdnb lab [-h] [ARGUMENT ...]"
+    one.epilog = "All arguments are passed on to JupyterLab."
+    one.set_defaults(arguments=())
 
     one = add("install", _install, "Install the Jupyter kernel for this user.")
     one.add_argument("--prefix", help="install below this folder instead")

@@ -49,7 +49,7 @@ class KdnbError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        return f"{self.message.removesuffix('.')}; {self.hint}" if self.hint else self.message
 
 
 # --- what was asked for was wrong -----------------------------------------------------------------

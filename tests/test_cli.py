@@ -164,3 +164,37 @@ def test_help_names_every_sub_command(capsys: pytest.CaptureFixture[str]) -> Non
     text = capsys.readouterr().out
     for name in ("exec", "decode", "simulate", "symbols", "demo", "lab", "install"):
         assert name in text
+
+
+def test_a_path_that_is_not_there_is_one_line_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = tmp_path / "absent"
+    (absent.parent / "file").touch()
+    for arguments in (
+        ["symbols", str(absent)],
+        ["demo", "-o", str(absent / "page.html")],
+        ["install", "--prefix", str(tmp_path / "file" / "below")],
+        ["simulate", "--symbols", str(tmp_path / "file" / "below")],
+    ):
+        assert main(arguments) == 1
+        line = capsys.readouterr().err
+        assert line.startswith(f"kdnb: {tmp_path}")
+        assert "; check the path" in line
+        assert line.count("\n") == 1
+
+
+def test_options_that_need_or_exclude_each_other_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "x.pcap", "--decrypted"]) == 2
+    assert capsys.readouterr().err == "kdnb: --decrypted says what to write; say where: -o OUT.pcapng\n"
+    for wrong in (["symbols", "x.pdb", "--x", "Ke*", "--dt", "_EPROCESS"], ["decode", "x.pcap", "--nonsense"]):
+        with pytest.raises(SystemExit) as left:
+            main(wrong)
+        assert left.value.code == 2
+
+
+def test_lab_passes_options_on_to_jupyterlab(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = []
+    monkeypatch.setattr("kdnb.jupyter.quickstart.open_lab", lambda arguments: passed.extend(arguments) or 0)
+    assert main(["lab", "--no-browser", "--port", "9999"]) == 0
+    assert passed == ["--no-browser", "--port", "9999"]

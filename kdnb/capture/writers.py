@@ -35,7 +35,7 @@ def write(recording: Recording, path: str | Path) -> None:
     writer = FORMATS.get(target.suffix.lower())
     if writer is None:
         known = ", ".join(FORMATS)
-        raise UsageError(f"can't write {target.name}: its suffix names no format", f"use one of {known}")
+        raise UsageError(f"can't write {target}: its suffix names no format", f"use one of {known}")
     try:
         writer(recording, target)
     except OSError as error:
@@ -69,7 +69,7 @@ def write_decrypted(recording: Recording, path: str | Path) -> None:
     """
     target = Path(path)
     if target.suffix.lower() != ".pcapng":
-        raise UsageError(f"can't write {target.name}: decrypted packets go into .pcapng", "give a name with .pcapng")
+        raise UsageError(f"can't write {target}: decrypted packets go into .pcapng", "give a name with .pcapng")
     recording.decode()
     offsets: dict[tuple[int, Direction], int] = {}
     try:

@@ -5,6 +5,7 @@ Pass counts, filters, conditions and one-shot breakpoints are judged here; nothi
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from kdnb.protocol.names import exception_name
 from kdnb.results.events import DebugPrint, LinkStateChange, ModuleEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.debugger.breakpoints import Breakpoint
     from kdnb.debugger.session import Session
     from kdnb.target.base import Change
@@ -45,6 +48,15 @@ class Decisions:
         """The target has begun anew: what comes next is its first of everything."""
         self._is_first_stop = self._is_first_load = True
         self.hold_next = False
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Around a step, until its stop is told."""
+        self.stepping = True
+        try:
+            yield
+        finally:
+            self.stepping = False
 
     def decide(self, change: Change) -> tuple[Cause | None, int]:
         """Why to report this stop, or None and the status to go on with."""

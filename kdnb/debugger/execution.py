@@ -86,7 +86,6 @@ class Execution:
         for address in [until] if isinstance(until, int) else until or ():
             session.breakpoints.add_temporary(address)
         deadline = None if timeout is None else session.clock() + timeout
-        self._decisions.stepping = False
         self._set_off(self._default_status(status))
         if not wait:
             return session.stop
@@ -126,9 +125,9 @@ class Execution:
         session.require_stopped()
         if self._resuming.pass_compiled_breakpoint():
             return self._announce(Cause("step"))  # passing it is the step: nothing has run
-        self._decisions.stepping = True
-        self._resuming.resume(ContinueStatus.DBG_CONTINUE, trace=True)
-        return self._wait_long()
+        with self._decisions.step():
+            self._resuming.resume(ContinueStatus.DBG_CONTINUE, trace=True)
+            return self._wait_long()
 
     def step_over(self) -> Stop:
         session = self._session
@@ -142,9 +141,9 @@ class Execution:
         behind = pc + instruction_size(session.memory, pc, session.machine)
         depth = session.registers.sp
         session.breakpoints.add_temporary(behind, lambda: self._is_back(thread, depth))
-        self._decisions.stepping = True
-        self._set_off(ContinueStatus.DBG_CONTINUE)
-        return self._wait_long()
+        with self._decisions.step():
+            self._set_off(ContinueStatus.DBG_CONTINUE)
+            return self._wait_long()
 
     def step_out(self) -> Stop:
         session = self._session
@@ -158,9 +157,9 @@ class Execution:
         if session.machine == MachineType.I386:
             depth = session.registers.sp + 1  # ChildEBP says nothing about the stack pointer
         session.breakpoints.add_temporary(frames[0].return_address, lambda: self._is_back(thread, depth))
-        self._decisions.stepping = True
-        self._set_off(ContinueStatus.DBG_CONTINUE)
-        return self._wait_long()
+        with self._decisions.step():
+            self._set_off(ContinueStatus.DBG_CONTINUE)
+            return self._wait_long()
 
     def _is_back(self, thread: int, depth: int) -> bool:
         """Whether this is the same thread at the stack depth from which a call was made, or further out."""

@@ -43,7 +43,13 @@ def run_demo(output: Path, write: Callable[[str], None]) -> Path:
     folder = notebooks_folder()
     notebook = nbformat.read(folder / "quickstart.ipynb", as_version=4)
     notebook.metadata.kernelspec = {"name": "kdnb", "display_name": "kdnb", "language": "python"}
-    client = nbclient.NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(folder)}})
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--log-level=40"],  # ipykernel warns of its own connection over loopback
+    )
+    output.touch()  # a path that can't be written is said now, not at the end
     try:
         client.execute()
     except nbclient.exceptions.CellExecutionError as error:

@@ -73,9 +73,9 @@ def _as_symbol_file_error(name: str) -> Iterator[None]:
         yield
     # purepdb raises its own error for damage it knows, and the others for damage it doesn't.
     except (PdbError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error) as error:
-        raise SymbolFileError(f"{name}: not a readable PDB file ({error})") from error
+        raise SymbolFileError(f"{name}: not a readable PDB file ({error})", "check the file") from error
     except OSError as error:
-        raise SymbolFileError(f"{name}: {error.strerror or error}") from error
+        raise SymbolFileError(f"{name}: {error.strerror or error}", "check the path") from error
 
 
 FPO_SLOT, FRAME_DATA_SLOT = 0, 9

@@ -111,7 +111,7 @@ def test_objects_of_an_earlier_stop_keep_what_they_read_and_refuse_to_read_more(
 def test_what_cant_be_read_is_said(kd: Debugger) -> None:
     with pytest.raises(MemoryReadError, match="0x10"):
         kd.struct("nt!_LIST_ENTRY", 0x10)
-    with pytest.raises(UnknownNameError, match=r"Symbol nt!_EPROCES not found.; did you mean nt!_EPROCESS"):
+    with pytest.raises(UnknownNameError, match=r"Symbol nt!_EPROCES not found; did you mean nt!_EPROCESS"):
         kd.struct("nt!_EPROCES", 0)
     with pytest.raises(UnknownNameError, match="no module"):
         kd.struct("nosuch!_X", 0)

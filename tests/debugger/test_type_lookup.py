@@ -44,7 +44,7 @@ def test_what_is_missing_is_named(session: Session) -> None:
     lookup = TypeLookup(session)
     with pytest.raises(UnknownNameError, match="there is no module nosuch; lm"):
         lookup.require("nosuch!_X")
-    with pytest.raises(UnknownNameError, match=r"Symbol nt!_EPROCES not found\.; did you mean nt!_.*PROCESS"):
+    with pytest.raises(UnknownNameError, match=r"Symbol nt!_EPROCES not found; did you mean nt!_.*PROCESS"):
         lookup.require("_EPROCES")
     session.symbols.set_path("/nowhere")
     with pytest.raises(UnsupportedError, match=r"no types are known for nt: .*; \.sympath"):
