@@ -390,6 +390,7 @@ class Link:
     def _retransmit(self) -> None:
         assert self._in_flight is not None
         self.statistics.retransmitted += 1
+        self.statistics.asked_again += self._given is Input.RESEND
         self._put_in_flight(self._in_flight)
 
     def _put_in_flight(self, outgoing: _Outgoing) -> None:

@@ -139,6 +139,8 @@ class LinkStatistics:
     break_ins: int = 0
     """Break-in bytes sent."""
     retransmitted: int = 0
+    asked_again: int = 0
+    """Of these, because the peer asked for it (RESEND): it had not taken the packet."""
     received: int = 0
     """Data packets taken."""
     duplicates: int = 0
@@ -155,6 +157,11 @@ class LinkStatistics:
     """KDNET: datagrams of the session's target whose tag is wrong: damage, or forgery; part of `rejected`."""
     rejected: int = 0
     """KDNET: datagrams that didn't authenticate, were replayed, came from elsewhere, or were none of KDNET's."""
+
+    @property
+    def repeated_in_doubt(self) -> int:
+        """Packets sent again without knowing whether the first one had arrived."""
+        return self.retransmitted - self.asked_again
 
     @property
     def troubles(self) -> int:

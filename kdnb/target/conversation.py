@@ -424,7 +424,7 @@ class Conversation:
         self._raise_if_lost()
         if self._out_of_step:
             self._resynchronise()
-        repeated = self._pump.statistics.retransmitted
+        repeated = self._pump.statistics.repeated_in_doubt
         sent = self._send_payload(_MANIPULATE, encode(message), confirm=True)
         failure = "" if sent else "the link had failed"
         early: list[LinkEvent] = []
@@ -444,12 +444,12 @@ class Conversation:
             self._raise_if_lost()
         if failure:
             raise LinkError(f"{_api_name(message.api)}: {failure}", "try again, or .restart to connect anew")
-        if self._pump.statistics.retransmitted != repeated:
+        if self._pump.statistics.repeated_in_doubt != repeated:
             # Its first ACK was lost and the target has gone on: what it announces is new, even in the same words.
             self._stop_key = None
-        for event in early:
+        for event in early:  # else it is the stop that is being left, said once more while the request was under way
             self._take(event)
-        if self._pump.statistics.retransmitted == repeated:
+        if self._pump.statistics.repeated_in_doubt == repeated:
             self._stop_key = None
 
     def break_in(self) -> None:

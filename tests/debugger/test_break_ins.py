@@ -151,3 +151,24 @@ def test_echoes_are_counted_beside_the_link(session: Session, pump: VirtualMachi
     session.go(timeout=A_WHILE)
     (counters,) = execute(session, ".link")
     assert "break-in echoes  1" in str(counters)
+
+
+@pytest.mark.parametrize("seconds", [0.11, 0.3, 0.49])
+def test_a_stop_that_is_said_once_more_while_the_target_is_let_go_is_no_new_one(
+    machine: Machine, guest_symbols: Path, seconds: float
+) -> None:
+    pump = VirtualMachine(machine, latency=0.2)
+    session = virtual_session(pump, symbol_path=str(guest_symbols))
+    session.connect(TIMEOUT)
+    hits = session.breakpoints.add("nt!NtReadFile")
+    session.go(timeout=TIMEOUT)
+    session.breakpoints.disable(0)
+    assert session.registers.pc == hits.address
+    pump.send_break_in()  # heard at the stop: the target says it again
+    pump.let_pass(seconds)
+    stops: list[object] = []
+    session.events.on_stop(stops.append)
+    assert session.go(timeout=A_WHILE) is None
+    assert pump.statistics.asked_again == 1
+    assert pump.stub.is_running
+    assert (len(stops), session.is_running, session.break_ins.echoes) == (0, True, 1)
