@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.errors import ExpressionError, RequestFailed
-from kdnb.results.hardware import PciDevice, PciDevices
+from kdnb.results.hardware import PciDevice, PciDevices, PciNode, PciTree
 from kdnb.results.memory import MemoryDump
 from kdnb.results.values import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
@@ -19,6 +21,9 @@ SLOTS, FUNCTIONS = 32, 8
 HEADER_SIZE = 0x40
 SPACE_SIZE = 0x100
 MULTI_FUNCTION = 0x80
+BRIDGE_HEADER = 1
+SECONDARY_BUS = 0x19
+"""Where a bridge's header has the number of the bus behind it."""
 _RAW = 0x4 | 0x8 | 0x100
 
 
@@ -38,18 +43,47 @@ def show_pci(session: Session, arguments: Arguments) -> Result:
     if flags & _RAW:
         return _raw_space(session, arguments, flags, bus)
     arguments.finish()
-    found: list[PciDevice] = []
+    return PciDevices(tuple(_devices(session, bus)))
+
+
+def _devices(session: Session, bus: int) -> Iterator[PciDevice]:
+    """The functions of all devices of a bus."""
     for slot in range(SLOTS):
         session.require_stopped()  # sees a cancel
         header = _header(session, bus, slot)
         if header is None:
             continue
-        found.append(_device(bus, slot, 0, header))
+        yield _device(bus, slot, 0, header)
         for function in range(1, FUNCTIONS if header[0xE] & MULTI_FUNCTION else 1):
             more = _header(session, bus, slot | function << 5)
             if more is not None:
-                found.append(_device(bus, slot, function, more))
-    return PciDevices(tuple(found))
+                yield _device(bus, slot, function, more)
+
+
+@command(
+    "!pcitree",
+    summary="Show the devices of all PCI buses, those behind a bridge below it.",
+    syntax="!pcitree",
+    details="Begins at bus 0 and follows the bridges that name a bus of their own. Each function costs a request.",
+    examples=("!pcitree",),
+    tier="C",
+)
+def show_pci_tree(session: Session, arguments: Arguments) -> Result:
+    """The devices, depth first."""
+    arguments.finish()
+    return PciTree(tuple(_below(session, 0, set())))
+
+
+def _below(session: Session, bus: int, seen: set[int], depth: int = 0) -> Iterator[PciNode]:
+    seen.add(bus)
+    for device in _devices(session, bus):
+        secondary = None
+        if device.header_type == BRIDGE_HEADER:
+            header = _header(session, bus, device.device | device.function << 5)
+            secondary = header[SECONDARY_BUS] if header is not None else None
+        yield PciNode(device, depth, secondary)
+        if secondary and secondary not in seen:
+            yield from _below(session, secondary, seen, depth + 1)
 
 
 def _header(session: Session, bus: int, slot: int) -> bytes | None:

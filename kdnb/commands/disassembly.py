@@ -39,7 +39,7 @@ def _listing(session: Session, arguments: Arguments, code: tuple[Instruction, ..
     if any(not instruction.data for instruction in code):
         typed = f"{arguments.name} {arguments.text}".strip()
         note = f"Memory access error in '{typed}'"
-    return Disassembly(code, session.pointer_size, note)
+    return Disassembly(code, session.pointer_size, note, with_bytes=not session.options.get("no_code_bytes"))
 
 
 @command(
@@ -99,7 +99,7 @@ def disassemble_function(session: Session, arguments: Arguments) -> Result:
     blocks = function_blocks(session, address)
     name_at = session.symbols.format
     if not calls_only:
-        return FunctionCode(blocks, session.pointer_size)
+        return FunctionCode(blocks, session.pointer_size, with_bytes=not session.options.get("no_code_bytes"))
     start = next((block[0] for block in blocks if "+" not in block[0].label), blocks[0][0])
     calls = [
         Call(

@@ -236,10 +236,12 @@ def _string(
 @command(
     "ds",
     "dS",
-    summary="Display an ANSI_STRING (ds) or UNICODE_STRING (dS) structure.",
-    syntax="ds|dS [/cN] [Address]",
+    "!str",
+    "!ustr",
+    summary="Display an ANSI_STRING (ds, !str) or UNICODE_STRING (dS, !ustr) structure.",
+    syntax="ds|dS|!str|!ustr [/cN] [Address]",
     details="The structure holds a length, a maximum length and a pointer to the characters.",
-    examples=("dS nt!PsLoadedModuleList+0",),
+    examples=("dS nt!PsLoadedModuleList+0", "!ustr nt!PsLoadedModuleList+0"),
 )
 def display_counted_string(session: Session, arguments: Arguments) -> Result:
     """The text that a counted string structure points to."""
@@ -250,8 +252,9 @@ def display_counted_string(session: Session, arguments: Arguments) -> Result:
     header = session.memory.read(address, 2 * size)
     length = int.from_bytes(header[:2], "little")
     buffer = int.from_bytes(header[size:], "little")
-    _went_to(session, arguments.name, address + 2 * size, buffer)
-    return _string(session, session.memory, arguments.name, buffer, length, True, _columns(options, 32))
+    name = {"!str": "ds", "!ustr": "dS"}.get(arguments.name, arguments.name)
+    _went_to(session, name, address + 2 * size, buffer)
+    return _string(session, session.memory, name, buffer, length, True, _columns(options, 32))
 
 
 @command(

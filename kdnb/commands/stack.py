@@ -41,7 +41,9 @@ MOST_FRAMES = 0xFFFF
 def show_stack(session: Session, arguments: Arguments) -> Result:
     """The frames of the current scope."""
     registers = _start(session, arguments) if arguments.match("=") else None
-    count = arguments.expression(FRAME_LIMIT)
+    usual = session.options.get("kframes", FRAME_LIMIT)
+    assert isinstance(usual, int)
+    count = arguments.expression(usual)
     if not 0 < count <= MOST_FRAMES:
         raise ExpressionError(f"Range error in 'k {arguments.text[:60]}'", "give 1 to ffff frames")
     stack = walk(session, count + 1, registers)  # the words of a frame's home space lie in its caller's
@@ -49,7 +51,8 @@ def show_stack(session: Session, arguments: Arguments) -> Result:
     frames = stack.frames[:count]
     if "p" in arguments.suffix.lower():
         frames = tuple(replace(frame, parameters=parameters(session, stack, frame)) for frame in frames)
-    return replace(stack, frames=frames, columns="k" + arguments.suffix, note=note)
+    hidden = "L" if session.options.get("hide_lines") else ""
+    return replace(stack, frames=frames, columns="k" + arguments.suffix + hidden, note=note)
 
 
 def _start(session: Session, arguments: Arguments) -> dict[str, int]:

@@ -9,19 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdnb.errors import UnsupportedError
+from kdnb.errors import UnsupportedError, UsageError
 from kdnb.protocol.constants import MachineType
 from kdnb.results.paging import PageEntry, Translation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.debugger.session import Session
     from kdnb.results.memory import MemoryReader
 
-__all__ = ["translate", "walk"]
+__all__ = ["mapped_address", "mappings", "translate", "walk"]
 
 FRAME_MASK = 0x000F_FFFF_FFFF_F000
 LARGE = 0x80
 PAGE_MASK = 0xFFF
+X86_PTE_BASE = 0xC000_0000
+"""Where x86 maps its page tables, in every build."""
 MACHINE_WORDS = {MachineType.AMD64: "Amd64", MachineType.I386: "X86"}
 
 
@@ -101,3 +105,47 @@ def _with_virtual(entries: list[PageEntry], address: int, base: int) -> list[Pag
         PageEntry(entry.level, entry.address, entry.value, place, entry.large)
         for entry, place in zip(entries, reversed(places), strict=False)
     ]
+
+
+def mapped_address(session: Session, entry: int) -> int:
+    """The virtual address whose page table entry the system maps at `entry`."""
+    levels, _ = _levels(session)
+    size = 4 if levels is X86 else 8
+    base = _pte_base(session) if levels is X64 else X86_PTE_BASE
+    if base is None:
+        raise UnsupportedError("the target doesn't say where its page table entries are mapped", "!vtop walks them")
+    pages = 1 << (36 if levels is X64 else 20)
+    number, odd = divmod((entry & session.address_mask) - base, size)
+    if not 0 <= number < pages or odd:
+        limit = base + pages * size
+        raise UsageError(f"{entry:x} is no page table entry", f"they are mapped at {base:x} to {limit:x}")
+    address = number << 12
+    return address | 0xFFFF << 48 if levels is X64 and address >> 47 else address
+
+
+def mappings(session: Session, directory: int) -> Iterator[tuple[int, int, int]]:
+    """(physical address, virtual address, bytes) of each valid page, in the order of virtual addresses.
+
+    Every table is read whole; a table that can't be read has no entries.
+    """
+    levels, pae = _levels(session)
+    yield from _mapped(session, directory & (0xFFFF_FFE0 if pae else FRAME_MASK), 0, levels, 4 if levels is X86 else 8)
+
+
+def _mapped(
+    session: Session, table: int, base: int, levels: tuple[Level, ...], size: int
+) -> Iterator[tuple[int, int, int]]:
+    session.require_stopped()  # sees a cancel
+    level = levels[0]
+    data = session.physical.read_available(table, size << level.bits)
+    for index in range(len(data) // size):
+        value = int.from_bytes(data[index * size : (index + 1) * size], "little")
+        if not value & 1:
+            continue
+        address = base | index << level.shift
+        if level.shift == X64[0].shift and index >> level.bits - 1:
+            address |= 0xFFFF << 48
+        if len(levels) == 1 or (level.may_be_large and value & LARGE):
+            yield value & FRAME_MASK & ~((1 << level.shift) - 1), address, 1 << level.shift
+        else:
+            yield from _mapped(session, value & FRAME_MASK, address, levels[1:], size)

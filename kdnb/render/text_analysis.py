@@ -9,7 +9,7 @@ from kdnb.render.lines import lines
 from kdnb.render.text_disassembly import instruction_line
 from kdnb.results.addresses import format_address
 from kdnb.results.analysis import Analysis
-from kdnb.results.values import BugCheckHelp, ErrorCode
+from kdnb.results.values import BugCheckHelp, ErrorCode, LastErrors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,13 @@ def _error(value: ErrorCode) -> Iterator[str]:
     yield f"Error code: ({value.kind}) {value.value:#x} ({value.value}) - {text}"
     if value.name and value.text:
         yield f"    {value.name}"
+
+
+@lines.register(LastErrors)
+def _last_errors(value: LastErrors) -> Iterator[str]:
+    for name, code in (("LastErrorValue", value.error), ("LastStatusValue", value.status)):
+        text = code.text or code.name or "<Unable to get error code text>"
+        yield f"{name}: ({code.kind}) {code.value:#x} ({code.value}) - {text}"
 
 
 @lines.register(BugCheckHelp)

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["instruction_line"]
 
 
-def instruction_line(instruction: Instruction, address_size: int) -> str:
+def instruction_line(instruction: Instruction, address_size: int, *, with_bytes: bool = True) -> str:
     """Address, bytes padded to 16, mnemonic padded to 8, operands; a long encoding pushes the rest to the right."""
     address = format_address(instruction.address, address_size)
     if not instruction.data:
         return f"{address} ??              ???"
     operands = instruction.operands
-    if instruction.encoding:
+    if not with_bytes:
+        text = f"{address} {instruction.mnemonic:<7} {operands}".rstrip()
+    elif instruction.encoding:
         text = f"{address} {instruction.encoding} {instruction.mnemonic:<11} {operands}".rstrip()
     else:
         text = f"{address} {instruction.data.hex():<15} {instruction.mnemonic:<7} {operands}".rstrip()
@@ -41,14 +43,14 @@ def _disassembly(value: Disassembly) -> Iterator[str]:
     for instruction in value.instructions:
         if instruction.label:
             yield f"{instruction.label}:"
-        yield _marked(instruction, value.address_size)
+        yield _marked(instruction, value.address_size, with_bytes=value.with_bytes)
     if value.note:
         yield f"{'^':>16} {value.note}"
 
 
-def _marked(instruction: Instruction, address_size: int) -> str:
+def _marked(instruction: Instruction, address_size: int, *, with_bytes: bool) -> str:
     """The line, with the number of our breakpoint where one stands (WinDbg shows it in its windows only)."""
-    line = instruction_line(instruction, address_size)
+    line = instruction_line(instruction, address_size, with_bytes=with_bytes)
     return line if instruction.breakpoint is None else f"{line}    ; breakpoint {instruction.breakpoint}"
 
 
@@ -59,7 +61,7 @@ def _function(value: FunctionCode) -> Iterator[str]:
             yield ""
         yield f"{block[0].label}:"
         for instruction in block:
-            yield _marked(instruction, value.address_size)
+            yield _marked(instruction, value.address_size, with_bytes=value.with_bytes)
 
 
 @lines.register(CallList)

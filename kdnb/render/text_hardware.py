@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
-from kdnb.results.hardware import CpuInfos, InterruptTable, InterruptVector, PciDevice, PciDevices, ProcessorBlock
+from kdnb.results.hardware import (
+    CpuInfos,
+    InterruptTable,
+    InterruptVector,
+    PciDevice,
+    PciDevices,
+    PciTree,
+    ProcessorBlock,
+)
 from kdnb.results.processors import ProcessorStates
 
 if TYPE_CHECKING:
@@ -89,6 +97,15 @@ def _devices(value: PciDevices) -> Iterator[str]:
         yield "No devices on this bus."
     for one in value.devices:
         yield from _device(one)
+
+
+@lines.register(PciTree)
+def _tree(value: PciTree) -> Iterator[str]:
+    if not value.nodes:
+        yield "No devices on bus 0."
+    for node in value.nodes:
+        behind = f"  bridge to bus {node.secondary_bus:x}" if node.secondary_bus is not None else ""
+        yield from ("  " * node.depth + line + behind for line in _device(node.device))
 
 
 @lines.register(PciDevice)

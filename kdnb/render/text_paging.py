@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines
-from kdnb.results.paging import PageEntry, PageTableEntries, Translation
+from kdnb.results.addresses import format_address
+from kdnb.results.paging import PageEntry, PageMappings, PageTableEntries, PhysicalHits, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,3 +69,26 @@ def _bits(entry: PageEntry) -> str:
     letters += ("U" if bits & 4 else "K") + ("W" if bits & 2 else "R") + ("-" if bits >> 63 else "E") + "V"
     frame = bits >> 12 & 0xFF_FFFF_FFFF
     return f"pfn {frame:<9x} {letters}"
+
+
+@lines.register(PageMappings)
+def _mappings(value: PageMappings) -> Iterator[str]:
+    yield f"{value.machine}PtoV: pagedir {value.directory:x}"
+    for page in value.pages:
+        size = "" if page.size == 0x1000 else f"  large page, {page.size:x} bytes"
+        yield f"{page.physical:x} {page.virtual:x}{size}"
+    if value.note:
+        yield value.note
+
+
+@lines.register(PhysicalHits)
+def _hits(value: PhysicalHits) -> Iterator[str]:
+    yield f"Searching PFNs in range {value.first:x} - {value.last:x}"
+    if value.hits:
+        yield "Pfn      Offset   Hit"
+    for hit in value.hits:
+        number = format_address(hit.value, value.address_size)
+        yield f"{hit.address >> 12:08x} {hit.address & 0xFFF:08x} {number}"
+    yield f"{len(value.hits)} hits"
+    if value.note:
+        yield value.note

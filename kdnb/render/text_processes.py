@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.processes import (
+    FoundStacks,
     ImplicitContext,
     ProcessInfo,
     ProcessList,
     RunningList,
+    StackGroups,
     StackSummary,
     ThreadInfo,
     ThreadList,
@@ -180,6 +182,35 @@ def _stacks(value: StackSummary) -> Iterator[str]:
         yield ""
     count = sum(len(process.threads) for process in value.processes)
     yield f"Threads Processed: {count}"
+
+
+@lines.register(FoundStacks)
+def _found_stacks(value: FoundStacks) -> Iterator[str]:
+    for thread in value.threads:
+        frames = thread.stack.frames if thread.stack is not None else ()
+        hits = sum(value.matches(frame.symbol) for frame in frames)
+        name = f"{thread.pid:x}.{thread.tid:x} {thread.image}"
+        yield f"Thread {_wide(thread.address, thread.address_size)} {name}, {hits} frame(s) match"
+        for number, frame in enumerate(frames if value.level else ()):
+            is_hit = value.matches(frame.symbol)
+            if is_hit or value.level > 1:
+                yield f"{'':8}{'*' if is_hit else ' '} {number:02x} {frame.symbol}"
+        if value.level:
+            yield ""
+    yield f"{len(value.threads)} of {value.thread_count} threads have it on their stacks"
+
+
+@lines.register(StackGroups)
+def _stack_groups(value: StackGroups) -> Iterator[str]:
+    for number, group in enumerate(value.groups):
+        size = group.threads[0].address_size
+        names = ", ".join(f"{thread.pid:x}.{thread.tid:x} {_wide(thread.address, size)}" for thread in group.threads)
+        yield f".{number:3}  {len(group.threads)} threads: {names}"
+        first = group.threads[0].stack
+        if first is not None:
+            yield from (f"{'':6}{frame.symbol}" for frame in first.frames)
+        yield ""
+    yield f"Total threads: {value.thread_count}, unique stacks: {len(value.groups)}"
 
 
 def _stacks_state(thread: ThreadInfo) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines, printable
 from kdnb.results.addresses import format_address
+from kdnb.results.clock import TargetTime
 from kdnb.results.values import (
     BugCheck,
     Evaluation,
@@ -64,12 +65,18 @@ def _time(number: int) -> str:
     """A 32-bit number as seconds since 1970, a larger one as FILETIME (100 ns since 1601); both UTC."""
     if number >> 32 == 0:
         return datetime.fromtimestamp(number, UTC).ctime()
+    text = _file_time(number)
+    return text if text.startswith("*") else f"{text} (UTC + 0:00)"
+
+
+def _file_time(number: int) -> str:
+    """A FILETIME without its zone."""
     try:
         moment = datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=number // 10)
     except OverflowError:
         return "***** Invalid FILETIME"
     day, year = moment.ctime().rsplit(" ", 1)
-    return f"{day}.{moment.microsecond // 1000:03d} {year} (UTC + 0:00)"
+    return f"{day}.{moment.microsecond // 1000:03d} {year}"
 
 
 @lines.register(Text)
@@ -124,6 +131,21 @@ def _exception(value: ExceptionInfo) -> Iterator[str]:
     if value.code == 0xC0000005 and len(value.parameters) >= 2:
         verb = {0: "read from", 1: "write to", 8: "execute non-executable"}.get(value.parameters[0], "access")
         yield f"Attempt to {verb} address {value.parameters[1]:0{digits}x}"
+
+
+@lines.register(TargetTime)
+def _target_time(value: TargetTime) -> Iterator[str]:
+    if value.system_time <= 0:
+        yield "Debug session time: the target keeps no system time"
+    else:
+        local = value.system_time - value.zone_bias
+        zone = -value.zone_bias // 600_000_000
+        sign, minutes = ("+" if zone >= 0 else "-"), abs(zone)
+        yield f"Debug session time: {_file_time(local)} (UTC {sign} {minutes // 60}:{minutes % 60:02})"
+    seconds, rest = divmod(max(value.uptime, 0), 10_000_000)
+    days, seconds = divmod(seconds, 86400)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    yield f"System Uptime: {days} days {hours}:{minutes:02}:{seconds % 60:02}.{rest // 10_000:03}"
 
 
 @lines.register(MsrValue)

@@ -50,6 +50,8 @@ class Disassembly(TableResult):
     """Bytes of an address of the target: 4 or 8."""
     note: str = ""
     """Why the listing ends early: `Memory access error in 'u ...'`."""
+    with_bytes: bool = True
+    """Whether the bytes of the code are shown (`.asm`)."""
 
     def rows(self) -> list[dict[str, Any]]:
         return [plain(instruction) for instruction in self.instructions]
@@ -61,6 +63,7 @@ class FunctionCode(TableResult):
 
     blocks: tuple[tuple[Instruction, ...], ...]
     address_size: int
+    with_bytes: bool = True
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:

@@ -10,7 +10,17 @@ from kdnb.results.base import Result, TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CpuInfo", "CpuInfos", "InterruptTable", "InterruptVector", "PciDevice", "PciDevices", "ProcessorBlock"]
+__all__ = [
+    "CpuInfo",
+    "CpuInfos",
+    "InterruptTable",
+    "InterruptVector",
+    "PciDevice",
+    "PciDevices",
+    "PciNode",
+    "PciTree",
+    "ProcessorBlock",
+]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -129,3 +139,29 @@ class PciDevices(TableResult):
 
     def rows(self) -> list[dict[str, Any]]:
         return [one.to_dict() for one in self.devices]
+
+
+@dataclass(frozen=True, slots=True)
+class PciNode:
+    """A device of `!pcitree`."""
+
+    device: PciDevice
+    depth: int
+    """Bridges above it."""
+    secondary_bus: int | None = None
+    """The bus behind it, where it is a bridge."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PciTree(TableResult):
+    """All devices, depth first."""
+
+    nodes: tuple[PciNode, ...]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            node.device.to_dict() | {"depth": node.depth, "secondary_bus": node.secondary_bus} for node in self.nodes
+        ]

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kdnb.results.base import TableResult
+from kdnb.results.base import TableResult, plain
 
-__all__ = ["PageEntry", "PageTableEntries", "Translation"]
+__all__ = [
+    "PageEntry",
+    "PageMapping",
+    "PageMappings",
+    "PageTableEntries",
+    "PhysicalHit",
+    "PhysicalHits",
+    "Translation",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +69,57 @@ class PageTableEntries(TableResult):
 
     def rows(self) -> list[dict[str, Any]]:
         return self.translation.rows()
+
+
+@dataclass(frozen=True, slots=True)
+class PageMapping:
+    """A page that an address space maps."""
+
+    physical: int
+    virtual: int
+    size: int
+    """Bytes: 0x1000, or those of a large page."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PageMappings(TableResult):
+    """All pages of an address space (`!ptov`), by virtual address."""
+
+    directory: int
+    machine: str
+    """`Amd64` or `X86`."""
+    pages: tuple[PageMapping, ...]
+    note: str = ""
+    """Why the list ends early."""
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [plain(page) for page in self.pages]
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalHit:
+    """A word found in physical memory."""
+
+    address: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PhysicalHits(TableResult):
+    """What `!search` found, by physical address."""
+
+    first: int
+    last: int
+    """Page frames that were searched."""
+    hits: tuple[PhysicalHit, ...]
+    address_size: int
+    note: str = ""
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [plain(hit) for hit in self.hits]

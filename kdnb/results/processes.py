@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from kdnb.results.stack import Stack
 
 __all__ = [
+    "FoundStacks",
     "ImplicitContext",
     "ProcessInfo",
     "ProcessList",
     "ProcessorInfo",
     "RunningList",
+    "StackGroup",
+    "StackGroups",
     "StackSummary",
     "ThreadInfo",
     "ThreadList",
@@ -219,6 +222,57 @@ class StackSummary(TableResult):
 
     def rows(self) -> list[dict[str, Any]]:
         return [_thread_row(thread) | {"blocker": blocker(thread)} for p in self.processes for thread in p.threads]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FoundStacks(TableResult):
+    """`!findstack`: the threads that have a name on their stack."""
+
+    threads: tuple[ThreadInfo, ...]
+    wanted: str
+    """In lower case."""
+    level: int
+    """0 names threads only, 1 shows the frames with the name, 2 whole stacks."""
+    thread_count: int
+    """Threads that were looked at."""
+
+    def __len__(self) -> int:
+        return len(self.threads)
+
+    def __iter__(self) -> Iterator[ThreadInfo]:
+        return iter(self.threads)
+
+    def matches(self, symbol: str) -> bool:
+        return self.wanted in symbol.lower()
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [_thread_row(thread) | {"blocker": blocker(thread)} for thread in self.threads]
+
+
+@dataclass(frozen=True, slots=True)
+class StackGroup:
+    """Threads with the same functions on their stacks."""
+
+    threads: tuple[ThreadInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StackGroups(TableResult):
+    """`!uniqstack`: each stack once, the most frequent first."""
+
+    groups: tuple[StackGroup, ...]
+    thread_count: int
+    """Threads that were looked at."""
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            {"group": number} | _thread_row(thread) | {"blocker": blocker(thread)}
+            for number, group in enumerate(self.groups)
+            for thread in group.threads
+        ]
 
 
 SCHEDULER = ("!KiSwapContext", "!SwapContext", "!KiSwapThread", "!KiCommitThreadWait", "!KiDispatchInterrupt")

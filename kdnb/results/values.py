@@ -13,6 +13,7 @@ __all__ = [
     "Evaluation",
     "ExceptionInfo",
     "Formats",
+    "LastErrors",
     "MsrValue",
     "PortValue",
     "TargetInfo",
@@ -122,6 +123,14 @@ class ExceptionInfo(Result):
     address_size: int
     symbol: str = ""
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LastErrors(Result):
+    """What a thread's last calls left in its TEB (`!gle`)."""
+
+    error: ErrorCode
+    status: ErrorCode
 
 
 @dataclass(frozen=True, slots=True, repr=False)

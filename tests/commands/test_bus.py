@@ -127,3 +127,26 @@ def test_interrupt_vectors_and_processor_blocks(session: Session) -> None:
     assert to_text(execute(session, "!prcb 1")[0]).startswith("PRCB for Processor 1 at ")
     with pytest.raises(CommandError):
         execute(session, "!pcr 7")
+
+
+def test_the_tree_follows_bridges_once(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def header(kind: int, secondary: int = 0) -> bytes:
+        data = bytearray(0x40)
+        data[:4] = b"\x86\x80\x34\x12"
+        data[0xE], data[0x19] = kind, secondary
+        return bytes(data)
+
+    buses = {(0, 0): header(0), (0, 1): header(1, 2), (2, 5): header(0), (2, 6): header(1, 0)}
+
+    def read_bus(bus: int, slot: int, offset: int, size: int) -> bytes:
+        return buses.get((bus, slot), b"\xff" * size)[offset : offset + size]
+
+    monkeypatch.setattr(session.calls, "read_bus", read_bus)
+    (tree,) = execute(session, "!pcitree")
+    lines = to_text(tree).split("\n")
+    assert [line.split("  ")[0] for line in lines[:2]] == ["00:00.0", "00:01.0"]
+    assert lines[1].endswith("bridge to bus 2")
+    assert lines[2].startswith("  02:05.0")
+    assert lines[3].startswith("  02:06.0")
+    assert len(lines) == 4
+    assert tree.to_dict()["nodes"][2]["depth"] == 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.commands.run import execute
+from kdnb.errors import CommandError
 from kdnb.render.text import to_text
 
 if TYPE_CHECKING:
@@ -27,3 +28,14 @@ def test_a_number_is_explained_as_what_it_is(session: Session, command: str, kin
     (value,) = execute(session, command)
     assert to_text(value).startswith(f"Error code: ({kind}) ")
     assert words in to_text(value)
+
+
+def test_a_thread_s_last_errors_are_in_its_teb(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CommandError, match="it has no TEB"):
+        execute(session, "!gle")
+    teb = session.evaluate("nt")
+    monkeypatch.setattr(session.processes, "teb", lambda: teb)
+    error, status = (session.memory.read_u32(teb + offset) for offset in (0x68, 0x1250))
+    lines = to_text(execute(session, "!gle")[0]).split("\n")
+    assert lines[0].startswith(f"LastErrorValue: (Win32) {error:#x}")
+    assert lines[1].startswith(f"LastStatusValue: (NTSTATUS) {status:#x}")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 import kdnb
-from kdnb.debugger.paging import X64, X86, X86_PAE, walk
-from kdnb.errors import MemoryReadError
+from kdnb.debugger import paging
+from kdnb.debugger.paging import X64, X86_PAE, walk
+from kdnb.debugger.paging import X86 as X86_LEVELS
+from kdnb.errors import MemoryReadError, UsageError
 from kdnb.results.paging import Translation
+from kdnb.simulator.architecture import X86
 from tests.debugger.flat_memory import FlatMemory
+from tests.debugger.simulated import TIMEOUT, open_session, serve
+
+if TYPE_CHECKING:
+    from kdnb.debugger.session import Session
 
 VALID = 0x23
 LARGE = 0xA3
@@ -46,7 +55,7 @@ def test_an_entry_that_is_not_valid_ends_the_walk_without_an_address() -> None:
 
 def test_x86_walks_two_levels_of_four_bytes() -> None:
     memory = tables({0x1000 + 4 * 0x201: 0x2000 | VALID, 0x2000 + 4 * 0x150: 0x550000 | VALID}, size=4)
-    assert walk(memory, 0x1000, 0x201 << 22 | 0x150 << 12 | 0x12, X86)[1] == 0x550012
+    assert walk(memory, 0x1000, 0x201 << 22 | 0x150 << 12 | 0x12, X86_LEVELS)[1] == 0x550012
 
 
 def test_pae_walks_three() -> None:
@@ -68,3 +77,24 @@ def test_the_simulated_machine_shows_the_same_bytes_by_both_addresses(place: str
         (translation,) = kd.execute(f"!vtop 0 {place}")
         assert isinstance(translation, Translation)
         assert kd.physical.read(int(translation), 16) == kd.read(translation.virtual, 16)
+
+
+def test_an_entry_of_the_mapped_tables_tells_its_page(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "_pte_base", lambda _: 0xFFFFF680_00000000)
+    assert paging.mapped_address(session, 0xFFFFF680_00000000) == 0
+    assert paging.mapped_address(session, 0xFFFFF680_00000008) == 0x1000
+    assert paging.mapped_address(session, 0xFFFFF6FF_FFFFFFF8) == 0xFFFFFFFF_FFFFF000
+    for wrong in (0xFFFFF680_00000004, 0xFFFFF700_00000000, 0x1000):
+        with pytest.raises(UsageError, match="no page table entry"):
+            paging.mapped_address(session, wrong)
+
+
+def test_x86_maps_its_tables_at_a_fixed_place() -> None:
+    with serve(architecture=X86) as address, open_session(address) as session:
+        session.connect(TIMEOUT)
+        entry = 0xC0000000 + (0x80400000 >> 12) * (8 if session.registers.get("cr4") & 0x20 else 4)
+        assert paging.mapped_address(session, entry) == 0x80400000
+        pages = paging.mappings(session, session.registers.get("cr3"))
+        found = {virtual: (physical, size) for physical, virtual, size in pages}
+        start = session.registers.pc & ~0xFFF
+        assert found[start] == (paging.translate(session, start).physical, 0x1000)
