@@ -57,6 +57,7 @@ def test_switching_stays(session: Session) -> None:
 
 
 def test_looking_at_another_processor_forgets_no_event(session: Session) -> None:
+    execute(session, "p")  # an event of this processor
     event = session.last_stop
     before = text(session, ".exr -1; .lastevent")
     assert text(session, "1k 1; .exr -1; .lastevent").endswith(before)
