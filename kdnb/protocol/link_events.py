@@ -159,11 +159,6 @@ class LinkStatistics:
     """KDNET: datagrams that didn't authenticate, were replayed, came from elsewhere, or were none of KDNET's."""
 
     @property
-    def repeated_in_doubt(self) -> int:
-        """Packets sent again without knowing whether the first one had arrived."""
-        return self.retransmitted - self.asked_again
-
-    @property
     def troubles(self) -> int:
         """Everything that had to be repaired so far: a measure of how bad the line is."""
         return self.retransmitted + self.damaged + self.resends_asked + self.forged + self.failures

@@ -424,7 +424,7 @@ class Conversation:
         self._raise_if_lost()
         if self._out_of_step:
             self._resynchronise()
-        repeated = self._pump.statistics.repeated_in_doubt
+        before = self._repetitions()
         sent = self._send_payload(_MANIPULATE, encode(message), confirm=True)
         failure = "" if sent else "the link had failed"
         early: list[LinkEvent] = []
@@ -444,13 +444,20 @@ class Conversation:
             self._raise_if_lost()
         if failure:
             raise LinkError(f"{_api_name(message.api)}: {failure}", "try again, or .restart to connect anew")
-        if self._pump.statistics.repeated_in_doubt != repeated:
+        repeated, asked_again = (now - then for now, then in zip(self._repetitions(), before, strict=True))
+        has_gone_on = repeated and not asked_again
+        if has_gone_on:
             # Its first ACK was lost and the target has gone on: what it announces is new, even in the same words.
             self._stop_key = None
         for event in early:  # else it is the stop that is being left, said once more while the request was under way
             self._take(event)
-        if self._pump.statistics.repeated_in_doubt == repeated:
+        if not has_gone_on:
             self._stop_key = None
+
+    def _repetitions(self) -> tuple[int, int]:
+        """Packets sent again so far, and how many of them because the target asked for it."""
+        statistics = self._pump.statistics
+        return statistics.retransmitted, statistics.asked_again
 
     def break_in(self) -> None:
         if self._lost:

@@ -153,11 +153,11 @@ def test_echoes_are_counted_beside_the_link(session: Session, pump: VirtualMachi
     assert "break-in echoes  1" in str(counters)
 
 
-@pytest.mark.parametrize("seconds", [0.11, 0.3, 0.49])
+@pytest.mark.parametrize(("latency", "seconds"), [(0.2, 0.11), (0.2, 0.3), (0.2, 0.49), (0.45, 0.5)])
 def test_a_stop_that_is_said_once_more_while_the_target_is_let_go_is_no_new_one(
-    machine: Machine, guest_symbols: Path, seconds: float
+    machine: Machine, guest_symbols: Path, latency: float, seconds: float
 ) -> None:
-    pump = VirtualMachine(machine, latency=0.2)
+    pump = VirtualMachine(machine, latency=latency)
     session = virtual_session(pump, symbol_path=str(guest_symbols))
     session.connect(TIMEOUT)
     hits = session.breakpoints.add("nt!NtReadFile")
@@ -168,7 +168,7 @@ def test_a_stop_that_is_said_once_more_while_the_target_is_let_go_is_no_new_one(
     pump.let_pass(seconds)
     stops: list[object] = []
     session.events.on_stop(stops.append)
-    assert session.go(timeout=A_WHILE) is None
-    assert pump.statistics.asked_again == 1
+    assert session.go(timeout=4 * A_WHILE) is None  # the echo is on its way for long
+    assert pump.statistics.asked_again
     assert pump.stub.is_running
     assert (len(stops), session.is_running, session.break_ins.echoes) == (0, True, 1)
