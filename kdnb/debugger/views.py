@@ -121,6 +121,10 @@ class MemoryView(MemoryVerbs):
         return self._memory
 
 
+class _UnknownRegister(UnknownNameError, AttributeError):
+    """As an attribute, so that `hasattr` works."""
+
+
 class RegistersView:
     """Registers of the current processor: `registers.rip`, `registers["eax"]`, and assignment to either."""
 
@@ -150,7 +154,7 @@ class RegistersView:
         try:
             return self[name]
         except UnknownNameError as error:
-            raise AttributeError(str(error)) from None
+            raise _UnknownRegister(error.message, error.hint, error.near) from None
 
     def __setattr__(self, name: str, value: int) -> None:
         self[name] = value

@@ -11,6 +11,9 @@ The rules, first match wins (`tests/jupyter/test_cells.py` goes through them lin
 4. The line is a Python expression that starts with a command word which no Python name hides:
    a command, since Python could only answer with a NameError (`k`, `d - 5`, `u . L3`, `g; k`).
 5. Everything else is Python.
+
+A line that begins with `.word` takes the lines of its blocks with it. Commands that stand alone but are not the last
+of their cell are shown as they end, wherever they stand (`ShownMagics`).
 """
 
 from __future__ import annotations
@@ -21,12 +24,15 @@ import io
 import re
 import tokenize
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from kdnb.commands.lines import logical_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-__all__ = ["CommandWords", "decide", "rewrite"]
+__all__ = ["CommandWords", "ShownMagics", "decide", "rewrite"]
 
 _PROMPT = re.compile(r"^(?:\d+: )?l?kd> ?")
 _ASSIGNED_MAGIC = re.compile(r"^[^=()\"'#]+=\s*[%!]")
@@ -77,7 +83,7 @@ def _decide_sign(text: str, words: CommandWords) -> bool:
     if _parse(text) is not None:
         return False
     if text[0] == ".":
-        return len(text) > 1 and text[1].isalpha()
+        return _is_meta_command(text)
     if text[0] == "*":
         return True
     return words.command_name(text) is not None
@@ -150,9 +156,19 @@ def _logical_lines(lines: list[str]) -> Iterator[tuple[str, bool]]:
     """(text, whether it is a single line at the left margin) for each logical line or Python statement."""
     at = 0
     while at < len(lines):
-        count = 1 if not lines[at].strip() else _extent(lines, at)
-        yield "".join(lines[at : at + count]), count == 1
+        line = lines[at]
+        if _is_meta_command(line):  # its blocks may take lines of their own
+            (_, text), *following = islice(logical_lines("".join(lines[at:])), 2)
+            count = following[0][0] - 1 if following else len(lines) - at
+            yield text + "\n", True
+        else:
+            count = 1 if not line.strip() or line[0] == "#" else _extent(lines, at)
+            yield "".join(lines[at : at + count]), count == 1
         at += count
+
+
+def _is_meta_command(line: str) -> bool:
+    return line[0] == "." and line[1:2].isalpha()
 
 
 def _extent(lines: list[str], start: int) -> int:
@@ -177,6 +193,32 @@ def _unfinished(lines: list[str], start: int) -> int:
     opens = first.count("(") + first.count("[") + first.count("{")
     closes = first.count(")") + first.count("]") + first.count("}")
     return len(lines) - start if opens > closes or '"""' in first or "'''" in first else 1
+
+
+class ShownMagics(ast.NodeTransformer):
+    """`%k` or `%kd k` as a statement whose value nobody takes, in a loop or before the last line: it is shown.
+
+    An AST transformer of IPython, which shows only what the last line of a cell gives.
+    """
+
+    def __init__(self, magics: Container[str]) -> None:
+        self._magics = magics
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        has_value = bool(node.body) and isinstance(node.body[-1], ast.Expr)
+        for statement in node.body[:-1] if has_value else node.body:
+            self.visit(statement)
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr:
+        match node.value:
+            case ast.Call(
+                func=ast.Attribute(attr="run_line_magic"),
+                args=[ast.Constant(value=str(name)) as called, ast.Constant(value=str(rest)) as text],
+            ) if name in self._magics:
+                called.value = "kd_show"
+                text.value = rest if name == "kd" else f"{name} {rest}".strip()
+        return node
 
 
 def _bound_by(text: str) -> set[str]:

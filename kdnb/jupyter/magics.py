@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdnb.commands.declare import COMMANDS
+from kdnb.commands.lines import logical_lines
 from kdnb.commands.parse import parse
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
     from kdnb.jupyter.notebook import Notebook
 
-__all__ = ["register_magics"]
+__all__ = ["CONNECT", "magic_names", "register_magics"]
+
+CONNECT = {"connect": "Connect to a target: connect sim:", "disconnect": "Let the target run and close the line."}
+"""The two commands that belong to the notebook."""
 
 FORMS = ("kb", "kn", "kv", "kp", "kP", "kf", "kc", "kL", "lmv", "lmvm")
 """Commands with the letters that people are used to write behind them; each is a magic too."""
@@ -27,7 +31,7 @@ def register_magics(shell: InteractiveShell, notebook: Notebook) -> None:
         """Run debugger commands: `%kd k; r`, `regs = %kd r`, or a whole cell under `%%kd`."""
         if cell is None:
             return notebook.run(line)
-        lines = [text for text in (line, *cell.splitlines()) if text.strip()]
+        lines = [text for _, text in logical_lines(f"{line}\n{cell}")]
         for text in lines[:-1]:
             notebook.run(text, show=notebook.show)
         return notebook.run(lines[-1]) if lines else None
@@ -40,10 +44,16 @@ def register_magics(shell: InteractiveShell, notebook: Notebook) -> None:
     manager.register_function(kd, "line_cell", "kd")
     manager.register_function(kd_show, "line", "kd_show")
     taken = manager.magics["line"]
-    for name in (*COMMANDS, *FORMS):
-        command = parse(name).command
+    summaries = {name: parse(name).command.summary for name in (*COMMANDS, *FORMS)} | CONNECT
+    for name, summary in summaries.items():
         if name.isidentifier() and name not in taken:
-            manager.register_function(_command_magic(notebook, name, command.summary), "line", name)
+            manager.register_function(_command_magic(notebook, name, summary), "line", name)
+
+
+def magic_names(shell: InteractiveShell) -> set[str]:
+    """The line magics that are commands, and `kd` itself."""
+    magics = shell.magics_manager.magics["line"]
+    return {"kd", *(name for name, function in magics.items() if getattr(function, "runs_command", False))}
 
 
 def _command_magic(notebook: Notebook, name: str, summary: str) -> Callable[[str], Any]:
@@ -51,4 +61,5 @@ def _command_magic(notebook: Notebook, name: str, summary: str) -> Callable[[str
         return notebook.run(f"{name} {line}".strip())
 
     magic.__doc__ = summary
+    magic.runs_command = True  # type: ignore[attr-defined]  # a mark on the function
     return magic

@@ -108,3 +108,26 @@ def test_the_design_example_runs_commands_and_python_in_one_cell() -> None:
         "regs = %kd r",
         "hex(regs.rip)",
     ]
+
+
+@pytest.mark.parametrize("comment", ["# why", '"""why"""', "# k"])
+def test_a_comment_before_a_command_does_not_make_it_python(comment: str) -> None:
+    assert rewritten(f"{comment}\nr rax\n") == f"{comment}\nget_ipython().run_line_magic('kd', 'r rax')\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "command"),
+    [
+        (".if (1) {\n  r rax\n} .else {\n  r rbx\n}\n", ".if (1) { r rax } .else { r rbx }"),
+        (".foreach (t {.echo a})\n{\n  .echo t\n}\n", ".foreach (t {.echo a}) { .echo t }"),
+        (".block\n{\n  k\n}\n", ".block { k }"),
+    ],
+)
+def test_the_blocks_of_a_command_may_take_lines_of_their_own(cell: str, command: str) -> None:
+    assert rewritten(cell) == f"get_ipython().run_line_magic('kd', {command!r})\n"
+    assert rewritten(f"{cell}x = 1\n").endswith("\nx = 1\n")
+
+
+def test_a_dict_over_several_lines_is_python_even_behind_a_command_word() -> None:
+    for cell in ("d = {\n  'a': 1,\n}\n", "d = {\n  'a': ,\n}\n"):
+        assert rewritten(cell) == cell

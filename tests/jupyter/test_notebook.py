@@ -41,6 +41,11 @@ def test_several_commands_on_a_line_give_all_their_results(sim: Cells) -> None:
     assert [type(entry) for entry in value] == [RegisterSet, Stack]
 
 
+def test_a_cell_magic_takes_blocks_over_several_lines(sim: Cells) -> None:
+    sim.run("%%kd\n.foreach (t {.echo a b})\n{\n  .echo t\n}\nr rax\n")
+    assert sim.texts == ["a", "b"]
+
+
 def test_a_cell_magic_runs_line_by_line(sim: Cells) -> None:
     assert isinstance(sim.run("%%kd\nr\nk\n"), Stack)
     assert len(sim.shown) == 1
