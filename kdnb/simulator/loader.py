@@ -16,11 +16,25 @@ from kdnb.simulator.memory import PAGE, PageTables, PhysicalMemory
 
 __all__ = ["SCENARIOS", "GuestFile", "LoadedGuest", "guest_exports", "guest_files", "load_guest", "startup_stack"]
 
-SCENARIOS = ("idle", "boot", "syscalls", "bugcheck", "storm", "prompt", "exception", "deadlock", "doublefault")
+SCENARIOS = (
+    "idle",
+    "boot",
+    "syscalls",
+    "bugcheck",
+    "storm",
+    "prompt",
+    "exception",
+    "deadlock",
+    "doublefault",
+    "driverload",
+)
 """Their places are the numbers that the guest knows them by."""
 
 IMAGE_NAMES = {"ntoskrnl.exe": "ntkrnlmp.pdb", "disk.sys": "disk.pdb", "ntfs.sys": "ntfs.pdb", "buggy.sys": "buggy.pdb"}
 """Images in load order, with their PDBs."""
+
+DEMAND_IMAGE_NAMES = {"echo.sys": "echo.pdb"}
+"""Drivers that the guest loads later."""
 
 PROCESSOR_COUNT = 2
 PAGE_TABLES = 0x1000
@@ -67,11 +81,11 @@ def startup_stack(architecture: Architecture, processor: int) -> int:
 
 @cache
 def guest_files(architecture: Architecture = AMD64) -> tuple[GuestFile, ...]:
-    """The committed images and PDBs."""
+    """The committed images and PDBs, the kernel's first."""
     folder = resources.files("kdnb.simulator.guest") / "images" / architecture.images
     return tuple(
         GuestFile(name, (folder / name).read_bytes(), pdb, (folder / pdb).read_bytes())
-        for name, pdb in IMAGE_NAMES.items()
+        for name, pdb in (IMAGE_NAMES | DEMAND_IMAGE_NAMES).items()
     )
 
 
@@ -143,16 +157,20 @@ def load_guest(memory: PhysicalMemory, scenario: str, architecture: Architecture
     images = [_Image(file.name, file.image) for file in guest_files(architecture)]
     allocator = _Allocator(tables, _FIRST_IMAGE)
     exports = images[0].exports()
+    files: list[int] = []
     for image in images:
         image.resolve_imports(exports)
-        _place_image(memory, tables, allocator, image)
+        on_demand = image.name in DEMAND_IMAGE_NAMES
+        files.append(_place_file(memory, allocator, image) if on_demand else 0)
+        _place_image(memory, tables, allocator, image, present=not on_demand)
     allocator.map(architecture.shared_data, PAGE)
     allocator.map(architecture.pool, POOL_SIZE)
     for slot in range(STACK_COUNT):
         allocator.map(architecture.stacks + (slot + 1) * STACK_SLOT - STACK_SIZE, STACK_SIZE)
     tables.map_large(architecture.physical_map, 0, memory.size)
     free_page = allocator.take(_PAGES_FOR_PROCESSES * PAGE)
-    block = _loader_block(memory, scenario, free_page, images, architecture)
+    entries = [_loader_image(image, file, architecture) for image, file in zip(images, files, strict=True)]
+    block = _loader_block(memory, scenario, free_page, entries, architecture)
     memory.write(allocator.map(architecture.loader_block, _pages(len(block))), block)
     kernel = images[0]
     code = next(section for section in kernel.sections if section[2] & _IMAGE_SCN_EXECUTE)
@@ -179,10 +197,20 @@ class _Allocator:
         return physical
 
 
-def _place_image(memory: PhysicalMemory, tables: PageTables, allocator: _Allocator, image: _Image) -> None:
+def _place_file(memory: PhysicalMemory, allocator: _Allocator, image: _Image) -> int:
+    """A copy of the image somewhere in RAM, from which the guest loads it; its physical address."""
     physical = allocator.take(image.size)
     memory.write(physical, bytes(image.memory))
-    tables.map(image.base, physical, PAGE, writable=False)
+    return physical
+
+
+def _place_image(
+    memory: PhysicalMemory, tables: PageTables, allocator: _Allocator, image: _Image, *, present: bool
+) -> None:
+    """Maps an image to where it was linked; what is not `present` has page table entries, but can't be touched."""
+    physical = allocator.take(image.size)
+    memory.write(physical, bytes(image.memory) if present else b"")
+    tables.map(image.base, physical, PAGE, writable=False, present=present)
     for rva, size, flags in image.sections:
         tables.map(
             image.base + rva,
@@ -190,20 +218,20 @@ def _place_image(memory: PhysicalMemory, tables: PageTables, allocator: _Allocat
             _pages(size),
             writable=bool(flags & _IMAGE_SCN_WRITE),
             executable=bool(flags & _IMAGE_SCN_EXECUTE),
+            present=present,
         )
 
 
 def _loader_block(
-    memory: PhysicalMemory, scenario: str, free_page: int, images: list[_Image], architecture: Architecture
+    memory: PhysicalMemory, scenario: str, free_page: int, entries: list[bytes], architecture: Architecture
 ) -> bytes:
-    entries = [_loader_image(image, architecture) for image in images]
     size = 0x50 + _MOST_IMAGES * len(entries[0])
     header = struct.pack(
         "<IIIIQQQIIQQQQ",
         size,
         SCENARIOS.index(scenario),
         PROCESSOR_COUNT,
-        len(images),
+        len(entries),
         architecture.pool,
         POOL_SIZE,
         architecture.stacks,
@@ -217,12 +245,12 @@ def _loader_block(
     return header + b"".join(entries)
 
 
-def _loader_image(image: _Image, architecture: Architecture) -> bytes:
+def _loader_image(image: _Image, file: int, architecture: Architecture) -> bytes:
     folder = "" if image.name == "ntoskrnl.exe" else "drivers\\"
     path = f"\\SystemRoot\\system32\\{folder}{image.name}".encode("utf-16-le")
     rva, size = image.directories[_EXCEPTIONS]
     return struct.pack(
-        "<QQIIIIQ128s" if architecture.pointer_size == 8 else "<IIIIIII128s",
+        "<QQIIIIQQ128s" if architecture.pointer_size == 8 else "<IIIIIIII128s",
         image.base,
         image.base + image.entry_rva,
         image.size,
@@ -230,6 +258,7 @@ def _loader_image(image: _Image, architecture: Architecture) -> bytes:
         image.timestamp,
         size,
         image.base + rva,
+        file,
         path,
     )
 

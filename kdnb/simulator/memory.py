@@ -82,9 +82,19 @@ class PageTables:
         self.root = root
         self.next_page = next_page
 
-    def map(self, virtual: int, physical: int, size: int, *, writable: bool = True, executable: bool = False) -> None:
-        """Map a range by 4 KiB pages. Both addresses are page-aligned."""
-        flags = _PRESENT | (_WRITABLE if writable else 0) | (0 if executable else self._paging.no_execute)
+    def map(
+        self,
+        virtual: int,
+        physical: int,
+        size: int,
+        *,
+        writable: bool = True,
+        executable: bool = False,
+        present: bool = True,
+    ) -> None:
+        """Map a range by 4 KiB pages. Both addresses are page-aligned. Without `present` the guest does the rest."""
+        flags = (_WRITABLE if writable else 0) | (0 if executable else self._paging.no_execute)
+        flags |= _PRESENT if present else 0
         for offset in range(0, size, PAGE):
             table = self._descend(virtual + offset, level=1)
             self._write(self._entry(table, virtual + offset, 1), physical + offset | flags)

@@ -82,8 +82,11 @@ class SteppedGuest:
 
     def _load_modules(self) -> None:
         for _, data, _, pdb in self.machine.images():
-            base = PeImage.from_file(data).image_base
-            image = PeImage.parse(self.memory.read, base)
+            file = PeImage.from_file(data)
+            base = file.image_base
+            # others than those of the boot are loaded later
+            is_there = self.machine.read_virtual(self.memory.processor, base, 2)
+            image = PeImage.parse(self.memory.read, base) if is_there else file
             symbols = SymbolTable.from_pdb(PdbFile.open(pdb))
             self.modules.append(GuestModule(base, image.size_of_image, image, symbols))
 

@@ -144,6 +144,27 @@ def test_10_data_breakpoint(kd: Debugger) -> None:
     assert "add     qword ptr [nt!ExpWorkItems" in run(kd, "ub @rip L3").split("\n")[-1]
 
 
+@pytest.mark.parametrize("arch", ["amd64", "x86"])
+def test_11_driver_load_while_the_system_runs(arch: str) -> None:
+    with kdnb.connect(f"sim:scenario=driverload,arch={arch}", timeout=TIMEOUT) as debugger:
+        debugger.session.options["go_timeout"] = TIMEOUT
+        debugger.break_in(TIMEOUT)
+        run(debugger, "sxe ld:echo")
+        for _ in range(2):  # the breakpoint comes back when the driver does
+            assert "echo.sys" in run(debugger, "g")
+            assert "echo" in run(debugger, "lm m echo")
+            assert "nt!NtLoadDriver" in run(debugger, "k")
+            run(debugger, "bu echo!DriverEntry")
+            assert "echo!DriverEntry:" in run(debugger, "g")
+            driver = "@rcx" if arch == "amd64" else "poi(@esp+4)"
+            assert "ip=" in run(debugger, "r")
+            assert " \\Driver\\echo" in run(debugger, f"!drvobj {driver}")
+            run(debugger, "sxe ud:echo")
+            assert "echo.sys" in run(debugger, "g")
+            assert "echo" not in run(debugger, "lm")
+            assert "nt!NtUnloadDriver" in run(debugger, "k")
+
+
 def test_12_inspect_a_driver_object(kd: Debugger) -> None:
     driver = run(kd, "!drvobj disk 3")
     assert "[03] IRP_MJ_READ" in driver

@@ -41,7 +41,7 @@ def test_the_module_list_names_the_kernel_first_and_then_the_drivers(machine: Ma
     ]
     assert unicode_string(machine, modules[0] + 0x48) == "\\SystemRoot\\system32\\ntoskrnl.exe"
     assert read_pointer(machine, modules[0] + 0x30) == machine.kernel_base
-    for entry, (_name, data, _pdb_name, _pdb) in zip(modules, machine.images(), strict=True):
+    for entry, (_name, data, _pdb_name, _pdb) in zip(modules, machine.images()[: len(modules)], strict=True):
         image = PeImage.from_file(data)
         base, start = read_pointer(machine, entry + 0x30), read_pointer(machine, entry + 0x38)
         size, checksum, timestamp = (
@@ -134,8 +134,11 @@ class Modules:
     def __init__(self, machine: Machine) -> None:
         self._modules = []
         for name, data, _pdb_name, _pdb in machine.images():
-            base = PeImage.from_file(data).image_base
-            image = PeImage.parse(Memory(machine, 0).read, base)
+            file = PeImage.from_file(data)
+            base = file.image_base
+            # others than those of the boot are loaded later
+            is_there = machine.read_virtual(0, base, 2)
+            image = PeImage.parse(Memory(machine, 0).read, base) if is_there else file
             self._modules.append(LoadedModule(name, base, image.size_of_image, image))
 
     def find(self, address: int) -> LoadedModule | None:

@@ -62,16 +62,16 @@ class TargetSpec:
 
 
 _SHARED = (
-    "ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "partition.c", "ex.c", "handle.c", "ob.c", "io.c", "ps.c",
-    "rtl.c",
+    "ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "partition.c", "ex.c", "handle.c", "ob.c", "io.c", "load.c",
+    "ps.c", "rtl.c",
 )  # fmt: skip
 
 
-def image_specs(kernel: tuple[str, ...], bases: tuple[int, int, int, int]) -> tuple[ImageSpec, ...]:
-    """The four images, the kernel from `kernel` and the shared sources."""
+def image_specs(kernel: tuple[str, ...], bases: tuple[int, int, int, int, int]) -> tuple[ImageSpec, ...]:
+    """The five images, the kernel from `kernel` and the shared sources."""
     drivers = [
         ImageSpec(f"{name}.sys", f"{name}.pdb", base, (f"{name}.c",), "DriverEntry")
-        for name, base in zip(("disk", "ntfs", "buggy"), bases[1:], strict=True)
+        for name, base in zip(("disk", "ntfs", "buggy", "echo"), bases[1:], strict=True)
     ]
     return ImageSpec(KERNEL, "ntkrnlmp.pdb", bases[0], (*kernel, *_SHARED), "KiSystemStartup"), *drivers
 
@@ -82,7 +82,7 @@ AMD64 = TargetSpec(
     ("/machine:x64",),
     image_specs(
         ("trap.S", "amd64.c", "exception_amd64.c"),
-        (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000),
+        (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000, 0xFFFFF80044050000),
     ),
     112,
 )
@@ -90,7 +90,9 @@ X86 = TargetSpec(
     "x86",
     ("--target=i686-pc-windows-msvc", "-mrtd", "-fno-omit-frame-pointer"),
     ("/machine:x86", "/safeseh:no"),
-    image_specs(("trap_x86.S", "x86.c", "exception_x86.c"), (0x80400000, 0xF7320000, 0xF7360000, 0xF8A10000)),
+    image_specs(
+        ("trap_x86.S", "x86.c", "exception_x86.c"), (0x80400000, 0xF7320000, 0xF7360000, 0xF8A10000, 0xF8A50000)
+    ),
     96,
 )
 TARGETS = (AMD64, X86)

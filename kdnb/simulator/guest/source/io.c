@@ -32,12 +32,15 @@ NOINLINE KLDR_DATA_TABLE_ENTRY *MiInsertLoadedImage(LOADER_IMAGE *Image)
     return Entry;
 }
 
-NOINLINE VOID DbgNotifyImage(KLDR_DATA_TABLE_ENTRY *Entry, const WCHAR *Name)
+NOINLINE VOID DbgNotifyImage(KLDR_DATA_TABLE_ENTRY *Entry, const WCHAR *Name, BOOLEAN Unload)
 {
     CHAR Buffer[128];
     STRING Path = {0, sizeof(Buffer), Buffer};
     Path.Length = (USHORT)RtlStringPrint(Buffer, sizeof(Buffer), "%ws", Name);
-    DbgLoadImageSymbols(&Path, Entry->DllBase, (ULONG_PTR)-1);
+    if (Unload)
+        DbgUnLoadImageSymbols(&Path, Entry->DllBase, (ULONG_PTR)-1);
+    else
+        DbgLoadImageSymbols(&Path, Entry->DllBase, (ULONG_PTR)-1);
 }
 
 NTSTATUS IopInvalidDeviceRequest(DEVICE_OBJECT *DeviceObject, IRP *Irp)
@@ -62,7 +65,7 @@ NOINLINE NTSTATUS IopLoadDriver(LOADER_IMAGE *Image)
 {
     KLDR_DATA_TABLE_ENTRY *Entry = MiInsertLoadedImage(Image);
     DRIVER_OBJECT *Driver = ObpAllocateObject(ObDriverType, sizeof(*Driver), 'virD');
-    DbgNotifyImage(Entry, Image->Path);
+    DbgNotifyImage(Entry, Image->Path, FALSE);
     Driver->Type = 4;
     Driver->Size = sizeof(*Driver);
     Driver->DriverStart = Image->Base;
@@ -84,8 +87,8 @@ VOID IoInitSystem(void)
     KLDR_DATA_TABLE_ENTRY *Kernel = MiInsertLoadedImage(&KeLoaderBlock->Images[0]);
     DbgPrintEx(DPFLTR_SYSTEM_ID, DPFLTR_ERROR_LEVEL, "kdnb pretend kernel, version 10.0.%d, %d processors, %d KB\n", NtBuildNumber & 0xFFFF,
              KeLoaderBlock->NumberProcessors, KeLoaderBlock->PhysicalPages * 4);
-    DbgNotifyImage(Kernel, L"\\SystemRoot\\system32\\ntoskrnl.exe");
-    for (ULONG i = 1; i < KeLoaderBlock->ImageCount; i++) {
+    DbgNotifyImage(Kernel, L"\\SystemRoot\\system32\\ntoskrnl.exe", FALSE);
+    for (ULONG i = 1; i < KeLoaderBlock->ImageCount && !KeLoaderBlock->Images[i].PhysicalBase; i++) {
         DbgPrintEx(DPFLTR_SYSTEM_ID, DPFLTR_ERROR_LEVEL, "IOINIT: loading %ws\n", KeLoaderBlock->Images[i].Path);
         IopLoadDriver(&KeLoaderBlock->Images[i]);
     }

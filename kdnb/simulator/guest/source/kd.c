@@ -33,6 +33,7 @@ typedef struct _KD_SYMBOLS_INFO {
 #define FLG_STOP_ON_EXCEPTION 1
 #define BREAKPOINT_PRINT 1
 #define BREAKPOINT_LOAD_SYMBOLS 3
+#define BREAKPOINT_UNLOAD_SYMBOLS 4
 #define BREAKPOINT_REPORT_EXCEPTION 0x100 // of this board, no service of Windows
 #define DBG_STATUS_CONTROL_C 1
 
@@ -237,6 +238,12 @@ VOID DbgLoadImageSymbols(STRING *FileName, PVOID Base, ULONG_PTR ProcessId)
     const UCHAR *Headers = (UCHAR *)Base + *(ULONG *)((UCHAR *)Base + 0x3C);
     KD_SYMBOLS_INFO Information = {Base, ProcessId, *(ULONG *)(Headers + 0x58), *(ULONG *)(Headers + 0x50)};
     DebugService(BREAKPOINT_LOAD_SYMBOLS, FileName, &Information, NULL, NULL);
+}
+
+VOID DbgUnLoadImageSymbols(STRING *FileName, PVOID Base, ULONG_PTR ProcessId)
+{
+    KD_SYMBOLS_INFO Information = {Base, ProcessId, 0, 0};
+    DebugService(BREAKPOINT_UNLOAD_SYMBOLS, FileName, &Information, NULL, NULL);
 }
 
 // ---- break-in and exceptions --------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ typedef UCHAR KIRQL;
 #define STATUS_INTEGER_DIVIDE_BY_ZERO ((NTSTATUS)0xC0000094)
 #define STATUS_OBJECT_NAME_NOT_FOUND ((NTSTATUS)0xC0000034)
 #define STATUS_INSUFFICIENT_RESOURCES ((NTSTATUS)0xC000009A)
+#define STATUS_IMAGE_ALREADY_LOADED ((NTSTATUS)0xC000010E)
 #define STATUS_ASSERTION_FAILURE ((NTSTATUS)0xC0000420)
 
 #define DPFLTR_SYSTEM_ID 0
@@ -386,6 +387,7 @@ typedef struct _LOADER_IMAGE {
     ULONG TimeDateStamp;
     ULONG ExceptionTableSize;
     PVOID ExceptionTable;
+    ULONG_PTR PhysicalBase; // where the file of a driver lies that is loaded later; 0 for those that are in place
     WCHAR Path[64];
 } LOADER_IMAGE;
 
@@ -406,7 +408,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     LOADER_IMAGE Images[8];
 } LOADER_PARAMETER_BLOCK;
 
-enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault };
+enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault, ScenarioDriverLoad };
 
 // ---- I/O -------------------------------------------------------------------------------------------
 
@@ -581,6 +583,7 @@ NTKERNELAPI VOID KeReleaseSpinLock(volatile KSPIN_LOCK *SpinLock, KIRQL OldIrql)
 NTKERNELAPI PVOID ExAllocatePoolWithTag(ULONG PoolType, SIZE_T Size, ULONG Tag);
 NTKERNELAPI VOID ExFreePoolWithTag(PVOID Address, ULONG Tag);
 NTKERNELAPI NTSTATUS IoCreateDevice(DRIVER_OBJECT *Driver, ULONG ExtensionSize, UNICODE_STRING *Name, ULONG Type, ULONG Characteristics, BOOLEAN Exclusive, DEVICE_OBJECT **Device);
+NTKERNELAPI VOID IoDeleteDevice(DEVICE_OBJECT *Device);
 NTKERNELAPI DEVICE_OBJECT *IoAttachDeviceToDeviceStack(DEVICE_OBJECT *Source, DEVICE_OBJECT *Target);
 NTKERNELAPI DEVICE_OBJECT *IopFindDevice(const WCHAR *Name);
 NTKERNELAPI NTSTATUS IofCallDriver(DEVICE_OBJECT *DeviceObject, IRP *Irp);
@@ -657,6 +660,7 @@ NTSTATUS NtQueryDebugFilterState(ULONG ComponentId, ULONG Level);
 NTSTATUS DebugPrint(STRING *Output, ULONG ComponentId, ULONG Level);
 NTSTATUS DebugService(ULONG Service, PVOID A, PVOID B, PVOID C, PVOID D);
 VOID DbgLoadImageSymbols(STRING *FileName, PVOID Base, ULONG_PTR ProcessId);
+VOID DbgUnLoadImageSymbols(STRING *FileName, PVOID Base, ULONG_PTR ProcessId);
 VOID KdInitSystem(ULONG Phase);
 BOOLEAN KdPollBreakIn(void);
 VOID KdCheckForDebugBreak(void);
@@ -676,6 +680,7 @@ VOID ObInitSystem(void);
 PVOID ObpAllocateObject(UCHAR Type, SIZE_T Size, ULONG Tag);
 VOID ObpFreeObject(PVOID Object, ULONG Tag);
 NTSTATUS ObInsertObject(PVOID Object, const UNICODE_STRING *Path);
+VOID ObMakeTemporaryObject(PVOID Object);
 PVOID ObpLookupPath(const UNICODE_STRING *Path);
 extern HANDLE_TABLE *PspCidTable, *ObpKernelHandleTable;
 HANDLE_TABLE *ExCreateHandleTable(EPROCESS *Process);
@@ -694,6 +699,12 @@ ULONG_PTR MmCreateProcessAddressSpace(void);
 PVOID MmMapUserPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address);
 NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, ULONG Mode, KTRAP_FRAME *TrapFrame);
 VOID IoInitSystem(void);
+const WCHAR *IopBaseName(const WCHAR *Path);
+NTSTATUS IopLoadDriver(LOADER_IMAGE *Image);
+VOID DbgNotifyImage(KLDR_DATA_TABLE_ENTRY *Entry, const WCHAR *Name, BOOLEAN Unload);
+NTSTATUS NtLoadDriver(UNICODE_STRING *DriverServiceName);
+NTSTATUS NtUnloadDriver(UNICODE_STRING *DriverServiceName);
+KSTART_ROUTINE IopDriverThread;
 VOID PsInitSystem(void);
 VOID PsStartScenario(void);
 EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR ParentId);

@@ -95,6 +95,25 @@ NTSTATUS ObInsertObject(PVOID Object, const UNICODE_STRING *Path)
     return STATUS_SUCCESS;
 }
 
+// Takes the name from an object. Its body is left alone.
+VOID ObMakeTemporaryObject(PVOID Object)
+{
+    OBJECT_HEADER_NAME_INFO *Info = (OBJECT_HEADER_NAME_INFO *)HEADER(Object) - 1;
+    OBJECT_DIRECTORY *Directory = (OBJECT_DIRECTORY *)Info->Directory;
+    if (!Directory)
+        return;
+    OBJECT_DIRECTORY_ENTRY **Link = &Directory->HashBuckets[ObpHash(&Info->Name) % NUMBER_HASH_BUCKETS];
+    while (*Link && (*Link)->Object != Object)
+        Link = &(*Link)->ChainLink;
+    OBJECT_DIRECTORY_ENTRY *Entry = *Link;
+    if (Entry) {
+        *Link = Entry->ChainLink;
+        ExFreePoolWithTag(Entry, 'iDbO');
+    }
+    memset(Info, 0, sizeof(*Info));
+    HEADER(Object)->PointerCount--;
+}
+
 PVOID ObpLookupPath(const UNICODE_STRING *Path)
 {
     UNICODE_STRING Last;
