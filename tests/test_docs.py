@@ -22,6 +22,11 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_no_page_has_leftovers_of_a_merge(page: Path) -> None:
+    assert not re.search(r"^(<<<<<<<|=======|>>>>>>>)", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_the_picture_of_the_link_is_drawn_from_its_table(role: Role) -> None:
     page = ARCHITECTURE.read_text(encoding="utf-8")

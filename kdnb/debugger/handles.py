@@ -111,9 +111,9 @@ class Handles:
         return max(self._records.layout("_HANDLE_TABLE_ENTRY", _ENTRY_PATHS).size, self._session.pointer_size)
 
     def _table(self, address: int, *, holds_bodies: bool = False) -> _Table:
-        record = self._records.read("_HANDLE_TABLE", address, TABLE_PATHS)
         for name in ("TableCode", "NextHandleNeedingPool"):
-            record.layout.offset(name)  # says what is missing where the build isn't known
+            self._records.layout("_HANDLE_TABLE", TABLE_PATHS).offset(name)  # says what is missing
+        record = self._records.read("_HANDLE_TABLE", address, TABLE_PATHS)
         code = record.number("TableCode")
         return _Table(
             address=record.address,

@@ -37,7 +37,15 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "Pcb.Header.Type": (0, 1), "Pcb.DirectoryTableBase": (0x28, 8), "UniqueProcessId": (0x440, 8),
         "ActiveProcessLinks": (0x448, 16), "InheritedFromUniqueProcessId": (0x540, 8), "Peb": (0x550, 8),
         "ObjectTable": (0x570, 8), "ImageFileName": (0x5A8, 15), "ThreadListHead": (0x5E0, 16),
-        "ActiveThreads": (0x5F0, 4),
+        "ActiveThreads": (0x5F0, 4), "Token": (0x4B8, 8),
+    },
+    "_TOKEN": {
+        "TokenSource.SourceName": (0, 8), "TokenId": (0x10, 8), "AuthenticationId": (0x18, 8),
+        "ParentTokenId": (0x20, 8), "ModifiedId": (0x38, 8), "Privileges.Present": (0x40, 8),
+        "Privileges.Enabled": (0x48, 8), "Privileges.EnabledByDefault": (0x50, 8), "SessionId": (0x78, 4),
+        "UserAndGroupCount": (0x7C, 4), "RestrictedSidCount": (0x80, 4), "UserAndGroups": (0x98, 8),
+        "RestrictedSids": (0xA0, 8), "PrimaryGroup": (0xA8, 8), "DefaultDacl": (0xB8, 8), "TokenType": (0xC0, 4),
+        "ImpersonationLevel": (0xC4, 4), "TokenFlags": (0xC8, 4), "OriginatingLogonSession": (0xE0, 8),
     },
     "_ETHREAD": {
         "Tcb.Header.Type": (0, 1), "Tcb.InitialStack": (0x28, 8), "Tcb.StackLimit": (0x30, 8),

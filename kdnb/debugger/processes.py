@@ -12,6 +12,7 @@ from kdnb.debugger.handles import TABLE_PATHS, handle_count
 from kdnb.debugger.kernel_records import Records
 from kdnb.debugger.lists import walk_list
 from kdnb.debugger.modules import clean
+from kdnb.debugger.security import FAST_REFERENCES
 from kdnb.debugger.threads import describe_thread, threads_of
 from kdnb.errors import MemoryReadError, UnknownNameError, UnsupportedError
 from kdnb.protocol.constants import MachineType
@@ -127,7 +128,9 @@ class Processes:
             active_threads=record.get("ActiveThreads"),
             address_size=size,
             details=tuple(
-                (word, value) for word, path in _DETAILS if flags & 1 and (value := record.get(path)) is not None
+                (word, value & ~FAST_REFERENCES[size] if word == "Token" else value)
+                for word, path in _DETAILS
+                if flags & 1 and (value := record.get(path)) is not None
             ),
             flags=flags,
             threads=threads,

@@ -11,6 +11,7 @@ from kdnb.results.handles import HandleList, HandleLists
 from kdnb.results.hardware import CpuInfos
 from kdnb.results.memory_usage import MemoryUsage
 from kdnb.results.resources import ResourceList
+from kdnb.results.security import AccessList, TokenInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,3 +99,28 @@ def _cpus(value: CpuInfos) -> str:
         for each in value
     ]
     return table(("cpu", "family, model, stepping", "manufacturer", ""), rows)
+
+
+@to_html.register(TokenInfo)
+def _token(value: TokenInfo) -> str:
+    names = [("user", value.user), *((f"group {index}", group.sid) for index, group in enumerate(value.groups))]
+    people = [(word, sid.text or sid.note, sid.name) for word, sid in names if sid is not None]
+    rights = [
+        (
+            str(each.number),
+            each.name,
+            "enabled" if each.is_enabled else "",
+            ("default" if each.is_default else "", "dim"),
+        )
+        for each in value.privileges
+    ]
+    return table(("", "identifier", "name"), people) + table(("", "privilege", "", ""), rights) + noted(value.note)
+
+
+@to_html.register(AccessList)
+def _acl(value: AccessList) -> str:
+    rows = [
+        (f"{each.type:x}", f"{each.mask:08x}", each.sid.text if each.sid else "", each.sid.name if each.sid else "")
+        for each in value
+    ]
+    return table(("type", "mask", "identifier", "name"), rows) + noted(value.note)

@@ -23,6 +23,8 @@ WITHOUT_EXAMPLES = {
     "!pte2va",
     "rY",
     "!teb",
+    "!sid",
+    "!acl",
     ".ecxr",
     ".reboot",
     ".restart",

@@ -141,7 +141,9 @@ typedef struct _EPROCESS {
     ULONG_PTR ProcessLock;
     HANDLE UniqueProcessId;
     LIST_ENTRY ActiveProcessLinks;
-    PAD(Reserved1, 0x540 - 0x458, 0x140 - 0xC0);
+    PAD(Reserved1, 0x4B8 - 0x458, 0xFC - 0xC0);
+    ULONG_PTR Token; // EX_FAST_REF
+    PAD(Reserved9, 0x540 - 0x4C0, 0x140 - 0x100);
     HANDLE InheritedFromUniqueProcessId;
     PAD(Reserved2, 8, 0);
     PVOID Peb;
@@ -159,6 +161,7 @@ typedef struct _EPROCESS {
 } EPROCESS;
 AT(EPROCESS, UniqueProcessId, 0x440, 0xB4);
 AT(EPROCESS, ActiveProcessLinks, 0x448, 0xB8);
+AT(EPROCESS, Token, 0x4B8, 0xFC);
 AT(EPROCESS, InheritedFromUniqueProcessId, 0x540, 0x140);
 AT(EPROCESS, Peb, 0x550, 0x144);
 AT(EPROCESS, ObjectTable, 0x570, 0x154);
@@ -674,7 +677,7 @@ VOID KiIdleLoop(void);
 VOID KiRetireWaits(KPRCB *Prcb);
 VOID KeInitializeThread(KTHREAD *Thread, KPROCESS *Process, ULONG Processor, PVOID Stack);
 // Numbers of object types from 2 on, as the first ones of Windows are counted.
-enum { ObTypeType = 2, ObDirectoryType, ObSymbolicLinkType, ObProcessType, ObThreadType, ObDeviceType, ObDriverType, ObFileType, ObEventType };
+enum { ObTypeType = 2, ObDirectoryType, ObSymbolicLinkType, ObProcessType, ObThreadType, ObDeviceType, ObDriverType, ObFileType, ObEventType, ObTokenType };
 WCHAR RtlpUpcase(WCHAR Character);
 VOID ObInitSystem(void);
 PVOID ObpAllocateObject(UCHAR Type, SIZE_T Size, ULONG Tag);

@@ -148,7 +148,7 @@ NOINLINE VOID ObpCreateSymbolicLink(const WCHAR *Path, const WCHAR *Target)
 VOID ObInitSystem(void)
 {
     static const WCHAR *const Directories[] = {L"\\ObjectTypes", L"\\Device", L"\\Driver", L"\\FileSystem", L"\\??", L"\\Device\\Harddisk0", L"\\BaseNamedObjects"};
-    static const WCHAR *const Types[] = {L"\\ObjectTypes\\Type", L"\\ObjectTypes\\Directory", L"\\ObjectTypes\\SymbolicLink", L"\\ObjectTypes\\Process", L"\\ObjectTypes\\Thread", L"\\ObjectTypes\\Device", L"\\ObjectTypes\\Driver", L"\\ObjectTypes\\File", L"\\ObjectTypes\\Event"};
+    static const WCHAR *const Types[] = {L"\\ObjectTypes\\Type", L"\\ObjectTypes\\Directory", L"\\ObjectTypes\\SymbolicLink", L"\\ObjectTypes\\Process", L"\\ObjectTypes\\Thread", L"\\ObjectTypes\\Device", L"\\ObjectTypes\\Driver", L"\\ObjectTypes\\File", L"\\ObjectTypes\\Event", L"\\ObjectTypes\\Token"};
     ObpRootDirectoryObject = ObpAllocateObject(ObDirectoryType, sizeof(OBJECT_DIRECTORY), 'tcbO');
     for (ULONG i = 0; i < sizeof(Directories) / sizeof(*Directories); i++)
         ObpCreateNamed(ObDirectoryType, sizeof(OBJECT_DIRECTORY), Directories[i]);

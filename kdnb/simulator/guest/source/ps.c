@@ -1,8 +1,10 @@
 // Processes and threads, and what they do in each scenario.
 #include "nt.h"
 #include "partition.h"
+#include "se.h"
 
 #define TICK (-156250LL)
+#define FIRST_USER_PROCESS 0xC3C // explorer.exe and those after it belong to a person
 
 LIST_ENTRY PsActiveProcessHead = {&PsActiveProcessHead, &PsActiveProcessHead};
 EXPORT EPROCESS *PsInitialSystemProcess;
@@ -32,6 +34,7 @@ EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR Pare
     for (ULONG i = 0; Name[i] && i < sizeof(Process->ImageFileName) - 1; i++)
         Process->ImageFileName[i] = Name[i];
     Process->Pcb.DirectoryTableBase = MmCreateProcessAddressSpace();
+    SeAssignPrimaryToken(Process, ProcessId >= FIRST_USER_PROCESS);
     if (ProcessId) {
         Process->ObjectTable = ExCreateHandleTable(Process);
         PspInsertCid(Process, ProcessId);
