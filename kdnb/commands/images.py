@@ -82,6 +82,7 @@ def display_headers(session: Session, arguments: Arguments) -> Result:
         raise ExpressionError("Syntax error at '<EOL>'", "!dh nt")
     module = session.modules.get(arguments.word())
     if module is not None:
+        option = arguments.match(r"-([fsaeiv])$") or option
         base, image = module.base, module.image
     else:
         arguments.rest = text

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = ["cut", "first", "logical_lines"]
 
 _PIECE = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']{1,4}')|([{}])|([()])|(;)|(.)""", re.DOTALL)
+_PATH_COMMANDS = re.compile(r"\.sympath\+?\s+[^\s;]", re.IGNORECASE)
+"""Paths may hold `;`: only one with a blank behind it ends the command."""
 _WHOLE_LINE = re.compile(r"(?:\*|as\s|\$<|\$><|j[\s(]|~(?:\d+|[*.#])e\s)", re.IGNORECASE)
 """Commands that take the rest of the line, `;` included; `as` only in lower case."""
 
@@ -57,11 +59,14 @@ def first(line: str) -> tuple[str, str]:
     if _WHOLE_LINE.match(line) and not line.startswith(("aS", "AS")):
         return line.strip(), ""
     braces = parentheses = 0
+    is_path = _PATH_COMMANDS.match(line) is not None
     for found in _PIECE.finditer(line):
         if found[2]:
             braces += 1 if found[2] == "{" else -1
         elif found[3]:
             parentheses += 1 if found[3] == "(" else -1
+        elif found[4] and is_path and line[found.end() : found.end() + 1].strip():
+            continue
         elif found[4] and braces <= 0 and (parentheses <= 0 or not line.startswith(".for")):
             return line[: found.start()].strip(), line[found.end() :].strip()
     return line.strip(), ""

@@ -106,6 +106,8 @@ def _load(session: Session, module: Module, *, verbose: bool = False) -> list[st
         )
     if verbose or session.options.get("sym_noisy"):
         lines += [f"SYMSRV:  {line}" for line in module.tried]
+        if module.symbol_file:
+            lines.append(f"DBGHELP: {module.name} - {module.symbol_status}\n         {module.symbol_file}")
     return lines
 
 

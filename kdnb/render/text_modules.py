@@ -76,9 +76,24 @@ def _module(value: ModuleInfo) -> Iterator[str]:
 @lines.register(SymbolList)
 def _symbols(value: SymbolList) -> Iterator[str]:
     for symbol in value.symbols:
-        yield f"{format_address(symbol.address, value.address_size)} {symbol.text + symbol.details}"
+        yield _symbol_line(symbol, value.address_size, value.letters)
     if value.left_out:
         yield f"... {value.left_out} more symbols left out; give a narrower pattern"
+
+
+def _symbol_line(symbol: SymbolInfo, size: int, letters: str) -> str:
+    address = format_address(symbol.address, size)
+    for letter, text in (("0", address), ("1", symbol.text), ("2", f"{address} {symbol.text}")):
+        if letter in letters:
+            return text
+    details = symbol.details.lstrip() if "p" in letters and "(" in symbol.details else symbol.details
+    of = f"{symbol.type or '<NoType>'} " if "t" in letters else ""
+    line = f"{address} {of}{symbol.text}{details}"
+    if "v" not in letters:
+        return line
+    owner = "prv" if symbol.is_private else "pub"
+    extent = f"{symbol.size:4x}" if symbol.size is not None else "   0"
+    return f"{owner} {symbol.kind or 'global':<6} {address} {extent} {of}{symbol.text}{details}"
 
 
 @lines.register(SymbolInfo)

@@ -82,6 +82,14 @@ class SymbolInfo(Result):
     displacement: int = 0
     details: str = ""
     """What stands behind the name: ` (<no parameter info>)`, ` = <no type information>`."""
+    size: int | None = None
+    """Bytes of code or data, where the PDB says so."""
+    kind: str = ""
+    """`func`, `global`, or empty where the source doesn't tell."""
+    type: str = ""
+    """C's words, where the PDB has the type."""
+    is_private: bool = False
+    """Private symbols know it, not only its public name."""
 
     @property
     def text(self) -> str:
@@ -95,6 +103,8 @@ class SymbolList(TableResult):
     symbols: tuple[SymbolInfo, ...]
     address_size: int
     left_out: int = 0
+    letters: str = ""
+    """Options that change the layout: `0 1 2 t v p`."""
 
     def __len__(self) -> int:
         return len(self.symbols)

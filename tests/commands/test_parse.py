@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdnb.commands.declare import exact_name
+from kdnb.commands.lines import cut
 from kdnb.commands.not_built import NOT_BUILT
 from kdnb.commands.parse import command_name, parse, pieces, split
 from kdnb.errors import UsageError
@@ -107,3 +108,13 @@ def test_any_text_is_a_command_or_a_clear_error(text: str) -> None:
     except UsageError as error:
         message = error.message
     assert "Unknown" in message
+
+
+def test_a_path_may_hold_semicolons_but_none_before_a_blank() -> None:
+    assert cut(r".sympath c:\a;srv*d:\b*http://127.0.0.1/x; .reload /f") == [
+        r".sympath c:\a;srv*d:\b*http://127.0.0.1/x",
+        ".reload /f",
+    ]
+    assert cut(".sympath+ /a;") == [".sympath+ /a"]
+    assert cut(".sympath;k") == [".sympath", "k"]
+    assert cut(".echo a;k") == [".echo a", "k"]
