@@ -4,7 +4,8 @@ A cell is cut into logical lines. `decide` says for each one at the left margin 
 lines inside brackets, strings and blocks are Python, and cells that start with `%%` are left alone.
 The rules, first match wins (`tests/jupyter/test_cells.py` goes through them line by line):
 
-1. Empty, `#...`, indented, `%magic`, `name = %magic`, `name = !shell`, `thing?`: as IPython has it.
+1. Empty, `#...`, indented, `%magic`, `name = %magic`, `name = !shell`, `thing?`: as IPython has it
+   (`!process?` and `.reload?` are `.help`).
 2. `!word`, `.word`, `~0s`, `? expr`, `?? expr` (but not `?? name`), `$$ text`, `* text`, `1k`: a command when the
    word is one (Python has no such lines).
 3. The line is no Python and starts with a command: a command, even where the word is a Python name (`k 5`).
@@ -37,6 +38,7 @@ __all__ = ["CommandWords", "ShownMagics", "decide", "rewrite"]
 _PROMPT = re.compile(r"^(?:\d+: )?l?kd> ?")
 _ASSIGNED_MAGIC = re.compile(r"^[^=()\"'#]+=\s*[%!]")
 _HELP_SUFFIX = re.compile(r"^%{0,2}[\w.*]+\?{1,2}\s*$")
+_COMMAND_HELP = re.compile(r"([!.]\w+)\?{1,2}\s*")
 _SHOW = "get_ipython().run_line_magic('kd_show', {!r})"
 _VALUE = "get_ipython().run_line_magic('kd', {!r})"
 
@@ -133,6 +135,9 @@ def rewrite(lines: list[str], words: CommandWords, bound: Container[str]) -> lis
     out: list[str] = []
     for index, (text, is_single) in enumerate(logical):
         command = _PROMPT.sub("", text)
+        asked = _COMMAND_HELP.fullmatch(command)  # IPython would look for a Python object
+        if asked and words.command_name(asked[1]) is not None:
+            command = f".help {asked[1]}"
         if is_single and decide(command, words, names):
             out.append((_VALUE if index == last else _SHOW).format(command.strip()) + "\n")
         else:

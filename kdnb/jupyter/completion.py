@@ -10,15 +10,20 @@ from IPython.core.completer import SimpleCompletion
 from kdnb.commands.declare import COMMANDS
 from kdnb.commands.parse import command_name
 from kdnb.errors import KdnbError
+from kdnb.jupyter.magics import CONNECT
+from kdnb.results.types import TypeDump
+from kdnb.transport.registry import EXAMPLES
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
 
+    from kdnb.api import Debugger
     from kdnb.jupyter.notebook import Notebook
 
 __all__ = ["CommandMatcher"]
 
 _WORD = re.compile(r"[@$!.\w*?`-]*$")
+SPECS = (*EXAMPLES.values(), "sim:arch=x86", "sim:scenario=")
 LIMIT = 200
 """Completions offered at once; a kernel has tens of thousands of symbols."""
 
@@ -52,16 +57,35 @@ class CommandMatcher:
         match = _WORD.search(text)
         fragment = match.group() if match else ""
         if fragment == text:
-            return fragment, sorted(name for name in COMMANDS if name.startswith(fragment)) if fragment else []
-        if not explicit and command_name(text) is None:
+            return fragment, sorted(
+                name for name in (*COMMANDS, *CONNECT) if name.startswith(fragment)
+            ) if fragment else []
+        if not explicit and command_name(text) is None and not text.startswith("connect "):
             return fragment, []
-        return fragment, self._names(fragment)
+        command, *before = text[: len(text) - len(fragment)].split()
+        return fragment, self._names(command, before, fragment)[:LIMIT]
 
-    def _names(self, fragment: str) -> list[str]:
+    def _names(self, command: str, before: list[str], fragment: str) -> list[str]:
+        """What may come next behind a command and the words `before`."""
+        if command == "connect":
+            return [spec for spec in SPECS if spec.startswith(fragment)]
         debugger = self._notebook.debugger
-        if debugger is None or not fragment:
+        if debugger is None or not (fragment or before):
             return []
         try:
-            return debugger.complete(fragment, LIMIT)
+            if command == "r":
+                return [name for name in debugger.registers if name.startswith(fragment.lower())]
+            if command == "dt":
+                return self._types(debugger, [word for word in before if not word.startswith("-")], fragment)
+            return debugger.complete(fragment, LIMIT) if fragment else []
         except KdnbError:
             return []
+
+    def _types(self, debugger: Debugger, before: list[str], fragment: str) -> list[str]:
+        """Types for the first word of `dt`, fields of that type for the others."""
+        if before:
+            layout = debugger.types[before[0]]
+            names = [field.name for field in layout.fields] if isinstance(layout, TypeDump) else []
+            return [name for name in names if name.startswith(fragment)]
+        found = debugger.types.search(f"{fragment}*")
+        return found if "!" in fragment else [name.partition("!")[2] for name in found]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdnb.commands.declare import COMMANDS
+from kdnb.commands.declare import COMMANDS, help_text
 from kdnb.commands.lines import logical_lines
 from kdnb.commands.parse import parse
 
@@ -44,10 +44,10 @@ def register_magics(shell: InteractiveShell, notebook: Notebook) -> None:
     manager.register_function(kd, "line_cell", "kd")
     manager.register_function(kd_show, "line", "kd_show")
     taken = manager.magics["line"]
-    summaries = {name: parse(name).command.summary for name in (*COMMANDS, *FORMS)} | CONNECT
-    for name, summary in summaries.items():
+    help_texts = {name: help_text(parse(name).command) for name in (*COMMANDS, *FORMS)} | CONNECT
+    for name, text in help_texts.items():
         if name.isidentifier() and name not in taken:
-            manager.register_function(_command_magic(notebook, name, summary), "line", name)
+            manager.register_function(_command_magic(notebook, name, text), "line", name)
 
 
 def magic_names(shell: InteractiveShell) -> set[str]:
@@ -56,10 +56,10 @@ def magic_names(shell: InteractiveShell) -> set[str]:
     return {"kd", *(name for name, function in magics.items() if getattr(function, "runs_command", False))}
 
 
-def _command_magic(notebook: Notebook, name: str, summary: str) -> Callable[[str], Any]:
+def _command_magic(notebook: Notebook, name: str, text: str) -> Callable[[str], Any]:
     def magic(line: str) -> Any:
         return notebook.run(f"{name} {line}".strip())
 
-    magic.__doc__ = summary
+    magic.__doc__ = text
     magic.runs_command = True  # type: ignore[attr-defined]  # a mark on the function
     return magic

@@ -131,3 +131,9 @@ def test_the_blocks_of_a_command_may_take_lines_of_their_own(cell: str, command:
 def test_a_dict_over_several_lines_is_python_even_behind_a_command_word() -> None:
     for cell in ("d = {\n  'a': 1,\n}\n", "d = {\n  'a': ,\n}\n"):
         assert rewritten(cell) == cell
+
+
+@pytest.mark.parametrize("name", ["!process", ".reload"])
+def test_a_question_mark_behind_a_command_asks_for_its_help(name: str) -> None:
+    assert rewritten(f"{name}?\n") == f"get_ipython().run_line_magic('kd', '.help {name}')\n"
+    assert rewritten("!ls?\n") == "!ls?\n"

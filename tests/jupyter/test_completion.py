@@ -28,6 +28,15 @@ def test_symbols_and_registers_complete_behind_a_command(sim: Cells) -> None:
     assert "nt!" in complete(sim, "u n")
 
 
+def test_a_command_is_completed_with_what_it_takes(sim: Cells) -> None:
+    assert {"rax", "rip"} <= set(complete(sim, "r r"))
+    assert "_EPROCESS" in complete(sim, "dt _EP")
+    assert "nt!_EPROCESS" in complete(sim, "dt -r nt!_EP")
+    assert complete(sim, "dt nt!_EPROCESS Image") == ["ImageFileName"]
+    assert complete(sim, "dt nt!_NOTHING Image") == []
+    assert "sim:" in complete(sim, "connect s")
+
+
 def test_there_is_a_limit_to_what_is_offered(sim: Cells) -> None:
     assert 0 < len(complete(sim, "bp nt!")) <= LIMIT
 

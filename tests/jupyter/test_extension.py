@@ -61,3 +61,7 @@ def test_unloading_leaves_the_shell_as_it_was(cells: Cells) -> None:
     attach(shell)
     detach(shell)
     assert [len(each) for each in (shell.ast_transformers, shell.prefilter_manager.checkers)] == before
+
+
+def test_help_on_a_magic_is_the_help_on_its_command(cells: Cells) -> None:
+    assert "Syntax:" in cells.shell.find_magic("bp").__doc__
