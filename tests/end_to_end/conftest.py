@@ -104,9 +104,13 @@ def in_chromium() -> Callable[[Callable[[Any], None]], None]:
         for attempts_left in (1, 0):
             with playwright.sync_playwright() as driver:
                 chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+                page = chromium.new_page(viewport={"width": 1400, "height": 2400})
                 try:
-                    scenario(chromium.new_page(viewport={"width": 1400, "height": 2400}))
-                except playwright.Error:
+                    scenario(page)
+                except playwright.Error as error:
+                    if chromium.is_connected():
+                        shown = page.evaluate("() => document.querySelector('.jp-Notebook')?.innerText")
+                        error.add_note(f"the notebook shows: {shown or 'nothing'}"[:4000])
                     if chromium.is_connected() or not attempts_left:
                         raise
                 else:
