@@ -17,9 +17,9 @@ __all__ = ["BreakIns"]
 
 INTERVAL = 1.5
 """Between two break-ins while the target doesn't stop (1.8: 1-2 s)."""
-ECHO_TIME = 5.0
-"""Seconds of running after which a 62 that has not stopped the target is forgotten: targets look for one at each tick
-of their clock, so this is the delay of the slowest machine and line that is allowed for."""
+ECHO_TIME = 10.0
+"""Seconds of running after which a 62 that has not stopped the target is forgotten. Targets look for one at each tick
+of their clock, so this allows for a machine or line that is as slow as the link's own patience with it."""
 
 
 class BreakIns:

@@ -7,18 +7,13 @@ any two packets; file requests are answered by the map of `.kdfiles`, which is e
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from kdnb.errors import (
-    AuthenticationError,
     Cancelled,
-    ConnectError,
     LinkError,
     RequestFailed,
-    TransportClosed,
-    UnsupportedError,
 )
 from kdnb.protocol.codec import decode, encode, packet_type_of
 from kdnb.protocol.constants import (
@@ -27,13 +22,12 @@ from kdnb.protocol.constants import (
     MachineType,
     PacketType,
 )
-from kdnb.protocol.kdnet import WRONG_KEY, WRONG_KEY_HINT
+from kdnb.protocol.kdnet import WRONG_KEY
 from kdnb.protocol.link_events import (
     LinkFailed,
     LinkSynchronised,
     NotAuthenticated,
     PacketReceived,
-    PacketSent,
     PeerReset,
     PeerRestarted,
 )
@@ -46,16 +40,15 @@ from kdnb.protocol.messages.state_change32 import StateChange32
 from kdnb.protocol.messages.trace_io import ControlRequest
 from kdnb.protocol.messages.version import VersionBody
 from kdnb.protocol.names import status_name
-from kdnb.target.base import LinkLost, Printed, Prompted, Restarted, StateChanged
+from kdnb.target.base import Printed, Prompted, Restarted, StateChanged
 from kdnb.target.files import FileService
-from kdnb.target.progress import describe
 from kdnb.target.settings import LiveSettings
-from kdnb.transport.opening import Opening
+from kdnb.target.target_line import TargetLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kdnb.protocol.link_events import LinkEvent, LinkStatistics
+    from kdnb.protocol.link_events import LinkEvent
     from kdnb.protocol.messages.manipulate import MemoryReply
     from kdnb.protocol.messages.message import Message
     from kdnb.protocol.wire import Structure
@@ -68,11 +61,8 @@ T = TypeVar("T")
 
 _MANIPULATE = PacketType.STATE_MANIPULATE.value
 
-EVENTS_KEPT = 10000
-"""Prints that nobody fetched; a storm must not eat the memory."""
 
-
-class Conversation:
+class Conversation(TargetLine):
     """Requests and events over a pump. Not thread-safe but for `wake`."""
 
     def __init__(
@@ -87,33 +77,15 @@ class Conversation:
     ) -> None:
         """`answer` gives the answer to a DbgPrompt question; without it, or where it gives None, the target is told to
         break once, or to ignore in the middle of a request. `open_pump` opens the line anew (`reopen`)."""
+        super().__init__(pump, clock=clock, settings=settings, cancelled=cancelled, open_pump=open_pump)
         self.machine = int(MachineType.AMD64)
         self.answer = answer
         self.files: FileService = FileService()
-        self.cancelled = cancelled
-        self.progress: Callable[[str], None] = lambda line: None
-        """Told now and then what connecting waits for."""
-        self._pump = pump
-        self._open_pump = open_pump
-        self._opening: Opening | None = None
-        self._clock = clock
-        self._settings = settings or LiveSettings()
-        self._events: deque[TargetEvent] = deque()
         self._stop_key: tuple[object, ...] | None = None
         """What the present stop was announced with; None while the target runs. A repetition is no new stop."""
         self._processor = 0
         self._level = 0
-        self._out_of_step = False
-        """A request was abandoned: its reply may still come."""
         self._in_request = False
-        self._lost = ""
-        self._heard = False
-        """The target has said something since the line was opened; somebody else may have fetched it."""
-        self._unconfirmed = False
-        """A request was sent that has no reply, and its acknowledgement has not been reported."""
-        self._last_packet: PacketReceived | None = None
-        self._maybe_again: PacketReceived | None = None
-        """What came last before a RESET: where its ACK was lost the target says it once more, under a new id."""
 
     # --- connecting -----------------------------------------------------------------------------
 
@@ -142,29 +114,6 @@ class Conversation:
                     # It is stopped and repeats its announcement: 62 would only give one break too many (1.6).
                     next_break = max(next_break, self._clock() + self._settings.break_in_interval)
 
-    def reopen(self) -> None:
-        """Close the line and open it anew; `connect` comes next. Raises ConnectError where nobody is there."""
-        while not self.try_reopen(self._settings.slice):
-            if self.cancelled():
-                raise Cancelled("connecting was stopped")
-
-    def try_reopen(self, timeout: float = 0.0) -> bool:
-        """One look at the opening of the line, which goes on meanwhile: True when it is open, not heard yet.
-
-        Raises ConnectError where nobody is there; the next call begins another attempt.
-        """
-        if self._open_pump is None:
-            raise UnsupportedError("this line can't be opened anew", "connect again")
-        if self._opening is None:
-            self._pump.close()
-            self._lost = self._lost or "the connection was closed here"
-            self._opening = Opening(self._open_pump)
-        if not self._opening.wait(timeout):
-            return False
-        opening, self._opening = self._opening, None
-        self._begin_anew(opening.take())
-        return True
-
     def listen(self) -> None:
         """Hear a line that was opened anew and ask for nothing: a stopped target repeats its announcement after a
         RESET, one that runs takes no notice of it (1.9)."""
@@ -172,34 +121,8 @@ class Conversation:
         self._reset()
 
     def _begin_anew(self, pump: Pump) -> None:
-        self._pump = pump
-        self._lost = ""
-        self._events.clear()
-        self._stop_key = self._last_packet = self._maybe_again = None
-        self._out_of_step = self._heard = False
-        self._unconfirmed = False
-
-    @property
-    def statistics(self) -> LinkStatistics:
-        return self._pump.statistics
-
-    def _check(self, elapsed: float, timeout: float) -> None:
-        if self.cancelled():
-            raise Cancelled("connecting was stopped")
-        if self._lost == WRONG_KEY:
-            raise AuthenticationError(WRONG_KEY, WRONG_KEY_HINT)
-        if self._lost:
-            raise ConnectError(f"no connection: {self._lost}", "see that the target is there, then connect again")
-        if elapsed >= timeout:
-            seen, advice = self._seen()
-            raise ConnectError(f"the target doesn't answer ({timeout:.3g} s): {seen}", advice)
-
-    def _tell(self, elapsed: float) -> None:
-        seen, advice = self._seen()
-        self.progress(f"waiting for the target ({elapsed:.0f} s): {seen}; {advice}, or stop waiting")
-
-    def _seen(self) -> tuple[str, str]:
-        return describe(self._pump.statistics, network=self._pump.is_network)
+        super()._begin_anew(pump)
+        self._stop_key = None
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -301,29 +224,9 @@ class Conversation:
                 break
         self._out_of_step = False
 
-    def _reset(self) -> None:
-        try:
-            self._pump.reset()
-        except TransportClosed as error:
-            self._lose(error.message)
-        self._unconfirmed = False
-        self._maybe_again = self._last_packet
-
     def _send(self, message: Message) -> bool:
         """False where the link had failed meanwhile: nothing was sent."""
         return self._send_payload(packet_type_of(message), encode(message))
-
-    def _send_payload(self, packet_type: int, payload: bytes, *, confirm: bool = False) -> bool:
-        try:
-            self._pump.send(packet_type, payload, confirm=confirm)
-        except TransportClosed as error:
-            self._lose(error.message)
-            return False
-        except LinkError:
-            self._out_of_step = True
-            return False
-        self._unconfirmed = self._unconfirmed or confirm
-        return True
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -333,9 +236,6 @@ class Conversation:
             if event is not None:
                 self._take(event)
         return self._events.popleft() if self._events else None
-
-    def wake(self) -> None:
-        self._pump.wake()
 
     def _take(self, event: LinkEvent) -> None:
         """Anything that is not the reply being waited for."""
@@ -384,41 +284,6 @@ class Conversation:
             return given
         return "i" if self._in_request else "o"
 
-    def _queue(self, event: TargetEvent) -> None:
-        self._heard = self._heard or not isinstance(event, LinkLost)
-        if len(self._events) >= EVENTS_KEPT and isinstance(event, Printed):
-            return
-        self._events.append(event)
-
-    def _next(self, timeout: float) -> LinkEvent | None:
-        """The link's next event. A closed line is the end (`LinkLost`); a target that is silent may come back."""
-        try:
-            event = self._pump.next_event(timeout)
-        except TransportClosed as error:
-            self._lose(error.message)
-            return None
-        if isinstance(event, PacketReceived):
-            self._last_packet = event
-            if self._maybe_again is not None:
-                again, self._maybe_again = self._maybe_again, None
-                if _is_same_print(again, event):
-                    return None
-        elif isinstance(event, PacketSent):
-            self._unconfirmed = False
-        elif isinstance(event, LinkFailed | PeerRestarted):
-            self._out_of_step = self._out_of_step or isinstance(event, LinkFailed)
-            self._unconfirmed = False
-        return event
-
-    def _lose(self, reason: str) -> None:
-        if not self._lost:
-            self._lost = reason
-            self._queue(LinkLost(reason))
-
-    def _raise_if_lost(self) -> None:
-        if self._lost:
-            raise LinkError(f"the link is lost: {self._lost}", "connect anew: .restart or kd.reconnect()")
-
     def _send_and_forget(self, message: Manipulate) -> None:
         """A request without a reply: done once it is acknowledged. What comes then is an event."""
         self._raise_if_lost()
@@ -454,37 +319,10 @@ class Conversation:
         if not has_gone_on:
             self._stop_key = None
 
-    def _repetitions(self) -> tuple[int, int]:
-        """Packets sent again so far, and how many of them because the target asked for it."""
-        statistics = self._pump.statistics
-        return statistics.retransmitted, statistics.asked_again
-
-    def break_in(self) -> None:
-        if self._lost:
-            return
-        try:
-            self._pump.send_break_in()
-        except TransportClosed as error:
-            self._lose(error.message)
-
-    def hasten(self) -> None:
-        self._settings = replace(self._settings, attempts=1, reply_timeout=min(self._settings.reply_timeout, 2.0))
-
-    def close(self) -> None:
-        if self._opening is not None:
-            self._opening.abandon()
-        self._pump.close()
-
 
 def failed(status: int) -> bool:
     """NT_SUCCESS turned round: warnings and errors have the top bit."""
     return bool(status & 0x80000000)
-
-
-def _is_same_print(first: PacketReceived, second: PacketReceived) -> bool:
-    if (first.packet_type, first.payload) != (second.packet_type, second.payload):
-        return False
-    return isinstance(decode(second.packet_type, second.payload, Direction.TO_HOST), DebugPrint)
 
 
 def _answers(reply: Manipulate, request: Manipulate) -> bool:
