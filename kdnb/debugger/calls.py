@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.memory import BLOCK_SIZE
+from kdnb.debugger.memory import LEAST_READ
 from kdnb.errors import MemoryReadError, RequestFailed, UnsupportedError
 from kdnb.protocol.constants import Api, FillFlags, Status
 from kdnb.protocol.messages.breakpoints import (
@@ -140,14 +140,14 @@ class Calls:
         """Whether the target has searched the whole range, and `pattern` is not in it: three requests at most.
 
         No source says whether a hole ends a target's search. So its "not found" counts only where the same search
-        finds a mark at its place: some bytes of the range's last block, which is read first.
+        finds a mark at its place: some bytes of the range's last half page, which is read first.
         """
         session = self._session
         direct = session.address_space.is_direct(address)
         if not direct or not self._offers(Api.SearchMemory) or not 0 < len(pattern) <= PIECE:
             return False
         end = address + length
-        last = (end - 1) & -BLOCK_SIZE
+        last = (end - 1) & -LEAST_READ
         block = session.memory.read_available(last, end - last)
         if len(block) < end - last:
             return False

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageReader"]
 
-MOST_BLOCKS = 0x400
+MOST_BLOCKS = 0x1000
 """Blocks kept of one image: 2 MB, more than the unwind data and exports of a kernel."""
 
 

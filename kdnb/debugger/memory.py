@@ -1,8 +1,9 @@
 """Memory of the target, cached while it is stopped.
 
 What was read stays until the next resume, processor switch or write by another path; unreadable pages are
-remembered too (the protocol reference 9.4). Blocks are half a page: a whole page is more than one
-ReadVirtualMemory can carry on a serial line (3944 bytes, 1.1) and would cost two round trips.
+remembered too (the protocol reference 9.4). A small read asks for half a page: a whole one is more than one
+ReadVirtualMemory can carry on a serial line (3944 bytes, 1.1) and would cost two round trips. A larger read asks for
+little more than itself, so that a record of 3 KB is one round trip wherever it lies.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK_SIZE", "PAGE_SIZE", "MemoryCache"]
 
 PAGE_SIZE = 0x1000
-BLOCK_SIZE = 0x800
+BLOCK_SIZE = 0x200
+LEAST_READ = 0x800
+"""The least that is asked for: what lies around will be wanted too, and a round trip costs more than its bytes."""
 MAX_READ = 0x1000_0000
 """Longest single read, 256 MiB: WinDbg's own limit for a range without `L?`."""
 RUN_SIZE = 0x10000
@@ -83,32 +86,46 @@ class MemoryCache:
         parts: list[bytes] = []
         position, end = address, address + size
         while position < end:
-            block = position & ~(BLOCK_SIZE - 1)
-            if block not in self._blocks:
-                self._fetch(block, end)
-            data = self._blocks[block]
-            part = data[position - block : end - block]
+            start = position & ~(BLOCK_SIZE - 1)
+            size = BLOCK_SIZE
+            data = self._blocks.get(start)
+            if data is None:
+                start, size, data = self._fetch(start, end)
+            part = data[position - start : end - start]
             parts.append(part)
             position += len(part)
-            if len(data) < BLOCK_SIZE and position < end and position - block >= len(data):
+            if len(data) < size and position < end:
                 break
         return b"".join(parts)
 
-    def _fetch(self, block: int, end: int) -> None:
-        """Read the run of missing blocks that begins at `block`, up to `end`."""
-        stop = block + BLOCK_SIZE
-        while stop < end and stop not in self._blocks and stop - block < RUN_SIZE:
+    def _fetch(self, block: int, end: int) -> tuple[int, int, bytes]:
+        """Read the run of missing blocks that begins at `block`, up to `end`, and more around a short one.
+
+        Gives where the run begins, its size and its bytes, fewer where a hole begins.
+        """
+        start, stop = block, block + BLOCK_SIZE
+        while stop < end and stop not in self._blocks and stop - start < RUN_SIZE:
             stop += BLOCK_SIZE
+        highest = max(stop, (start & -LEAST_READ) + LEAST_READ)
+        while stop < highest and stop not in self._blocks:
+            stop += BLOCK_SIZE
+        while start > highest - LEAST_READ and start - BLOCK_SIZE not in self._blocks:
+            start -= BLOCK_SIZE
         self._guard()
-        data = self._read(block, stop - block)
-        for start in range(block, stop, BLOCK_SIZE):
-            piece = data[start - block : start - block + BLOCK_SIZE]
-            self._blocks[start] = piece
-            if len(piece) < BLOCK_SIZE:
-                # A page is mapped or not as a whole: what follows in it is unreadable too.
-                if not piece and start % PAGE_SIZE == 0:
-                    self._blocks[start + BLOCK_SIZE] = b""
-                break
+        data = self._read(start, stop - start)
+        if data and start + len(data) < block:
+            start, data = block, self._read(block, stop - block)  # it ended early for no reason that a page would have
+        self._keep(start, stop, data)
+        return start, stop - start, data
+
+    def _keep(self, start: int, stop: int, data: bytes) -> None:
+        """Take over what was read from `start` on; where it is short of `stop`, a hole begins."""
+        stop = min(stop, (start + len(data) | BLOCK_SIZE - 1) + 1)  # the block in which the hole begins
+        self._blocks.update({at: data[at - start : at - start + BLOCK_SIZE] for at in range(start, stop, BLOCK_SIZE)})
+        hole = start + len(data)
+        if hole < stop and (hole == start or hole % PAGE_SIZE == 0):
+            # A page is mapped or not as a whole: what follows in it is unreadable too.
+            self._blocks.update(dict.fromkeys(range(hole, (hole | PAGE_SIZE - 1) + 1, BLOCK_SIZE), b""))
 
     def read_u8(self, address: int) -> int:
         return self.read(address, 1)[0]

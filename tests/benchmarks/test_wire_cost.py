@@ -30,10 +30,10 @@ pytest.importorskip("unicorn")
 
 PRICES: dict[str, tuple[int, int]] = {
     "r": (4, 0),
-    "k": (32, 0),
+    "k": (28, 0),
     "u": (4, 0),
     "lm": (0, 0),
-    "!process 0 0": (44, 0),
+    "!process 0 0": (32, 0),
     "p": (12, 12),
     "t": (12, 12),
     "g": (16, 16),

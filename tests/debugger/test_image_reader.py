@@ -32,7 +32,7 @@ def test_tables_are_read_once_however_often_the_target_runs() -> None:
     asked = image.asked
     image.memory.invalidate()
     assert reader.read(BASE + 0x7F0, 0x20) == first
-    assert reader.read(BASE + 0x10, 4) == bytes([2, 2, 2, 2])
+    assert reader.read(BASE + 0x610, 4) == bytes([0xC2] * 4)
     assert image.asked == asked
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdnb.debugger.memory import BLOCK_SIZE, MemoryCache
+from kdnb.debugger.memory import BLOCK_SIZE, LEAST_READ, MemoryCache
 from kdnb.errors import MemoryReadError, MemoryWriteError, TargetRunningError, UsageError
 
 PAGE = 0x1000
@@ -49,8 +49,8 @@ def test_a_second_read_nearby_asks_nothing() -> None:
     pages = Pages(1, 2)
     cache = pages.cache()
     cache.read(PAGE + 4, 8)
-    cache.read(PAGE + BLOCK_SIZE - 4, 4)
-    assert pages.reads == [(PAGE, BLOCK_SIZE)]
+    cache.read(PAGE + LEAST_READ - 4, 4)
+    assert pages.reads == [(PAGE, LEAST_READ)]
 
 
 def test_a_long_read_is_one_request_for_all_that_is_missing() -> None:
@@ -60,6 +60,24 @@ def test_a_long_read_is_one_request_for_all_that_is_missing() -> None:
     assert pages.reads == [(PAGE, 3 * PAGE)]
 
 
+@pytest.mark.parametrize("address", [PAGE + 0x1FC, PAGE + 0x7F0, 2 * PAGE - 8])
+def test_a_record_is_one_request_of_little_more_than_its_size_wherever_it_lies(address: int) -> None:
+    pages = Pages(1, 2, 3)
+    cache = pages.cache()
+    for size in (0x40, 0xC00):
+        cache.invalidate()
+        pages.reads.clear()
+        cache.read(address, size)
+        ((_, asked),) = pages.reads
+        assert asked <= max(LEAST_READ, size + 2 * BLOCK_SIZE)
+
+
+def test_a_target_that_ends_a_read_early_for_no_reason_is_asked_again_at_the_place() -> None:
+    pages = Pages(1)
+    cache = MemoryCache(lambda address, size: pages.read(address, size)[:0x100], pages.write, pages.guard)
+    assert cache.read(PAGE + 0x400, 0x80) == bytes(pages.pages[1][0x400:0x480])
+
+
 def test_a_hole_is_remembered_as_well() -> None:
     pages = Pages(1)
     cache = pages.cache()
@@ -67,7 +85,7 @@ def test_a_hole_is_remembered_as_well() -> None:
         with pytest.raises(MemoryReadError) as caught:
             cache.read(2 * PAGE - 2, 8)
         assert caught.value.partial == bytes(pages.pages[1][-2:])
-        assert cache.read_available(2 * PAGE + BLOCK_SIZE, 4) == b""
+        assert cache.read_available(2 * PAGE + LEAST_READ, 4) == b""
     assert len(pages.reads) == 1
 
 
@@ -160,5 +178,5 @@ def test_a_range_is_held_when_all_its_blocks_are() -> None:
     pages = Pages(1)
     cache = pages.cache()
     cache.read(PAGE, 1)
-    assert cache.holds(PAGE + 4, BLOCK_SIZE - 4)
-    assert not cache.holds(PAGE + 4, BLOCK_SIZE)
+    assert cache.holds(PAGE + 4, LEAST_READ - 4)
+    assert not cache.holds(PAGE + 4, LEAST_READ)
