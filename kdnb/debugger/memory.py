@@ -20,7 +20,8 @@ __all__ = ["BLOCK_SIZE", "PAGE_SIZE", "MemoryCache"]
 PAGE_SIZE = 0x1000
 BLOCK_SIZE = 0x200
 LEAST_READ = 0x800
-"""The least that is asked for: what lies around will be wanted too, and a round trip costs more than its bytes."""
+"""The least that is asked for: what lies around will be wanted too, and a round trip costs more than its bytes. It is
+halved until one request carries it: on KDNET (1.1), and on a line that damages large packets."""
 MAX_READ = 0x1000_0000
 """Longest single read, 256 MiB: WinDbg's own limit for a range without `L?`."""
 RUN_SIZE = 0x10000
@@ -31,7 +32,8 @@ class MemoryCache:
     """One address space: reads through a cache of half pages, writes through to the target.
 
     `read` gives the bytes up to the first hole, `write` says how many bytes went in; `guard` is called before
-    either and raises when the target runs or the command was cancelled.
+    either and raises when the target runs or the command was cancelled. `request_size` tells how many bytes one
+    request carries just now.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class MemoryCache:
         write: Callable[[int, bytes], int],
         guard: Callable[[], None],
         pointer_size: int = 8,
+        request_size: Callable[[], int] = lambda: LEAST_READ,
     ) -> None:
         self.pointer_size = pointer_size
         self._read = read
         self._write = write
         self._guard = guard
+        self._request_size = request_size
         self._blocks: dict[int, bytes] = {}
         """Block address -> its bytes; shorter than a block where a hole begins."""
         self._told = (0, b"")
@@ -106,10 +110,13 @@ class MemoryCache:
         start, stop = block, block + BLOCK_SIZE
         while stop < end and stop not in self._blocks and stop - start < RUN_SIZE:
             stop += BLOCK_SIZE
-        highest = max(stop, (start & -LEAST_READ) + LEAST_READ)
+        least = LEAST_READ
+        while least > max(self._request_size(), BLOCK_SIZE):
+            least //= 2
+        highest = max(stop, (start & -least) + least)
         while stop < highest and stop not in self._blocks:
             stop += BLOCK_SIZE
-        while start > highest - LEAST_READ and start - BLOCK_SIZE not in self._blocks:
+        while start > highest - least and start - BLOCK_SIZE not in self._blocks:
             start -= BLOCK_SIZE
         self._guard()
         data = self._read(start, stop - start)

@@ -101,8 +101,12 @@ class Session:
         self.events: Events = Events()
         self.address_space: AddressSpace = AddressSpace(self)
         """Whose user memory is seen (`.process`)."""
-        self.memory = MemoryCache(self.address_space.read, self.address_space.write, self.require_stopped)
-        self.physical = MemoryCache(target.read_physical, target.write_physical, self.require_stopped)
+        self.memory = MemoryCache(
+            self.address_space.read, self.address_space.write, self.require_stopped, request_size=self._request_size
+        )
+        self.physical = MemoryCache(
+            target.read_physical, target.write_physical, self.require_stopped, request_size=self._request_size
+        )
         self.registers: Registers = Registers(self)
         self.scope: Scope = Scope(self)
         self.modules = ModuleTable(self)
@@ -240,6 +244,9 @@ class Session:
             self.breakpoints.remove_all()
             self.execution.leave()
         self.events.on_state.publish(LinkStateChange("closed"))
+
+    def _request_size(self) -> int:
+        return self.target.request_size
 
     def _file_asked(self, file: FileServed) -> None:
         """The target asked for a file of this computer: said where one was given."""

@@ -107,6 +107,10 @@ class Target(Protocol):
     def statistics(self) -> LinkStatistics:
         """Counters of the link."""
 
+    @property
+    def request_size(self) -> int:
+        """Bytes of memory that one request carries just now."""
+
     def connect(self, timeout: float, *, break_in: bool) -> None:
         """Get in touch: returns once the target was heard, or (`break_in=False`) once the line is open.
 

@@ -85,6 +85,10 @@ class LiveTarget(Conversation):
         self._sizes = None
         self._context_in_windows = False
 
+    @property
+    def request_size(self) -> int:
+        return self.transfer.size
+
     def _read(self, api: Api, address: int, size: int) -> bytes:
         """Loops over what the target trims; ends at a hole."""
         parts: list[bytes] = []

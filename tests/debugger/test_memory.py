@@ -72,6 +72,16 @@ def test_a_record_is_one_request_of_little_more_than_its_size_wherever_it_lies(a
         assert asked <= max(LEAST_READ, size + 2 * BLOCK_SIZE)
 
 
+@pytest.mark.parametrize(("carried", "asked"), [(3944, 0x800), (0x448, 0x400), (0x40, BLOCK_SIZE)])
+def test_a_small_read_asks_for_what_one_request_carries(carried: int, asked: int) -> None:
+    pages = Pages(1)
+    cache = MemoryCache(pages.read, pages.write, pages.guard, request_size=lambda: carried)
+    cache.read(PAGE + 0x610, 8)
+    ((address, size),) = pages.reads
+    assert size == asked
+    assert address <= PAGE + 0x610 < address + size
+
+
 def test_a_target_that_ends_a_read_early_for_no_reason_is_asked_again_at_the_place() -> None:
     pages = Pages(1)
     cache = MemoryCache(lambda address, size: pages.read(address, size)[:0x100], pages.write, pages.guard)
