@@ -197,7 +197,7 @@ def detach(session: Session, arguments: Arguments) -> Result:
 )
 def list_commands(session: Session, arguments: Arguments) -> Result:
     """Every command with its summary, or help for one."""
-    return _help(arguments.all())
+    return command_help(arguments.all())
 
 
 @command(
@@ -210,10 +210,11 @@ def list_commands(session: Session, arguments: Arguments) -> Result:
 )
 def show_help(session: Session, arguments: Arguments) -> Result:
     """Syntax, details and examples."""
-    return _help(arguments.all())
+    return command_help(arguments.all())
 
 
-def _help(name: str) -> Text:
+def command_help(name: str) -> Text:
+    """Help for a command, or the list of all; needs no target."""
     if not name:
         return command_list()
     found = find_command(name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from kdnb import api
+from kdnb.commands.session import command_help
 from kdnb.errors import CommandError, NoTargetError, UsageError
 from kdnb.jupyter.output import CellOutput, cell_output
 from kdnb.render.lines import printable
@@ -44,6 +45,8 @@ class Notebook:
         if word in ("connect", "disconnect"):
             value = self.connect(rest) if word == "connect" else self.disconnect()
             return _shown(value, show)
+        if self.debugger is None and word in (".help", ".hh"):
+            return _shown(command_help(rest.strip()), show)
         debugger = self._require()
         self._resumed_by = cell_output(self.shell)
         try:
@@ -54,7 +57,7 @@ class Notebook:
                     self.show(value)
             raise
         if len(results) == 1:
-            return results[0]
+            return None if results[0] == Text("") else results[0]  # a silent command has no Out[n]
         return Results(results) if results else None
 
     def connect(self, arguments: str) -> Any:

@@ -97,6 +97,16 @@ def test_a_breakpoint_that_goes_on_prints_only_what_it_was_told_to(sim: Cells) -
     assert "running" not in sim.stdout
 
 
+def test_help_needs_no_session(cells: Cells) -> None:
+    assert "Syntax:" in str(cells.run(".help k"))
+    assert "!process" in str(cells.run(".hh"))
+
+
+def test_a_silent_command_has_no_value(sim: Cells) -> None:
+    assert sim.run("bc *") is None
+    assert len(sim.run("bl")) == 0
+
+
 def test_without_a_session_the_next_step_is_named(cells: Cells) -> None:
     with pytest.raises(NoTargetError, match="connect sim:"):
         cells.run("k")
