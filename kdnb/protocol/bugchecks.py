@@ -398,7 +398,7 @@ BUG_CHECK_PARAMETERS: dict[int, tuple[str, ...]] = {
     0x7A: ("lock type or PTE", "I/O status", "depends on the first", "virtual address"),
     0x7B: ("UNICODE_STRING or device object", "status or 0", _RESERVED, _RESERVED),
     0x7E: (_EXCEPTION, _THROWER, "exception record", "context record"),
-    0x7F: ("trap number", "depends on the trap", "depends on the trap", "depends on the trap"),
+    0x7F: ("trap number: 8 is a double fault", "depends on the trap", "depends on the trap", "depends on the trap"),
     0x8E: (_EXCEPTION, _THROWER, "trap frame", _RESERVED),
     0x9F: ("kind of failure", "depends on the kind", "depends on the kind", "depends on the kind"),
     0xBE: ("virtual address", "page table entry", _RESERVED, _RESERVED),

@@ -12,7 +12,7 @@ from kdnb.simulator.loader import guest_exports
 from kdnb.simulator.machine import Machine
 from tests.simulator.guest_access import ACCESS_VIOLATION, guest_names, run_to
 
-SYSTEM_THREAD_EXCEPTION_NOT_HANDLED = 0x7E
+SYSTEM_SERVICE_EXCEPTION, SYSTEM_THREAD_EXCEPTION_NOT_HANDLED = 0x3B, 0x7E
 ILLEGAL_INSTRUCTION = 0xC000001D
 
 
@@ -64,3 +64,21 @@ def test_a_stack_pointer_outside_the_thread_s_stack_ends_the_search() -> None:
     machine.write_virtual(0, names["disk!DiskFillBuffer"], code)
     trap = run_to(machine, Trap, turns=100_000)
     assert (trap.code, trap.first_chance) == (ILLEGAL_INSTRUCTION, False)
+
+
+def test_a_system_service_that_user_mode_called_must_handle_its_exceptions() -> None:
+    machine = booted("idle", AMD64)
+    names = guest_names()
+    place = names["disk!DiskFillBuffer"]
+    machine.write_virtual(0, place, b"\xcc")
+    trap = run_to(machine, Trap)
+    registers = AMD64Context.decode(machine.get_context(trap.processor))
+    thread = machine.thread(trap.processor)
+    frame = int.from_bytes(machine.read_virtual(0, thread + 0x90, 8), "little")  # KTHREAD.TrapFrame
+    machine.write_virtual(0, frame + 0x28, b"\1")  # KTRAP_FRAME.PreviousMode
+    machine.write_virtual(0, place, b"\x0f\x0b")  # ud2
+    machine.resume(0x10001, trace=False, dr7=None)
+    code, status, address, context, _ = bug_check(machine)
+    assert (code, status & 0xFFFFFFFF, address) == (SYSTEM_SERVICE_EXCEPTION, ILLEGAL_INSTRUCTION, place)
+    found = AMD64Context.decode(machine.read_virtual(0, context, AMD64Context.SIZE))
+    assert (found.rip, found.rsp) == (place, registers.rsp)

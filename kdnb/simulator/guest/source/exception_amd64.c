@@ -170,6 +170,15 @@ NOINLINE EXCEPTION_ROUTINE *RtlVirtualUnwind(ULONG HandlerType, ULONG64 ImageBas
     }
 }
 
+// The handler of the system service entry, whose frame is the trap frame of the call: a service that user mode called
+// must handle its exceptions itself.
+EXCEPTION_DISPOSITION CDECL KiSystemServiceHandler(EXCEPTION_RECORD *Record, PVOID EstablisherFrame, CONTEXT *Context, PVOID DispatcherContext)
+{
+    if (((KTRAP_FRAME *)EstablisherFrame)->PreviousMode)
+        KeBugCheckEx(0x3B, (ULONG_PTR)(LONG_PTR)Record->ExceptionCode, (ULONG_PTR)Record->ExceptionAddress, (ULONG_PTR)Context, 0);
+    return ExceptionContinueSearch;
+}
+
 // Asks each handler from the inside out; TRUE when one wants the code to go on.
 BOOLEAN RtlDispatchException(EXCEPTION_RECORD *Record, CONTEXT *Context)
 {

@@ -455,6 +455,7 @@ END_FUNCTION
 
 # Entry of the syscall instruction (LSTAR): switches to the thread's kernel stack and joins the same path.
 FUNCTION KiSystemCall64
+    .seh_handler KiSystemServiceHandler, @except
     .seh_pushframe
     swapgs
     mov qword ptr gs:[0x10], rsp
