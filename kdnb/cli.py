@@ -224,7 +224,7 @@ def _symbols(options: argparse.Namespace) -> int:
 
 
 def _show_type(pdb: PdbFile, name: str) -> int:
-    from kdnb.commands.types import type_layout
+    from kdnb.commands.type_listing import type_layout
 
     _show(type_layout(pdb.types, name))
     return 0

@@ -7,49 +7,33 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.commands.type_listing import list_types
+from kdnb.debugger.cplusplus_types import c_words
 from kdnb.debugger.lists import LIST_LIMIT, walk_chain, walk_list
-from kdnb.debugger.type_lookup import FoundType, FoundVariable, TypeLookup, lookup_in
+from kdnb.debugger.locals import typed_local
+from kdnb.debugger.type_lookup import FoundType, FoundVariable, TypeLookup
 from kdnb.debugger.type_rows import FieldPath, Selection, dump_struct, dump_variable, follow_path
-from kdnb.debugger.typed import NoMemory, TypedReader
+from kdnb.debugger.typed import TypedReader, type_words
 from kdnb.errors import ExpressionError, UnknownNameError
-from kdnb.results.types import EnumInfo, TypeDump, TypeDumps, TypeNames
+from kdnb.results.addresses import format_address
+from kdnb.results.types import EnumInfo, TypeDump, TypeDumps
 from kdnb.results.values import Text
 from kdnb.symbols.types import Array, Enumeration, Pointer, StructType
 from kdnb.symbols.wildcards import has_wildcard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
     from kdnb.results.memory import MemoryReader
-    from kdnb.symbols.types import FieldType, TypeTable
+    from kdnb.symbols.types import FieldType
 
-NAME_LIMIT = 1000
 DEEPEST = 9
 """Levels of `-r` and `-b` without a number."""
 MAX_COUNT = 4096
 _OPTIONS = "a[n] b c d e i l n o p r[n] s t v y"
-
-
-def type_layout(types: TypeTable, name: str) -> Result:
-    """Layout of a type of a PDB (with chosen fields behind its name), or the names that match a pattern."""
-    name, *words = name.split()
-    if has_wildcard(name):
-        found = types.search(name)
-        if not found:
-            raise UnknownNameError(f"no type matches {name[:60]}", "* stands for any characters")
-        return _names(found, (), 8)
-    of = lookup_in(types, name)
-    if of is None:
-        near = types.near(name)
-        hint = f"did you mean {', '.join(near[:3])}?" if near else "*pattern* lists names"
-        raise UnknownNameError(f"Symbol {name[:60]} not found.", hint, near)
-    if isinstance(of, Enumeration):
-        return EnumInfo(name, of.size, of.values)
-    paths = tuple(path for word in words if (path := FieldPath.parse(word)) is not None)
-    return dump_struct(TypedReader(NoMemory(), 8), name, of, None, Selection(paths))
 
 
 @dataclass(slots=True)
@@ -59,7 +43,11 @@ class _Request:
     letters: set[str] = field(default_factory=set)
     depth: int = 0
     elements: int = 0
+    size: int | None = None
+    """Of types that a pattern lists; with a name it says nothing new, since the PDB has it."""
     link: str = ""
+    header: str = ""
+    """What stands above the fields: the pointer that led to them, where a local variable is."""
     name: str = ""
     count: int = 0
     """Of `Name[3]`: that many structs in a row."""
@@ -75,9 +63,10 @@ class _Request:
     "dt [Module!]Pattern*\ndt [Module!]Variable\ndt Address",
     details="Fields are chosen by name, by the beginning of one with * behind it, or by a path (Pcb.Header); each dot "
     "behind a field opens it by one level. -r[n] opens structs n levels deep and follows pointers, -b does not follow "
-    "them. -a[n] gives array elements a row each, -v sizes and kinds, -o no offsets, -i no indent, -p reads physical "
-    "memory, -y takes the beginning of a field, -l FIELD walks a list. Type[n] shows n of them in a row. Types come "
-    "from a PDB; a bare name is looked up in the kernel first, . is the last name.",
+    "them. -a[n] gives array elements a row each, -v sizes and kinds, -o no offsets, -i no indent, -c all in one line, "
+    "-p reads physical memory, -y takes the beginning of a field, -l FIELD walks a list; with a pattern -d shows "
+    "layouts and -s SIZE only types of that size. Type[n] shows n of them in a row. A variable that points to a struct "
+    "shows the struct. Types come from a PDB; a bare name is looked up in the kernel first, . is the last name.",
     examples=(
         "dt nt!_LIST_ENTRY",
         "dt nt!_LIST_ENTRY nt!PsLoadedModuleList",
@@ -102,7 +91,8 @@ def display_type(session: Session, arguments: Arguments) -> Result:
     if "h" in request.letters or not request.name:
         return Text("dt [Options] [Module!]Type [Field ...] [Address]; .hh dt says more")
     if has_wildcard(request.name):
-        return _matching(session, request)
+        chosen = Selection(depth=request.depth, follows=False, verbose="v" in request.letters)
+        return list_types(session, request.name, request.letters, request.size, chosen)
     session.options["dt_last"] = request.name
     return _show(session, request)
 
@@ -120,7 +110,7 @@ def _read_options(arguments: Arguments, request: _Request, text: str) -> None:
             case "l":
                 request.link = arguments.word()
             case "s":
-                arguments.expression()  # the size of the type: it is known from the PDB
+                request.size = arguments.expression()
             case "n" | "y" | "b" | "c" | "d" | "e" | "h" | "i" | "o" | "p" | "t" | "v":
                 pass
             case _:
@@ -130,6 +120,7 @@ def _read_options(arguments: Arguments, request: _Request, text: str) -> None:
 
 def _read_name(session: Session, arguments: Arguments, request: _Request) -> None:
     """The first word: a type, a pattern, a variable, or an address at which one lies."""
+    arguments.match(r"(?:struct|union|class|enum)\s+(?=\S)")
     before = arguments.rest
     name = arguments.word()
     if name == ".":
@@ -147,6 +138,13 @@ def _read_name(session: Session, arguments: Arguments, request: _Request) -> Non
     found: FoundType | FoundVariable | None = lookup.find(name) if not name[0].isdigit() else None
     if found is None:
         found = lookup.variable(name) or _at_address(session, arguments, before, lookup)
+        if found is None and ((of := lookup.typedef(name)) is not None or _is_local(session, name, request)):
+            request.of = of if of is not None else request.of
+            return
+        if found is None and session.symbols.lookup(name) is not None:
+            raise UnknownNameError(
+                f"{name[:60]} is a function or has no known type", f"x /t {name[:60]}, ln {name[:60]}"
+            )
         if found is None:
             raise lookup.unknown(name)
         request.address = found.address
@@ -154,6 +152,22 @@ def _read_name(session: Session, arguments: Arguments, request: _Request) -> Non
     else:
         request.name = found.name
     request.of = found.type
+
+
+def _is_local(session: Session, name: str, request: _Request) -> bool:
+    """Whether it is a variable of the present frame; its type and place are taken then."""
+    local = typed_local(session, name) if "!" not in name else None
+    if local is None:
+        return False
+    request.of, request.address, data = local
+    place = "a register" if request.address is None else f"0x{request.address:x}"
+    request.header = f"Local var in {place} Type {c_words(request.of, kind=False)}"
+    if request.address is None:
+        if not isinstance(request.of, Pointer):
+            raise UnknownNameError(f"{name[:60]} is {request.header.partition(' var ')[2]}", f"?? {name[:60]} shows it")
+        request.address, request.of = int.from_bytes(data, "little"), request.of.target
+        request.header += f"\n0x{format_address(request.address, session.pointer_size)} "
+    return True
 
 
 def _at_address(session: Session, arguments: Arguments, text: str, lookup: TypeLookup) -> FoundVariable | None:
@@ -207,25 +221,6 @@ def _struct_of(of: FieldType | None) -> StructType | None:
 # --- answers ------------------------------------------------------------------------------------------
 
 
-def _matching(session: Session, request: _Request) -> Result:
-    lookup = TypeLookup(session)
-    names = lookup.search(request.name)
-    variables = () if "t" in request.letters else lookup.search_variables(request.name)
-    if not names and not variables:
-        module = request.name.rpartition("!")[0]
-        if module and not has_wildcard(module) and session.modules.get(module) is None:
-            raise lookup.unknown(request.name)
-        raise UnknownNameError(f"no type matches {request.name[:60]}", "* stands for any characters")
-    shown = ((variable.address, f"{variable.module.name}!{variable.name}") for variable in variables)
-    return _names(names, shown, session.pointer_size)
-
-
-def _names(names: list[str], variables: Iterable[tuple[int, str]], address_size: int) -> TypeNames:
-    found = tuple(variables)
-    left_out = max(len(names) - NAME_LIMIT, 0) + max(len(found) - NAME_LIMIT, 0)
-    return TypeNames(tuple(names[:NAME_LIMIT]), left_out, found[:NAME_LIMIT], address_size)
-
-
 def _show(session: Session, request: _Request) -> Result:
     memory: MemoryReader = session.physical if "p" in request.letters else session.memory
     reader = TypedReader(session.memory, session.pointer_size, session.symbols.name_at)
@@ -235,10 +230,18 @@ def _show(session: Session, request: _Request) -> Result:
     )
     address = None if "t" in letters else request.address
     of = request.of
+    header = request.header
+    if isinstance(of, Pointer) and isinstance(of.target, StructType) and address is not None:
+        pointer = int.from_bytes(memory.read(address, of.size), "little")
+        if pointer:  # a variable that points to a struct shows the struct
+            header = "\n".join(filter(None, (header, f"{reader.hex(pointer)} ")))
+            address, of = pointer, of.target
 
     def dump(of: StructType, address: int | None = address) -> TypeDump:
         made = dump_struct(reader, request.name, of, address, chosen, memory)
-        return replace(made, offsets="o" not in letters, indent="i" not in letters)
+        above = "\n".join(filter(None, (header, made.header)))
+        compact, offsets, indent = "c" in letters, "o" not in letters, "i" not in letters
+        return replace(made, header=above, offsets=offsets, indent=indent, is_compact=compact)
 
     if isinstance(of, StructType):
         if request.link:
@@ -250,7 +253,8 @@ def _show(session: Session, request: _Request) -> Result:
         text = "" if address is None else reader.words(of, memory.read(address, of.size))
         return EnumInfo(request.name, of.size, of.values, text)
     assert of is not None
-    assert address is not None or request.address is not None
+    if request.address is None:  # a typedef of something that is no struct
+        return Text(type_words(of))
     made = dump_variable(reader, request.name, of, request.address or 0, chosen, memory)
     if "t" in letters:
         made = replace(made, fields=tuple(replace(field, text=None, value=None) for field in made.fields))

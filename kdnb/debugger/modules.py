@@ -32,6 +32,8 @@ __all__ = ["Module", "ModuleTable"]
 MAX_MODULES = 4096
 MAX_NAME_BYTES = 1024
 MAX_MODULE_SIZE = 0x4000_0000
+KERNEL_NAMES = frozenset(("ntoskrnl", "ntkrnlmp", "ntkrnlpa", "ntkrpamp"))
+"""What the kernel's file and PDB are called; all of them mean `nt`."""
 CHEAP_EXPORTS = 0x4000
 """Bytes of an export directory that are read without having been asked for (a second on a serial line)."""
 
@@ -249,7 +251,8 @@ class ModuleTable:
             if module.name.lower() == wanted:
                 return module
         files = ((module, module.image_name) for module in self._modules)
-        return next((m for m, file in files if wanted in (_module_name(file).lower(), file.lower())), None)
+        found = next((m for m, file in files if wanted in (_module_name(file).lower(), file.lower())), None)
+        return self.kernel if found is None and wanted in KERNEL_NAMES else found
 
     def find(self, address: int) -> Module | None:
         """The module around `address`, which may be sign-extended."""

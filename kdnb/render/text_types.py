@@ -23,6 +23,9 @@ _NAME_WIDTH = 16
 @lines.register(TypeDump)
 def _dump(value: TypeDump) -> Iterator[str]:
     yield from (line for line in value.header.split("\n") if line)
+    if value.is_compact:
+        yield "".join(_field(value, field, 0) for field in value.fields)
+        return
     widths: dict[int, int] = {}
     for field in value.fields:
         widths[field.depth] = max(widths.get(field.depth, _NAME_WIDTH), len(field.name))
@@ -48,7 +51,8 @@ def _dumps(value: TypeDumps) -> Iterator[str]:
         if index:
             yield ""
         name = f"{value.link} at " if value.link else f"[{index}] at "
-        head = f"{name}0x{format_address(dump.address or 0, dump.address_size)}"
+        place = f"0x{format_address(dump.address or 0, dump.address_size)}"
+        head = dump.name if dump.address is None else f"{name}{place}"
         yield head
         yield "-" * len(head)
         yield from _dump(dump)

@@ -66,6 +66,8 @@ class TypeDump(TableResult):
     """What stands above the fields: the text of a string struct, the value of an enum."""
     offsets: bool = True
     indent: bool = True
+    is_compact: bool = False
+    """All fields in one line (`-c`)."""
     note: str = ""
     """What was left out, and why."""
 

@@ -194,3 +194,49 @@ def test_a_pattern_lists_names(session: Session) -> None:
 def test_what_isnt_there_is_one_clear_line(session: Session, command: str) -> None:
     with pytest.raises(CommandError, match=r"not found|no type|no module|resolve"):
         execute(session, command)
+
+
+def test_c_puts_all_fields_into_one_line(session: Session) -> None:
+    (line,) = shown(session, "dt -c nt!_LIST_ENTRY")
+    assert line == "   +0x000 Flink : Ptr64 _LIST_ENTRY   +0x008 Blink : Ptr64 _LIST_ENTRY"
+
+
+def test_a_pattern_lists_types_of_a_size_or_their_layouts(session: Session) -> None:
+    names = [line.strip() for line in shown(session, "dt -s 10 nt!*")]
+    assert "nt!_LIST_ENTRY" in names
+    assert "nt!_KPROCESS" not in names
+    (layouts,) = execute(session, "dt -d nt!_LIST_E*")
+    assert isinstance(layouts, TypeDumps)
+    assert [dump.name for dump in layouts] == ["nt!_LIST_ENTRY"]
+    assert to_text(layouts).split("\n")[0] == "nt!_LIST_ENTRY"
+    with pytest.raises(CommandError, match="no type matches"):
+        execute(session, "dt -s 11 nt!_LIST_E*")
+
+
+def test_other_names_of_a_type_mean_it_too(session: Session) -> None:
+    layout = shown(session, "dt nt!_KPCR")
+    for name in ("struct _KPCR", "nt!KPCR", "ntkrnlmp!_KPCR", "ntoskrnl!_KPCR"):
+        assert shown(session, f"dt {name}") == layout
+    assert shown(session, "dt nt!KIRQL") == ["UChar"]
+
+
+def test_a_variable_that_points_to_a_struct_shows_the_struct(session: Session) -> None:
+    value = shown(session, "dt nt!PsInitialSystemProcess ImageFileName")
+    address = session.evaluate("poi(nt!PsInitialSystemProcess)")
+    assert value[0] == f"0x{address >> 32:08x}`{address & 0xFFFFFFFF:08x} "
+    assert value[1].endswith(' "System"')
+    assert "Ptr64 _EPROCESS" in shown(session, "dt -t nt!PsInitialSystemProcess")[0]
+
+
+def test_a_local_variable_is_shown_by_its_type(session: Session) -> None:
+    execute(session, "g nt!KeClockInterruptNotify")
+    frame = session.registers.get("rcx")
+    text = shown(session, "dt TrapFrame Rip")
+    assert text[0] == "Local var in a register Type _KTRAP_FRAME *"
+    assert text[1] == f"0x{frame >> 32:08x}`{frame & 0xFFFFFFFF:08x} "
+    assert text[2].startswith("   +0x168 Rip ")
+
+
+def test_functions_are_no_types(session: Session) -> None:
+    with pytest.raises(CommandError, match="is a function or has no known type"):
+        execute(session, "dt nt!KeBugCheckEx")
