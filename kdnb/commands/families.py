@@ -52,6 +52,7 @@ from kdnb.commands import (
     tracing,
     types,
     unwind,
+    vads,
 )
 
 __all__ = ["FAMILIES"]
@@ -98,6 +99,7 @@ FAMILIES = (
     descriptors,
     paging,
     memory_usage,
+    vads,
     physical,
     errors,
     analyze,

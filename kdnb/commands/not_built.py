@@ -15,7 +15,7 @@ _EXTENSIONS = """
 !htrace !imgscan !ioapic !ioresdes !ioreslist !irp !irpfind !job !logexts !lookaside !lpc !mca !memusage !mtrr !ndiskd
 !numa !obja !obtrace !pfn !pnpevent !poaction !pocaps !podev !pool !poolfind !poolused !poolval !popolicy !powertriage
 !qlocks !reg !runaway !session !smt !sprocess !stl !sysinfo !sysptes !timer !tz !tzinfo !ubc !ubd !ube
-!ubl !ubp !usblog !vad !validatelist !verifier !vpb !whea !wsle !zombies
+!ubl !ubp !usblog !validatelist !verifier !vpb !whea !wsle !zombies
 """
 
 _DOT_COMMANDS = """

@@ -174,9 +174,9 @@ class Record:
 
     def bits(self, path: str, position: int, length: int) -> int:
         """A bit field; `position` and `length` hold where no types tell them."""
-        of = self.layout.types.field(path) if self.layout.types is not None else None
-        if of is not None and isinstance(of.type, BitField):
-            position, length = of.type.position, of.type.length
+        of = _type_at(self.layout.types, path) if self.layout.types is not None else None
+        if isinstance(of, BitField):
+            position, length = of.position, of.length
         return self.number(path) >> position & ((1 << length) - 1)
 
     def address_of(self, path: str) -> int:
@@ -242,6 +242,17 @@ class Records:
             if offset is not None:
                 fields[path] = offset, session.pointer_size
         return fields
+
+
+def _type_at(struct: StructType, path: str) -> FieldType | None:
+    """The type of `A.B.C`."""
+    of: FieldType = struct
+    for part in path.split("."):
+        field = of.field(part) if isinstance(of, StructType) else None
+        if field is None:
+            return None
+        of = field.type
+    return of
 
 
 def _place(struct: StructType, path: str) -> tuple[int, int] | None:

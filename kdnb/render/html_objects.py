@@ -12,6 +12,7 @@ from kdnb.results.hardware import CpuInfos
 from kdnb.results.memory_usage import MemoryUsage
 from kdnb.results.resources import ResourceList
 from kdnb.results.security import AccessList, TokenInfo
+from kdnb.results.vads import VadList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -124,3 +125,19 @@ def _acl(value: AccessList) -> str:
         for each in value
     ]
     return table(("type", "mask", "identifier", "name"), rows) + noted(value.note)
+
+
+@to_html.register(VadList)
+def _vads(value: VadList) -> str:
+    rows = [
+        (
+            format_address(each.start, value.address_size),
+            format_address(each.end, value.address_size),
+            str(each.commit),
+            "private" if each.is_private else "mapped",
+            each.protection_words,
+            each.name,
+        )
+        for each in value
+    ]
+    return table(("start", "end", "commit", "", "protection", "file"), rows) + noted(value.note)

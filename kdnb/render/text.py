@@ -28,6 +28,7 @@ from kdnb.render import (
     text_tracing,
     text_types,
     text_unwind,
+    text_vads,
     text_values,
 )
 from kdnb.render.lines import lines, printable
@@ -57,6 +58,7 @@ FORMATTERS = (
     text_tracing,
     text_types,
     text_unwind,
+    text_vads,
     text_values,
 )
 

@@ -95,6 +95,7 @@ typedef struct _CLIENT_ID {
 } CLIENT_ID;
 
 #include "handle.h"
+#include "vad.h"
 
 // ---- dispatcher objects, processes, threads ----------------------------------------------------
 
@@ -157,7 +158,11 @@ typedef struct _EPROCESS {
     ULONG ActiveThreads;
     PAD(Reserved5, 0x648 - 0x5F4, 0x1E0 - 0x1A4);
     ULONG_PTR CommitCharge; // in pages
-    PAD(Reserved8, 0xA40 - 0x650, 0x3A8 - 0x1E4);
+    PAD(Reserved8, 0x7D8 - 0x650, 0x2C8 - 0x1E4);
+    RTL_AVL_TREE VadRoot;
+    PVOID VadHint;
+    ULONG_PTR VadCount;
+    PAD(Reserved10, 0xA40 - 0x7F0, 0x3A8 - 0x2D4);
 } EPROCESS;
 AT(EPROCESS, UniqueProcessId, 0x440, 0xB4);
 AT(EPROCESS, ActiveProcessLinks, 0x448, 0xB8);
@@ -168,6 +173,7 @@ AT(EPROCESS, ObjectTable, 0x570, 0x154);
 AT(EPROCESS, ImageFileName, 0x5A8, 0x17C);
 AT(EPROCESS, ThreadListHead, 0x5E0, 0x198);
 AT(EPROCESS, CommitCharge, 0x648, 0x1E0);
+AT(EPROCESS, VadRoot, 0x7D8, 0x2C8);
 SIZED(EPROCESS, 0xA40, 0x3A8);
 
 struct _KTHREAD;

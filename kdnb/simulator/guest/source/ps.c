@@ -42,6 +42,7 @@ EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR Pare
     if (ProcessId > 4) {
         PEB *Peb = MmMapUserPage(Process->Pcb.DirectoryTableBase, PEB_ADDRESS);
         Process->Peb = (PVOID)PEB_ADDRESS;
+        MiInsertPrivateVad(Process, PEB_ADDRESS, PAGE_SIZE, MM_READWRITE);
         Peb->ImageBaseAddress = (PVOID)BY_MACHINE(0x140000000, 0x400000);
         memcpy(Peb->ImageName, Process->ImageFileName, sizeof(Process->ImageFileName));
     }
