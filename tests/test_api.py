@@ -239,7 +239,7 @@ def test_a_target_on_the_network_is_debugged_through_its_key() -> None:
 
 def test_a_wrong_key_is_named_as_the_reason() -> None:
     with kdnet_target("1.2.3.4") as port, pytest.raises(AuthenticationError, match="key"):
-        kdnb.connect(f"net:port={port},key=4.3.2.1", timeout=2)
+        kdnb.connect(f"net:port={port},key=4.3.2.1", timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,22 @@ import pytest
 
 from kdnb.debugger.engine import Engine
 from kdnb.errors import Cancelled, LinkError, TargetRunningError
+from kdnb.simulator.machine import Machine
 from tests.debugger.simulated import TIMEOUT, open_session, serve
+from tests.debugger.virtual_machine import VirtualMachine, virtual_session
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kdnb.debugger.session import Session
     from kdnb.results.events import DebugPrint, LinkStateChange, ModuleEvent, Stop
+
+
+def virtual(scenario: str, **options: str) -> Session:
+    """A session on a machine in virtual time, for what is said about seconds."""
+    machine = Machine(scenario)
+    machine.boot()
+    return virtual_session(VirtualMachine(machine), **options)
 
 
 def test_stepping_goes_into_a_call_and_stepping_over_does_not(session: Session) -> None:
@@ -146,11 +155,10 @@ def test_prints_reach_their_callbacks_while_the_target_runs(guest_symbols: Path)
         assert all(event.text for event in prints)
 
 
-def test_a_target_that_only_prints_is_stopped_within_a_second(guest_symbols: Path) -> None:
-    with serve("storm") as address, open_session(address, symbol_path=str(guest_symbols)) as session:
-        stop = session.connect(1.0)
-        assert stop is not None
-        assert stop.requested
+def test_a_target_that_only_prints_is_stopped_within_a_second() -> None:
+    stop = virtual("storm").connect(1.0)
+    assert stop is not None
+    assert stop.requested
 
 
 def test_a_callback_that_fails_is_kept_and_hurts_nobody(session: Session) -> None:
@@ -187,19 +195,19 @@ def test_after_a_reboot_the_machine_is_met_again(session: Session) -> None:
 
 def test_image_loads_at_boot_are_events_and_can_be_stops(guest_symbols: Path) -> None:
     loads: list[ModuleEvent] = []
-    with serve("boot") as address, open_session(address, symbol_path=str(guest_symbols)) as session:
-        session.events.on_module(loads.append)
-        session.filters.change("ld", action="break")
-        stop = session.connect(TIMEOUT)
-        assert stop is not None
-        assert stop.reason == "load"
-        assert stop.details.startswith("Loaded ")
-        first = len(loads)
-        session.filters.change("ld", action="ignore")
-        session.breakpoints.add("nt!KeBugCheckEx")
-        assert session.go(timeout=1.0) is None
-        assert len(loads) > first
-        assert "disk" in session.modules
+    session = virtual("boot", symbol_path=str(guest_symbols))
+    session.events.on_module(loads.append)
+    session.filters.change("ld", action="break")
+    stop = session.connect(TIMEOUT)
+    assert stop is not None
+    assert stop.reason == "load"
+    assert stop.details.startswith("Loaded ")
+    first = len(loads)
+    session.filters.change("ld", action="ignore")
+    session.breakpoints.add("nt!KeBugCheckEx")
+    assert session.go(timeout=5.0) is None
+    assert len(loads) > first
+    assert "disk" in session.modules
 
 
 def test_a_bug_check_at_boot_stops_by_itself(guest_symbols: Path) -> None:

@@ -60,10 +60,15 @@ def test_a_question_that_nobody_can_be_asked_gets_the_default() -> None:
     def broken(question: str) -> str:
         raise RuntimeError("no input here")
 
+    def note(event: DebugPrint) -> None:
+        seen.append(event)
+        if "the answer was" in event.text:
+            kd.request_break()
+
     with kdnb.connect("sim:scenario=prompt") as kd:
         kd.ask_prompts(broken)
-        kd.events.on_print(seen.append)
-        kd.go(timeout=3.0)
+        kd.events.on_print(note)
+        assert kd.go(timeout=30.0) is not None
         assert "no input here" in str(kd.events.failures[-1])
     assert "the answer was o" in "".join(event.text for event in seen)
 

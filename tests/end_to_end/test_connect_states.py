@@ -24,7 +24,7 @@ from kdnb.transport.pump import Pump
 from kdnb.transport.registry import listen
 from tests.end_to_end.simulators import execute, free_port, simulator
 from tests.simulator.raw_client import RawClient
-from tests.target.scripted import ScriptedTarget, breakpoint_stop
+from tests.target.scripted import ScriptedTarget, breakpoint_stop, events
 
 TIMEOUT = 30.0
 
@@ -97,8 +97,7 @@ def test_a_target_in_the_middle_of_a_print():
     try:
         scripted.send(DebugPrint(b"hello"), breakpoint_stop())
         target.connect(TIMEOUT, break_in=True)
-        events = [event for _ in range(4) if (event := target.wait(0.2)) is not None]
-        assert [type(event) for event in events[:2]] == [Printed, StateChanged]
+        assert [type(event) for event in events(target, 2)] == [Printed, StateChanged]
     finally:
         target.close()
         scripted.close()

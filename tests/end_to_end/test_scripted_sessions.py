@@ -100,12 +100,14 @@ def test_6_trace_without_stopping(kd: Debugger) -> None:
     said: list[str] = []
 
     def listen(event: DebugPrint) -> None:
-        said.append(event.text)
+        if "open" in event.text:
+            said.append(event.text)
 
     kd.events.on_print(listen)
     run(kd, 'bp nt!NtCreateFile ".printf \\"open %msu\\\\n\\", poi(@r8+10); gc"')
-    kd.go(timeout=0.5)
-    kd.break_in(TIMEOUT)
+    while not said:
+        kd.go(timeout=0.5)
+        kd.break_in(TIMEOUT)
     run(kd, "bc *")
     kd.events.on_print.remove(listen)
     assert "open \\" in "".join(said)

@@ -12,44 +12,40 @@ from kdnb.protocol.constants import Api, ContinueStatus, FileIoApi
 from kdnb.protocol.messages.execution import EmptyBody
 from kdnb.protocol.messages.file_io import CreateFileBody
 from kdnb.target.base import LinkLost, Printed, Prompted, StateChanged
-from tests.target.scripted import events, is_api, joined, reply, version
+from tests.target.scripted import events, joined, reply, version
+from tests.target.virtual_target import BASE, MEMORY, virtual
 
 if TYPE_CHECKING:
     from kdnb.protocol.messages.message import Message
 
-BASE = 0xFFFFF80000000000
-
 
 def test_connecting_hears_the_announcement_of_a_stopped_target_by_reset() -> None:
-    with joined(lambda message: []) as (target, scripted):
-        (event,) = events(target, 1)
-        assert isinstance(event, StateChanged)
-        assert event.change.program_counter == 0xFFFFF80000001000
-        assert scripted.resets == 1
+    target, _ = virtual()
+    target.connect(10.0, break_in=True)
+    event = target.wait(5.0)
+    assert isinstance(event, StateChanged)
+    assert event.change.program_counter == 0xFFFFF80000001000
+    assert (target.statistics.resets, target.statistics.break_ins) == (1, 0)
 
 
 def test_an_acknowledgement_without_a_reply_leads_to_reset_and_the_request_again() -> None:
-    silent = [True]
-
-    def answer(message: Message) -> list[Message]:
-        if is_api(message, Api.GetVersion):
-            return [] if silent and silent.pop() else [reply(message, version())]
-        return []
-
-    with joined(answer, reply_timeout=0.2) as (target, scripted):
-        events(target, 1)
-        body = target.request(Api.GetVersion, EmptyBody(), processor=0xFFFF).body
-        assert body == version()
-        assert scripted.resets == 2
-        # The announcement that came again is no new stop.
-        assert target.wait(0.0) is None
+    target, machine = virtual()
+    target.connect(10.0, break_in=True)
+    assert target.wait(5.0) is not None
+    machine.silent = 1
+    assert target.read_virtual(BASE, 16) == MEMORY[:16]
+    assert target.statistics.resets == 2
+    # The announcement that came again is no new stop.
+    assert target.wait(1.0) is None
 
 
 def test_a_target_that_never_replies_is_given_up_with_an_error() -> None:
-    with joined(lambda message: [], reply_timeout=0.1) as (target, scripted):
-        with pytest.raises(LinkError, match="no reply to GetVersion"):
-            target.request(Api.GetVersion, EmptyBody())
-        assert len(scripted.requests) == 3
+    target, machine = virtual()
+    target.connect(10.0, break_in=True)
+    machine.silent = 100
+    with pytest.raises(LinkError, match="no reply to ReadVirtualMemory"):
+        target.read_virtual(BASE, 16)
+    assert machine.silent == 97
 
 
 def test_prints_and_questions_between_a_request_and_its_reply_are_events() -> None:

@@ -35,6 +35,8 @@ class MemoryTarget:
 
     joined: JoinedLinks
     print_each: int = 10
+    silent: int = 0
+    """So many requests are acknowledged and not answered."""
     prints: int = 0
     answered: int = 0
     failures: list[str] = field(default_factory=list)
@@ -59,6 +61,9 @@ class MemoryTarget:
                 self._say(breakpoint_stop())
 
     def _answer(self, request: Manipulate) -> None:
+        if self.silent:
+            self.silent -= 1
+            return
         self.answered += 1
         if self.print_each and self.answered % self.print_each == 0:
             self.prints += 1
