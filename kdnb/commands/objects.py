@@ -82,7 +82,7 @@ def show_handles(session: Session, arguments: Arguments) -> Result:
             for process in listing
             if process.object_table
         )
-        return HandleLists(tuple(each for each in found if each.handles), listing.note)
+        return HandleLists(tuple(each for each in found if each.handles or each.note), listing.note)
     if flags & KERNEL_TABLE:
         which = SYSTEM_PROCESS
     address = processes.find(which) if which else session.address_space.process or processes.current()

@@ -63,19 +63,14 @@ class Handles:
         """All handles of a process, or those to objects of one type; with `free` also unused entries."""
         if not process.object_table:
             return HandleList(process, 0, 0, (), process.address_size, "the process has no handle table")
-        table = self._table(process.object_table)
-        found: list[HandleInfo] = []
-        note = ""
         try:
-            for handle, record in self._entries(table):
-                described = self._describe(table, handle, record, details=details)
-                if described.is_free and not free:
-                    continue
-                if not type_name or described.type.lower() == type_name.lower():
-                    found.append(described)
-        except (MemoryReadError, UnsupportedError) as error:
-            note = f"the table ends early: {error.message}"
-        return HandleList(process, table.address, table.count, tuple(found), process.address_size, note)
+            table = self._table(process.object_table)
+        except MemoryReadError as error:
+            note = f"the handle table can't be read: {error.message}"
+            return HandleList(process, process.object_table, 0, (), process.address_size, note)
+        described, note = self._all(table, details=details, free=free)
+        found = tuple(each for each in described if not type_name or each.type.lower() == type_name.lower())
+        return HandleList(process, table.address, table.count, found, process.address_size, note)
 
     def one(self, process: ProcessInfo, handle: int, *, details: bool = False) -> HandleList:
         """One handle of a process; those of the kernel's own table count wherever they are asked for."""
@@ -99,10 +94,23 @@ class Handles:
         table = self._table(session.memory.read_pointer(place), holds_bodies=True)
         if number and number >= table.end:
             raise UnknownNameError(f"Invalid process or thread id: {number:#x}", "!handle 0 21 lists them")
-        entries = [(number, self._entry(table, number & ~3))] if number else self._entries(table)
-        described = [self._describe(table, handle, record, details=details) for handle, record in entries]
-        used = tuple(each for each in described if not each.is_free or number)
-        return HandleList(None, table.address, table.count, used, session.pointer_size)
+        if not number:
+            described, note = self._all(table, details=details)
+            return HandleList(None, table.address, table.count, tuple(described), session.pointer_size, note)
+        one = self._describe(table, number, self._entry(table, number & ~3), details=details)
+        return HandleList(None, table.address, table.count, (one,), session.pointer_size)
+
+    def _all(self, table: _Table, *, details: bool, free: bool = False) -> tuple[list[HandleInfo], str]:
+        """The used entries of a table, with `free` all of them, and why it ended early."""
+        found: list[HandleInfo] = []
+        try:
+            for handle, record in self._entries(table):
+                described = self._describe(table, handle, record, details=details)
+                if free or not described.is_free:
+                    found.append(described)
+        except (MemoryReadError, UnsupportedError) as error:
+            return found, f"the table ends early: {error.message}"
+        return found, ""
 
     # --- tables ---------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdnb.errors import KdnbError, MemoryReadError
+from kdnb.errors import KdnbError, MemoryReadError, UnsupportedError
 from kdnb.results.memory_usage import MemoryCounter, MemoryUsage, PagingFile, ProcessCommit
 
 if TYPE_CHECKING:
@@ -63,20 +63,25 @@ def memory_usage(session: Session, *, with_processes: bool = True) -> MemoryUsag
         else:
             counters.append(MemoryCounter(source.name, value // PAGE_SIZE if source.in_bytes else value))
     files, note = _paging_files(session, partition)
-    processes: list[ProcessCommit] = []
-    if with_processes:
-        addresses, broken = session.processes.addresses()
-        note = note or broken
-        for address in addresses:
-            session.require_stopped()  # sees a cancel
-            record = session.processes.records.read("_EPROCESS", address, ["CommitCharge", "SharedCommitCharge"])
-            commit = record.get("CommitCharge")
-            if commit is not None:
-                process = session.processes.describe(address)
-                shared = record.get("SharedCommitCharge")
-                processes.append(ProcessCommit(address, process.pid, process.image, commit, shared))
-        processes.sort(key=lambda each: -each.commit)
-    return MemoryUsage(tuple(counters), files, tuple(processes), PAGE_SIZE, tuple(missing), note)
+    processes, broken = _processes(session) if with_processes else ((), "")
+    return MemoryUsage(tuple(counters), files, processes, PAGE_SIZE, tuple(missing), note or broken)
+
+
+def _processes(session: Session) -> tuple[tuple[ProcessCommit, ...], str]:
+    """What each process committed, the most first, and why the list ended early."""
+    found: list[ProcessCommit] = []
+    try:
+        addresses, note = session.processes.addresses()
+    except UnsupportedError as error:
+        return (), f"the processes are not known: {error}"
+    for address in addresses:
+        session.require_stopped()  # sees a cancel
+        record = session.processes.records.read("_EPROCESS", address, ["CommitCharge", "SharedCommitCharge"])
+        commit = record.get("CommitCharge")
+        if commit is not None:
+            process = session.processes.describe(address)
+            found.append(ProcessCommit(address, process.pid, process.image, commit, record.get("SharedCommitCharge")))
+    return tuple(sorted(found, key=lambda each: -each.commit)), note
 
 
 def _partition(session: Session) -> Record | None:

@@ -140,6 +140,12 @@ def test_damaged_tables_end_with_a_reason(session: Session) -> None:
     assert "damaged: it has the page" in looped.note
     pointers = memory.read_pointer(session.evaluate("nt!MmNonPagedPoolStart"))
     assert "ends early" in damaged(TableCode=pointers | 2, NextHandleNeedingPool=0xFFFFFFFF).note
+    process = session.processes.find("explorer.exe")
+    place = process + session.processes.records.layout("_EPROCESS").offset("ObjectTable")
+    held = memory.read(place, 8)
+    memory.write(place, (0x1000).to_bytes(8, "little"))
+    assert "handle table can't be read" in to_text(execute(session, "!handle 0 1 -1")[0])
+    memory.write(place, held)
     entry = open_handles(session, "explorer.exe")[1].entry
     memory.write(entry, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     (odd,) = Handles(session).one(open_handles(session, "explorer.exe").process, 8)  # type: ignore[arg-type]  # a process's

@@ -58,6 +58,15 @@ def test_without_symbols_kdbg_leads_to_the_counters() -> None:
         assert used["Physical Memory"] * used.page_size == RAM_SIZE
 
 
+def test_where_processes_are_not_known_the_counters_still_are() -> None:
+    with serve(architecture=X86) as address, open_session(address) as bare:
+        bare.connect(TIMEOUT)
+        used = memory_usage(bare)
+        assert {counter.name for counter in used.counters} == FROM_KDBG
+        assert not used.processes
+        assert "processes are not known" in used.note
+
+
 def test_the_command_has_windbgs_layout(session: Session) -> None:
     (used,) = execute(session, "!vm")
     shown = to_text(used).split("\n")
