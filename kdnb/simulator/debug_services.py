@@ -66,14 +66,15 @@ def read_symbols(processor: Processor, *, unload: bool) -> LoadSymbols:
 
 
 def read_exception(processor: Processor) -> Trap:
-    """The first argument is the address of an EXCEPTION_RECORD for which the guest found no handler."""
+    """The first argument is the address of an EXCEPTION_RECORD, the last one tells a first chance from the second."""
+    _, record, *_, first_chance = service_registers(processor)
     size = processor.architecture.pointer_size
-    data = processor.read(service_registers(processor)[1], 0x98).ljust(0x98, b"\0")
+    data = processor.read(record, 0x98).ljust(0x98, b"\0")
     address, count_at = _number(data[8 + size : 8 + 2 * size]), 8 + 2 * size
     count = min(_number(data[count_at : count_at + 4]), _EXCEPTION_PARAMETERS)
     first = count_at + size  # the count is followed by as many bytes as make it a pointer
     parameters = tuple(_number(data[first + size * i : first + size * (i + 1)]) for i in range(count))
-    return Trap(processor.number, _number(data[:4]), address, parameters, first_chance=False)
+    return Trap(processor.number, _number(data[:4]), address, parameters, first_chance=bool(first_chance))
 
 
 def _number(data: bytes) -> int:

@@ -37,9 +37,6 @@ __all__ = ["Machine"]
 _BOOT_LIMIT = 2000
 _DEBUG, _BREAKPOINT, _ASSERTION, _DEBUG_SERVICE = 1, 3, 0x2C, 0x2D
 _STATUS_BREAKPOINT, _STATUS_SINGLE_STEP, _STATUS_ASSERTION = 0x80000003, 0x80000004, 0xC0000420
-_FAULT_CODES = {0: 0xC0000094, 6: 0xC000001D, 13: 0xC0000005, 14: 0xC0000005}
-"""Exceptions that a debugger sees at their first chance if the guest's global flag says so (protocol reference 2.2)."""
-_STOP_ON_EXCEPTION = 1
 _FAILED = 0x80000000  # the bit that tells a failure status from a success
 _LARGEST_ANSWER = 0x200
 
@@ -169,9 +166,6 @@ class Machine(DebugAccess):
             return self._trap(processor, _STATUS_BREAKPOINT, vector, length=1, parameters=(0,))
         if vector == _ASSERTION:
             return self._trap(processor, _STATUS_ASSERTION, vector, length=2)
-        code = _FAULT_CODES.get(vector)
-        if code is not None and self._read_export("NtGlobalFlag", 4) & _STOP_ON_EXCEPTION:
-            return self._trap(processor, code, vector, error_code=processor.error_code)
         processor.deliver(vector, processor.error_code)
         return None
 
@@ -186,7 +180,6 @@ class Machine(DebugAccess):
         vector: int,
         *,
         length: int = 0,
-        error_code: int | None = None,
         parameters: tuple[int, ...] = (),
     ) -> Trap:
         """Stop for the debugger; if it doesn't handle the exception the guest's own handler gets it.
@@ -197,7 +190,7 @@ class Machine(DebugAccess):
         def finish(handled: bool) -> None:
             if not handled:
                 processor.pc += length
-                processor.deliver(vector, error_code)
+                processor.deliver(vector)
 
         address = processor.pc - length
         processor.pc = address
@@ -218,7 +211,7 @@ class Machine(DebugAccess):
         if service in (Service.LOAD_SYMBOLS, Service.UNLOAD_SYMBOLS):
             return self._symbols(processor, unload=service == Service.UNLOAD_SYMBOLS)
         if service == Service.REPORT_EXCEPTION:
-            return self._second_chance(processor)
+            return self._exception(processor)
         end_service(processor, 0)
         return None
 
@@ -232,7 +225,7 @@ class Machine(DebugAccess):
         self._stop = _Stop(processor, finish)
         return read_symbols(processor, unload=unload)
 
-    def _second_chance(self, processor: Processor) -> Trap:
+    def _exception(self, processor: Processor) -> Trap:
         def finish(handled: bool) -> None:
             end_service(processor, int(handled))
 

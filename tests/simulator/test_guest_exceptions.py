@@ -10,7 +10,13 @@ from kdnb.simulator.architecture import AMD64, X86, Architecture
 from kdnb.simulator.events import Trap
 from kdnb.simulator.loader import guest_exports
 from kdnb.simulator.machine import Machine
-from tests.simulator.guest_access import ACCESS_VIOLATION, guest_names, run_to
+from tests.simulator.guest_access import (
+    ACCESS_VIOLATION,
+    DBG_CONTINUE,
+    DBG_EXCEPTION_NOT_HANDLED,
+    guest_names,
+    run_to,
+)
 
 SYSTEM_SERVICE_EXCEPTION, SYSTEM_THREAD_EXCEPTION_NOT_HANDLED = 0x3B, 0x7E
 ILLEGAL_INSTRUCTION = 0xC000001D
@@ -82,3 +88,20 @@ def test_a_system_service_that_user_mode_called_must_handle_its_exceptions() -> 
     assert (code, status & 0xFFFFFFFF, address) == (SYSTEM_SERVICE_EXCEPTION, ILLEGAL_INSTRUCTION, place)
     found = AMD64Context.decode(machine.read_virtual(0, context, AMD64Context.SIZE))
     assert (found.rip, found.rsp) == (place, registers.rsp)
+
+
+@pytest.mark.parametrize("architecture", [AMD64, X86], ids=["amd64", "x86"])
+@pytest.mark.parametrize("status", [DBG_CONTINUE, DBG_EXCEPTION_NOT_HANDLED], ids=["handled", "not handled"])
+def test_a_first_chance_has_the_parameters_and_comes_before_the_handlers(
+    architecture: Architecture, status: int
+) -> None:
+    machine = booted("exception", architecture)
+    machine.write_virtual(0, guest_exports(architecture)["NtGlobalFlag"], b"\1")  # FLG_STOP_ON_EXCEPTION
+    first = run_to(machine, Trap, turns=100_000)
+    assert (first.code, first.first_chance, first.parameters) == (ACCESS_VIOLATION, True, (0, 0))
+    machine.resume(status, trace=False, dr7=None)
+    if status == DBG_CONTINUE:  # the same instruction faults again
+        again = run_to(machine, Trap, turns=100_000)
+        assert (again.address, again.first_chance) == (first.address, True)
+    else:
+        assert bug_check(machine)[:3:2] == (SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, first.address)

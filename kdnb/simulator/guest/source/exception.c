@@ -1,14 +1,15 @@
 // Dispatch of exceptions: to the handlers of the interrupted code, then to the debugger, at last a bug check.
 #include "exception.h"
 
-// A first chance for the debugger comes from the board (kdnb/simulator/machine.py), which sees the fault before.
 VOID KiDispatchException(EXCEPTION_RECORD *Record, KEXCEPTION_FRAME *ExceptionFrame, KTRAP_FRAME *TrapFrame, CHAR PreviousMode, BOOLEAN FirstChance)
 {
     CONTEXT Context;
+    if (FirstChance && KdTrap(TrapFrame, ExceptionFrame, Record, TRUE))
+        return;
     KeContextFromKframes(TrapFrame, ExceptionFrame, &Context);
     if (FirstChance && RtlDispatchException(Record, &Context))
         return;
-    if (KdTrap(TrapFrame, ExceptionFrame, Record))
+    if (KdTrap(TrapFrame, ExceptionFrame, Record, FALSE))
         return;
     KeBugCheckEx(0x1E, (ULONG_PTR)(LONG_PTR)Record->ExceptionCode, (ULONG_PTR)Record->ExceptionAddress,
                  Record->ExceptionInformation[0], Record->ExceptionInformation[1]);

@@ -256,9 +256,14 @@ NOINLINE VOID KdCheckForDebugBreak(void)
         DbgBreakPointWithStatus(DBG_STATUS_CONTROL_C);
 }
 
-// Tells the debugger about an exception that nobody handled; TRUE when it says "handled".
+// Tells the debugger about an exception; TRUE when it says "handled". A first chance is only told if the global flag asks
+// for it, and not of breakpoints, steps and assertions: the board tells of them before the guest sees them.
 // On Windows this is a call into the transport; here the board itself is the debugger's end, reached by one more service.
-NOINLINE BOOLEAN KdTrap(KTRAP_FRAME *TrapFrame, KEXCEPTION_FRAME *ExceptionFrame, EXCEPTION_RECORD *Record)
+NOINLINE BOOLEAN KdTrap(KTRAP_FRAME *TrapFrame, KEXCEPTION_FRAME *ExceptionFrame, EXCEPTION_RECORD *Record, BOOLEAN FirstChance)
 {
-    return KdDebuggerEnabled && DebugService(BREAKPOINT_REPORT_EXCEPTION, Record, TrapFrame, ExceptionFrame, NULL) == 1;
+    NTSTATUS Code = Record->ExceptionCode;
+    BOOLEAN Told = Code == STATUS_BREAKPOINT || Code == STATUS_SINGLE_STEP || Code == STATUS_ASSERTION_FAILURE;
+    if (!KdDebuggerEnabled || (FirstChance && (Told || !(NtGlobalFlag & FLG_STOP_ON_EXCEPTION))))
+        return FALSE;
+    return DebugService(BREAKPOINT_REPORT_EXCEPTION, Record, TrapFrame, ExceptionFrame, (PVOID)(ULONG_PTR)FirstChance) == 1;
 }

@@ -673,7 +673,7 @@ VOID DbgUnLoadImageSymbols(STRING *FileName, PVOID Base, ULONG_PTR ProcessId);
 VOID KdInitSystem(ULONG Phase);
 BOOLEAN KdPollBreakIn(void);
 VOID KdCheckForDebugBreak(void);
-BOOLEAN KdTrap(KTRAP_FRAME *TrapFrame, KEXCEPTION_FRAME *ExceptionFrame, EXCEPTION_RECORD *Record);
+BOOLEAN KdTrap(KTRAP_FRAME *TrapFrame, KEXCEPTION_FRAME *ExceptionFrame, EXCEPTION_RECORD *Record, BOOLEAN FirstChance);
 VOID KdInitializePcr(KPCR *Pcr);
 
 VOID KiInitializeIdle(ULONG Number, EPROCESS *Process);
