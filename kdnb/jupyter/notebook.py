@@ -35,6 +35,8 @@ class Notebook:
         self.shell = shell
         self.debugger: api.Debugger | None = None
         self._resumed_by: CellOutput = cell_output(shell)
+        self._is_found_again = False
+        """The line was opened again by itself, and the target has not stopped or run since."""
 
     def run(self, text: str, show: Callable[[object], None] | None = None) -> Any:
         """Run a command list and give its value: one result, or `Results` where it has several.
@@ -112,8 +114,12 @@ class Notebook:
         self._resumed_by.write(printable(event.text))
 
     def _on_state(self, event: LinkStateChange) -> None:
-        if event.state in _RESUMING_STATES or (event.state == "connected" and event.details):
+        by_itself = event.state == "connected" and bool(event.details)
+        if event.state in _RESUMING_STATES or by_itself:
             self._resumed_by.write(f"kdnb: {event.state}: {event.details}\n", "stderr")
+        if event.state == "stopped" and self._is_found_again and self.debugger is not None:
+            self._resumed_by.write(f"{self.debugger.stop}\n")  # no cell waits for this stop
+        self._is_found_again = by_itself or (self._is_found_again and event.state == "rearmed")
 
 
 def parse_connect(arguments: str) -> tuple[str, dict[str, Any]]:
