@@ -20,7 +20,7 @@ _EXTENSIONS = """
 
 _DOT_COMMANDS = """
 .abandon .allow_image_mapping .attach .beep .bpsync .breakin .browse .chain .childdbg .clients .cordll .create .dbgdbg
-.detach .dml_flow .dml_start .drivers .dump .dumpcab .dvalloc .dvfree .echotimestamps .event_code .eventlog .eventstr
+.detach .dml_flow .dml_start .drivers .dumpcab .dvalloc .dvfree .echotimestamps .event_code .eventlog .eventstr
 .exepath .exptr .extmatch .extpath .fiber .fnret .fpo .holdmem .imgscan .inline .jdinfo .kill .load .loadby .locale
 .lsf .netuse .nvload .ocommand .ofilter .opendump .pcmd .quit_lock .remote .scriptlist .scriptload .scriptrun
 .scriptunload .secure .send_file .server .settings .shell .srcfix .step_filter .tlist .ttime .unload .unloadall

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ALL = [pytest.param(declared, id=declared.names[0]) for declared in declared_commands()]
 WITHOUT_EXAMPLES = {
+    ".dump",
     "!gle",
     "!pte2va",
     "rY",
