@@ -80,7 +80,9 @@ def test_a_hole_is_an_unknown_value(session_of_module: Session) -> None:
 def test_levels_are_opened_as_far_as_asked(session_of_module: Session) -> None:
     session = session_of_module
     value = evaluate_cplusplus("@$proc", session)
-    assert [len(data_view(session, "p", value, depth).fields) for depth in (0, 1)] == [1, 16]
+    members = len(value.type.target.fields)
+    assert members > 1
+    assert [len(data_view(session, "p", value, depth).fields) for depth in (0, 1)] == [1, 1 + members]
     deep = data_view(session, "p", value, 2)
     assert max(field.depth for field in deep) == 2
     assert deep.df.shape[0] == len(deep.rows())
