@@ -15,6 +15,7 @@ import re
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
+from zlib import adler32
 
 from kdnb.protocol.constants import (
     BREAKIN_BYTE,
@@ -65,6 +66,7 @@ _START = re.compile(b"0000" + _DATA_TYPE + b"|iiii" + _CONTROL_TYPE)
 _START_OR_SHORT = re.compile(_START.pattern + b"|000" + _DATA_TYPE)
 _LONGEST_START = 8
 _TRAILER = bytes([TRAILER])
+_ADDED_AT_ONCE = 256
 
 
 class Packet(NamedTuple):
@@ -116,8 +118,15 @@ Framed = FramedPacket | BreakIn
 
 
 def checksum(payload: bytes) -> int:
-    """Sum of the payload's bytes modulo 2**32 (protocol reference 1.3)."""
-    return sum(payload) & 0xFFFFFFFF
+    """Sum of the payload's bytes modulo 2**32 (protocol reference 1.3).
+
+    Adler-32 has it in its lower half, plus one and modulo 65521: in pieces that stay below, four times as quick as
+    adding in Python.
+    """
+    if len(payload) <= _ADDED_AT_ONCE:
+        return (adler32(payload) & 0xFFFF) - 1
+    pieces = range(0, len(payload), _ADDED_AT_ONCE)
+    return sum([adler32(payload[at : at + _ADDED_AT_ONCE]) & 0xFFFF for at in pieces]) - len(pieces) & 0xFFFFFFFF
 
 
 def make_data(packet_type: int, packet_id: int, payload: bytes) -> Packet:
@@ -138,7 +147,7 @@ def encode_packet(packet: Packet, trailer: bool = True) -> bytes:
 
 def encode_data(packet_type: int, packet_id: int, payload: bytes, trailer: bool = True) -> bytes:
     """`encode_packet(make_data(...))` at once: what a link sends."""
-    header = HEADER.pack(DATA_LEADER, packet_type, len(payload), packet_id, sum(payload) & 0xFFFFFFFF)
+    header = HEADER.pack(DATA_LEADER, packet_type, len(payload), packet_id, checksum(payload))
     return header + payload + _TRAILER if trailer else header + payload
 
 
@@ -254,7 +263,7 @@ class Framer:
                 if leader != DATA_LEADER or packet_type not in DATA_TYPES or count > MAX_PAYLOAD or after > end:
                     break
                 payload = data[body : body + count]
-                if data[body + count] != TRAILER or sum(payload) != claimed:
+                if data[body + count] != TRAILER or checksum(payload) != claimed:
                     break
             packet = Packet(leader, packet_type, packet_id, payload, claimed)
             junk, junk_count = self._take_junk() if self._gap else (b"", 0)
@@ -313,7 +322,7 @@ class Framer:
         body = header + PACKET_HEADER_SIZE
         payload = bytes(buffer[body : body + count])
         trailer_ok = buffer[body + count] == TRAILER
-        problem = "" if trailer_ok and sum(payload) == claimed else "checksum" if trailer_ok else "trailer"
+        problem = "" if trailer_ok and checksum(payload) == claimed else "checksum" if trailer_ok else "trailer"
         if short and problem:
             self._skip_to(start + 1)
             return True

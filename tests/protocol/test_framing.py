@@ -64,6 +64,14 @@ def test_checksum_is_a_sum_of_bytes_modulo_2_to_the_32():
     assert checksum(b"\xff\xff\x01") == 0x1FF
 
 
+@given(st.binary(max_size=600))
+@example(b"\xff" * 256)
+@example(b"\xff" * 257)
+@example(b"\xff" * 4000)
+def test_the_quick_way_to_the_checksum_gives_the_sum(payload):
+    assert checksum(payload) == sum(payload)
+
+
 pieces = st.one_of(
     st.binary(max_size=30),
     st.text(alphabet="0ib\x02\x04\x00x", max_size=30).map(str.encode),
