@@ -43,9 +43,9 @@ CASES = ((64, 1), (1024, 1), (3944, 1), (3944, 16))
 RUNS, READS = 30, 40
 SLOWEST, SLOWEST_TARGET = 10, 7
 """Plain loops that one read may cost through the engine, and without its thread hand-over. Seen on a busy machine:
-5.7 and 4 for 64 bytes, 2.4 and 1.9 for 63 KB."""
+6.4 and 4.3 for 64 bytes, 1.3 for 63 KB."""
 DEAREST_LOG = 0.2
-"""What the log may add to a request; seen: 0.02 to 0.09."""
+"""What the log may add to a request without the engine; seen: 0.02 to 0.13."""
 
 RESPONDER = """
 import itertools, socket, sys
