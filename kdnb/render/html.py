@@ -10,6 +10,9 @@ from functools import singledispatch
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from kdnb.render.lines import printable
+from kdnb.render.text import to_text
+from kdnb.render.text_registers import DEFAULT_MASK, register_foot
 from kdnb.results.addresses import format_address
 from kdnb.results.breakpoints import BreakpointList
 from kdnb.results.disassembly import Disassembly
@@ -31,7 +34,7 @@ _STYLE = (
     "<style>.kdnb table{border-collapse:collapse;font-family:monospace;font-size:12px}"
     ".kdnb th,.kdnb td{text-align:left!important;padding:1px 8px;white-space:pre}"
     ".kdnb th{border-bottom:1px solid #8888}.kdnb .changed{color:#d1242f;font-weight:bold}"
-    ".kdnb .dim{opacity:.55}</style>"
+    ".kdnb .dim{opacity:.55}.kdnb pre{margin:0;font-size:12px}</style>"
 )
 
 Cell = str | tuple[str, str]
@@ -67,7 +70,9 @@ def _cell(cell: Cell) -> str:
 
 
 @to_html.register
-def _registers(value: RegisterSet) -> str:
+def _registers(value: RegisterSet) -> str | None:
+    if value.mask not in (0, DEFAULT_MASK.get(value.machine)):
+        return None
     names = [name for name in value.values if _is_general(name)]
     width = 4 if value.machine in ("x86", "arm") else 8
     cells: list[Cell] = []
@@ -76,11 +81,9 @@ def _registers(value: RegisterSet) -> str:
         digits = 4 if name in ("cs", "ss", "ds", "es", "fs", "gs") else 2 * width
         cells += [(name, "dim"), (f"{value.values[name]:0{digits}x}", css)]
     rows = [cells[at : at + 6] for at in range(0, len(cells), 6)]
-    if value.instruction is not None:
-        here = value.instruction
-        text = f"{format_address(here.address, width)} {here.mnemonic} {here.operands}"
-        rows.append([("at", "dim"), value.symbol, text])
-    return table((), rows)
+    foot = "\n".join(register_foot(value))
+    heading = f'<div class="kdnb"><pre>{escape(value.heading)}</pre></div>' if value.heading else ""
+    return f'{heading}{table((), rows)}<div class="kdnb"><pre>{escape(printable(foot))}</pre></div>'
 
 
 _GENERAL = frozenset(
@@ -95,31 +98,17 @@ def _is_general(name: str) -> bool:
     )
 
 
-@to_html.register
-def _memory(value: MemoryDump) -> str:
-    line = value.unit * value.columns
-    total = -(-value.size // line)
-    rows: list[list[Cell]] = []
-    for index in range(min(total, ROW_LIMIT)):
-        offset = index * line
-        chunk = value.data[offset : offset + line]
-        wanted = min(line, value.size - offset)
-        units = [
-            _unit(chunk[at : at + value.unit], value.unit) for at in range(0, wanted - wanted % value.unit, value.unit)
-        ]
-        row: list[Cell] = [(format_address(value.address + offset, value.address_size), "dim"), " ".join(units)]
-        if value.ascii:
-            row.append("".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in chunk).ljust(wanted, "?"))
-        rows.append(row)
-    return table((), rows, total=total)
-
-
-def _unit(data: bytes, size: int) -> str:
-    return f"{int.from_bytes(data, 'little'):0{2 * size}x}" if len(data) == size else "?" * (2 * size)
+@to_html.register(MemoryDump)
+@to_html.register(Stack)
+def as_text(value: MemoryDump | Stack) -> str:
+    """The text itself, where its columns are what people look for."""
+    return f'<div class="kdnb"><pre>{escape(to_text(value, ROW_LIMIT))}</pre></div>'
 
 
 @to_html.register
-def _pointers(value: PointerTable) -> str:
+def _pointers(value: PointerTable) -> str | None:
+    if value.columns > 1 or any(entry.target is not None for entry in value.entries):
+        return None
     size = value.address_size
     rows: list[list[Cell]] = [
         [
@@ -133,22 +122,6 @@ def _pointers(value: PointerTable) -> str:
 
 
 @to_html.register
-def _stack(value: Stack) -> str:
-    size = value.address_size
-    rows: list[list[Cell]] = []
-    for frame in value.frames[:ROW_LIMIT]:
-        row: list[Cell] = [
-            f"{frame.number:02x}",
-            (format_address(frame.child_sp, size), "dim"),
-            (format_address(frame.return_address, size), "dim"),
-            frame.symbol,
-        ]
-        rows.append(row)
-    note = f'<div class="kdnb dim">{escape(value.note)}</div>' if value.note else ""
-    return table(("#", "Child-SP", "RetAddr", "Call Site"), rows, total=len(value.frames)) + note
-
-
-@to_html.register
 def _disassembly(value: Disassembly) -> str:
     rows: list[list[Cell]] = []
     for instruction in value.instructions:
@@ -159,10 +132,12 @@ def _disassembly(value: Disassembly) -> str:
                 (format_address(instruction.address, value.address_size), "dim"),
                 (instruction.data.hex(), "dim"),
                 instruction.mnemonic,
-                instruction.operands,
+                f"{instruction.operands} {instruction.annotation.strip()}".strip(),
+                ("" if instruction.breakpoint is None else f"breakpoint {instruction.breakpoint}", "dim"),
             ]
         )
-    return table((), rows)
+    note = f'<div class="kdnb dim">{escape(value.note)}</div>' if value.note else ""
+    return table((), rows) + note
 
 
 @to_html.register
@@ -175,7 +150,8 @@ def _type(value: TypeDump) -> str:
         rows.append([(f"+0x{field.offset:03x}", "dim"), name, (field.type, "dim"), shown])
     head = ("offset", "field", "type", "" if value.address is None else "value")
     above = f'<div class="kdnb">{escape(value.header)}</div>' if value.header else ""
-    return above + table(head, rows, total=len(value.fields))
+    note = f'<div class="kdnb dim">{escape(value.note)}</div>' if value.note else ""
+    return above + table(head, rows, total=len(value.fields)) + note
 
 
 @to_html.register
@@ -190,8 +166,11 @@ def _types(value: TypeDumps) -> str:
     return table(("address", *names), rows, total=len(value.dumps)) + note
 
 
-def _listing(head: Sequence[str], rows: Callable[[Any], Iterable[Sequence[Cell]]]) -> Callable[[Any], str]:
-    return lambda value: table(head, list(rows(value)))
+def _listing(
+    head: Sequence[str], rows: Callable[[Any], Iterable[Sequence[Cell]]], is_plain: Callable[[Any], bool]
+) -> Callable[[Any], str | None]:
+    """A table for the plain form of a listing; what was asked for beyond its columns only the text shows."""
+    return lambda value: table(head, list(rows(value))) if is_plain(value) else None
 
 
 to_html.register(ModuleList)(
@@ -207,6 +186,7 @@ to_html.register(ModuleList)(
             )
             for module in value.modules
         ),
+        lambda value: not value.verbose and not value.options,
     )
 )
 to_html.register(SymbolList)(
@@ -216,6 +196,7 @@ to_html.register(SymbolList)(
             (format_address(symbol.address, value.address_size), symbol.name, (symbol.details, "dim"))
             for symbol in value.symbols
         ),
+        lambda value: not value.letters and not value.left_out,
     )
 )
 to_html.register(BreakpointList)(
@@ -230,6 +211,10 @@ to_html.register(BreakpointList)(
                 entry.symbol or entry.expression,
                 entry.command,
             )
+            for entry in value.breakpoints
+        ),
+        lambda value: all(
+            entry.kind == "software" and entry.process is entry.thread is entry.max_depth is entry.min_depth is None
             for entry in value.breakpoints
         ),
     )

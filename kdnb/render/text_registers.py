@@ -17,7 +17,7 @@ from kdnb.results.registers import RegisterSet, RegisterValues
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["flags_text"]
+__all__ = ["DEFAULT_MASK", "flags_text", "register_foot"]
 
 _FLAGS = ((11, "nv", "ov"), (10, "up", "dn"), (9, "di", "ei"), (7, "pl", "ng"), (6, "nz", "zr"), (4, "na", "ac"))
 _FLAGS_END = ((2, "po", "pe"), (0, "nc", "cy"))
@@ -42,6 +42,17 @@ DEFAULT_MASK = {"amd64": 0xA, "x86": 0x9, "arm64": 0x2, "arm": 0x1}
 def flags_text(flags: int) -> str:
     """The flags register in words, `nv up ei pl zr na pe nc`."""
     return " ".join(words[flags >> bit & 1] for bit, *words in (*_FLAGS, *_FLAGS_END))
+
+
+def register_foot(value: RegisterSet) -> Iterator[str]:
+    """What stands below the numbers where they are drawn: the flags in words, the place, the instruction."""
+    flags = value.values.get("efl")
+    if flags is not None:
+        yield f"iopl={flags >> 12 & 3:x}  {flags_text(flags)}"
+    if value.symbol:
+        yield f"{value.symbol}:"
+    if value.instruction is not None:
+        yield instruction_line(value.instruction, 4 if value.machine in ("x86", "arm") else 8)
 
 
 @lines.register(RegisterSet)

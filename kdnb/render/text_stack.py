@@ -11,7 +11,7 @@ from kdnb.results.stack import Frame, FrameRegisters, Stack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__: list[str] = []
+__all__ = ["stack_head", "stack_rows"]
 
 _ARGUMENTS_WIDTH = {8: 71, 4: 26}
 """Four words of the home space on x64, three stack words on x86."""
@@ -19,20 +19,36 @@ _ARGUMENTS_WIDTH = {8: 71, 4: 26}
 
 @lines.register(Stack)
 def _stack(value: Stack) -> Iterator[str]:
-    options = value.columns[1:]
-    with_arguments = "b" in options or "v" in options
-    numbered = value.address_size == 8 or "n" in options
+    yield from stack_head(value)
+    for row in stack_rows(value):
+        yield from row.split("\n")
+    if value.note and (not value.frames or value.note != value.frames[-1].warning):
+        yield value.note
+
+
+def stack_head(value: Stack) -> Iterator[str]:
+    """The lines above the frames."""
     if value.heading:
         yield value.heading
-    yield _header(value.address_size, options, with_arguments, numbered)
+    yield _header(value.address_size, value.columns[1:], _with_arguments(value), _is_numbered(value))
+
+
+def stack_rows(value: Stack) -> Iterator[str]:
+    """Each frame's text: a line, or several."""
     previous: Frame | None = None
     for frame in value.frames:
-        if frame.warning:
-            yield frame.warning
-        yield from _row(frame, previous, value.address_size, options, with_arguments, numbered).split("\n")
+        options = value.columns[1:]
+        row = _row(frame, previous, value.address_size, options, _with_arguments(value), _is_numbered(value))
+        yield f"{frame.warning}\n{row}" if frame.warning else row
         previous = frame
-    if value.note and (previous is None or value.note != previous.warning):
-        yield value.note
+
+
+def _with_arguments(value: Stack) -> bool:
+    return "b" in value.columns[1:] or "v" in value.columns[1:]
+
+
+def _is_numbered(value: Stack) -> bool:
+    return value.address_size == 8 or "n" in value.columns[1:]
 
 
 def _header(size: int, options: str, with_arguments: bool, numbered: bool) -> str:

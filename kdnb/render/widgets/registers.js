@@ -5,12 +5,15 @@ function render({ model, el }) {
   bar.className = "bar";
   const grid = document.createElement("div");
   grid.className = "grid";
+  const head = document.createElement("div");
+  head.style.whiteSpace = "pre";
+  head.textContent = model.get("head");
   const foot = document.createElement("div");
   foot.style.whiteSpace = "pre";
-  el.append(bar, grid, foot);
+  el.append(head, bar, grid, foot);
 
   const groups = model.get("groups");
-  let current = Object.keys(groups)[0];
+  let current = model.get("first") in groups ? model.get("first") : Object.keys(groups)[0];
 
   function draw() {
     bar.replaceChildren(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from kdnb.results.addresses import format_address
+from kdnb.render.lines import printable
+from kdnb.render.text_registers import register_foot
 
 if TYPE_CHECKING:
     from kdnb.results.registers import RegisterSet
@@ -23,6 +24,8 @@ _ORDER = (
 ).split()
 """WinDbg's order; what is not in it comes behind, as it stands."""
 _NARROW = frozenset(("efl", "mxcsr", "fpcw", "fpsw", "fptw", "psr", "cpsr"))
+_MASKS = {0x3: "general", 0x40: "vector", 0x80: "control", 0x100: "control", 0x20: "debug", 0x8: "segments", 0x4: "x87"}
+"""Bits of `rM` and what they ask for, the first that is asked for first."""
 _FLAGS = frozenset("iopl of df if tf sf zf af pf cf vip vif".split())
 
 
@@ -33,10 +36,20 @@ class RegistersWidget(anywidget.AnyWidget):
     _css = _HERE / "kdnb.css"
     groups = traitlets.Dict().tag(sync=True)
     """Name of the group -> rows of [register, hex digits, changed, tooltip]."""
+    first = traitlets.Unicode().tag(sync=True)
+    """The group that is open at first."""
+    head = traitlets.Unicode().tag(sync=True)
     foot = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, value: RegisterSet) -> None:
-        super().__init__(groups=groups_of(value), foot=_foot(value))
+        groups = groups_of(value)
+        asked = (name for bit, name in _MASKS.items() if value.mask & bit and name in groups)
+        super().__init__(
+            groups=groups,
+            first=next(asked, "general"),
+            head=printable(value.heading),
+            foot=printable("\n".join(register_foot(value))),
+        )
 
 
 def groups_of(value: RegisterSet) -> dict[str, list[list[Any]]]:
@@ -73,11 +86,3 @@ def group_of(name: str) -> str:
     if name[:3] in ("xmm", "ymm") or (name[0] in "vq" and name[1:].isdigit()):
         return "vector"
     return "general"
-
-
-def _foot(value: RegisterSet) -> str:
-    if value.instruction is None:
-        return value.symbol
-    here = value.instruction
-    address = format_address(here.address, 4 if value.machine in ("x86", "arm") else 8)
-    return f"{value.symbol}:\n{address} {here.data.hex()}  {here.mnemonic} {here.operands} {here.annotation}".rstrip()

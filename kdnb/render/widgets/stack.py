@@ -10,8 +10,9 @@ import anywidget
 import traitlets
 
 from kdnb.errors import KdnbError
+from kdnb.render.lines import printable
+from kdnb.render.text_stack import stack_head, stack_rows
 from kdnb.render.widgets.registers import group_of, rank
-from kdnb.results.addresses import format_address
 
 if TYPE_CHECKING:
     from kdnb.results.stack import Frame, Stack
@@ -38,12 +39,11 @@ class StackWidget(anywidget.AnyWidget):
     def __init__(self, value: Stack, details: Details | None = None) -> None:
         self._stack = value
         self._details = details
-        size = value.address_size
-        width = 17 if size == 8 else 8
         left_out = len(value.frames) - FRAME_LIMIT
+        rows = zip(stack_rows(value), value.frames[:FRAME_LIMIT], strict=False)
         super().__init__(
-            head=f" # {'Child-SP':<{width}} {'RetAddr':<{width}} Call Site",
-            frames=[[_line(frame, size), registers_text(frame, size)] for frame in value.frames[:FRAME_LIMIT]],
+            head=printable("\n".join(stack_head(value))),
+            frames=[[printable(row), registers_text(frame, value.address_size)] for row, frame in rows],
             note=" ".join(filter(None, (value.note, f"{left_out} more frames left out" if left_out > 0 else ""))),
         )
         self.on_msg(self._answer)
@@ -59,11 +59,6 @@ class StackWidget(anywidget.AnyWidget):
         except KdnbError as error:
             text = str(error)
         self.send({"kind": "details", "number": number, "text": text})
-
-
-def _line(frame: Frame, size: int) -> str:
-    sp, back = format_address(frame.child_sp, size), format_address(frame.return_address, size)
-    return f"{frame.number:02x} {sp} {back} {frame.symbol}"
 
 
 def registers_text(frame: Frame, size: int) -> str:

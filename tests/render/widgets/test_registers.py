@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kdnb.render.widgets.registers import RegistersWidget, groups_of
 from kdnb.results.disassembly import Instruction
 from kdnb.results.registers import RegisterSet
@@ -36,4 +38,13 @@ def test_each_register_has_its_tab_and_its_digits() -> None:
 
 
 def test_the_foot_names_the_place_and_the_instruction() -> None:
-    assert RegistersWidget(registers()).foot == "nt!X:\nfffff800`00001000 cc  int 3"
+    flags, place, instruction = RegistersWidget(registers()).foot.split("\n")
+    assert flags == "iopl=0  nv up ei pl zr na pe nc"
+    assert place == "nt!X:"
+    assert instruction == "fffff800`00001000 cc              int     3"
+
+
+def test_the_group_that_was_asked_for_is_open_first() -> None:
+    for mask, first in ((0, "general"), (0x80, "control"), (0x40, "vector"), (0x20, "debug"), (0xA, "general")):
+        assert RegistersWidget(replace(registers(), mask=mask)).first == first
+    assert RegistersWidget(replace(registers(), heading="Last set context:")).head == "Last set context:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kdnb.errors import StaleError
@@ -27,9 +28,17 @@ def opened(widget: StackWidget, message: dict[str, Any]) -> list[dict[str, Any]]
 
 def test_a_frame_shows_its_line_and_its_general_registers() -> None:
     line, registers = StackWidget(stack(2)).frames[1]
-    assert line == "01 00000000`00001001 00000000`00002000 nt!F1"
+    assert line == "01 00000000`00001001 00000000`00002000     nt!F1"
     assert "rsp=0000000000001001" in registers
     assert "xmm0" not in registers
+
+
+def test_the_columns_that_were_asked_for_are_there() -> None:
+    frames = (replace(frame(0), arguments=(1, 2, 3, 4), source="a.c @ 5"),)
+    widget = StackWidget(Stack(frames, "amd64", 0, 8, columns="kv", heading="  *** Stack trace for last set context"))
+    assert "Stack trace for last set context\n" in widget.head
+    assert "Args to Child" in widget.head
+    assert "00000000`00000004 : nt!F0 [a.c @ 5]" in widget.frames[0][0]
 
 
 def test_the_code_of_a_frame_is_asked_for_when_it_is_opened() -> None:
