@@ -8,8 +8,9 @@ from html import unescape
 import pytest
 
 from kdnb.render.html import ROW_LIMIT, to_html
+from kdnb.render.present import present_result
 from kdnb.render.text import to_text
-from kdnb.results.base import Result, present
+from kdnb.results.base import Result
 from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
 from kdnb.results.disassembly import Disassembly, Instruction
 from kdnb.results.memory import MemoryDump, PointerRow, PointerTable
@@ -34,7 +35,7 @@ def test_text_from_a_target_is_escaped() -> None:
 
 def test_a_mebibyte_of_memory_stays_below_200_kilobytes_in_a_notebook() -> None:
     dump = MemoryDump("db", 0x1000, bytes(1 << 20), 1 << 20, 1, 16, 8, ascii=True)
-    bundle = present(dump)
+    bundle = present_result(dump)
     assert sum(len(text) for text in bundle.values()) < 200_000
     assert f"{(1 << 16) - ROW_LIMIT} more lines" in bundle["text/html"]
     assert "more lines" in bundle["text/plain"]
@@ -84,4 +85,4 @@ def test_html_shows_no_less_than_the_text(value: Result) -> None:
 
 def test_what_is_only_words_has_no_html() -> None:
     assert to_html(Text("hello")) is None
-    assert present(Text("hello")) == {"text/plain": "hello"}
+    assert present_result(Text("hello")) == {"text/plain": "hello"}

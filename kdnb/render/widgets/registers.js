@@ -25,12 +25,14 @@ function render({ model, el }) {
         return button;
       }),
     );
+    const width = Math.max(5, ...(groups[current] || []).map(([name]) => name.length));
+    grid.style.gridTemplateColumns = `repeat(auto-fill, minmax(${(width + 18) * 8 + 20}px, 1fr))`;
     grid.replaceChildren(
       ...(groups[current] || []).map(([name, value, changed, before]) => {
         const cell = document.createElement("div");
         const label = document.createElement("span");
         label.className = "dim";
-        label.textContent = name.padStart(5) + " ";
+        label.textContent = name.padStart(width) + " ";
         label.style.whiteSpace = "pre";
         const number = document.createElement("span");
         number.textContent = value;

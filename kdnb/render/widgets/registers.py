@@ -77,7 +77,7 @@ def group_of(name: str) -> str:
         return "segments"
     if name in _FLAGS:
         return "flags"
-    if name[:2] == "cr" or name in ("gdtr", "idtr", "mxcsr"):
+    if name.startswith(("cr", "xcr", "msr_", "gs_", "fs_")) or name in ("gdtr", "idtr", "mxcsr"):
         return "control"
     if name[:2] == "dr":
         return "debug"

@@ -14,6 +14,7 @@ VALUES = {
     "cs": 0x10,
     "efl": 0x246,
     "cr3": 0x1AD000,
+    "msr_lstar": 0x5000,
     "dr7": 0x400,
     "xmm0": 1,
     "fpcw": 0x27F,
@@ -34,6 +35,7 @@ def test_each_register_has_its_tab_and_its_digits() -> None:
         ["efl", "00000246", False, "582"],
     ]
     assert groups["segments"][0][1] == "0010"
+    assert [row[0] for row in groups["control"]] == ["cr3", "msr_lstar"]
     assert len(groups["vector"][0][1]) == 32
 
 
