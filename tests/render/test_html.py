@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kdnb.render.html import ROW_LIMIT, to_html
 from kdnb.render.present import present_result
 from kdnb.render.text import to_text
-from kdnb.results.base import Result
 from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
 from kdnb.results.disassembly import Disassembly, Instruction
 from kdnb.results.memory import MemoryDump, PointerRow, PointerTable
@@ -18,6 +18,9 @@ from kdnb.results.modules import ModuleInfo, ModuleList, SymbolInfo, SymbolList
 from kdnb.results.registers import RegisterSet
 from kdnb.results.stack import Frame, Stack
 from kdnb.results.values import Text
+
+if TYPE_CHECKING:
+    from kdnb.results.base import Result
 
 EVIL = "<script>alert(1)</script>"
 
