@@ -1,4 +1,4 @@
-r"""Objects of the kernel: `!object !handle !drvobj !devobj !devstack` (the command reference, 7.12)."""
+r"""Objects: `!object !handle !drvobj !devobj !devstack !fileobj` (the command reference, 7.12)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from kdnb.commands.declare import command
 from kdnb.debugger.drivers import (
     describe_device,
     describe_driver,
+    describe_file,
     device_stack,
     find_device,
     find_driver,
@@ -143,6 +144,23 @@ def show_device_stack(session: Session, arguments: Arguments) -> Result:
     address = find_device(session, _name(arguments))
     arguments.finish()
     return device_stack(session, address)
+
+
+@command(
+    "!fileobj",
+    summary="Show a file object: its name, device, access and flags.",
+    syntax="!fileobj Address",
+    details="!irp shows the file object of each stack location.",
+    examples=("!fileobj poi(poi(poi(buggy!BuggyDevice)+20)+c0)",),
+    tier="B",
+)
+def show_file(session: Session, arguments: Arguments) -> Result:
+    """One file object."""
+    if arguments.at_end:
+        raise UsageError("!fileobj needs the address of a file object", "!irp shows that of each stack location")
+    address = arguments.expression() & session.address_mask
+    arguments.finish()
+    return describe_file(session, address)
 
 
 def _name(arguments: Arguments) -> str:

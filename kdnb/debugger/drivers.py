@@ -1,31 +1,40 @@
-"""Driver and device objects: devices of a driver, its functions, and stacks of attached devices."""
+"""Driver, device and file objects: devices of a driver, its functions, and stacks of attached devices."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.device_nodes import node_of_device
+from kdnb.debugger.lists import walk_list
 from kdnb.debugger.objects import Objects
 from kdnb.errors import KdnbError, MemoryReadError, UnknownNameError
-from kdnb.results.objects import DeviceInfo, DeviceStack, DriverInfo, EntryPoint
+from kdnb.protocol.device_nodes import flag_names
+from kdnb.protocol.file_flags import FILE_FLAGS
+from kdnb.protocol.irps import MAJOR_FUNCTIONS
+from kdnb.results.objects import DeviceInfo, DeviceStack, DriverInfo, EntryPoint, FileInfo
 
 if TYPE_CHECKING:
     from kdnb.debugger.kernel_records import Record
     from kdnb.debugger.session import Session
 
-__all__ = ["MAJOR_FUNCTIONS", "describe_device", "describe_driver", "device_stack", "find_device", "find_driver"]
+__all__ = [
+    "describe_device",
+    "describe_driver",
+    "describe_file",
+    "device_stack",
+    "driver_of_device",
+    "find_device",
+    "find_driver",
+]
 
-DEVICE_TYPE, DRIVER_TYPE = 3, 4
+DEVICE_TYPE, DRIVER_TYPE, FILE_TYPE = 3, 4, 5
 """IO_TYPE of public headers: the first word of these structs."""
 DEVICE_LIMIT = 4096
 STACK_LIMIT = 64
-MAJOR_FUNCTIONS = (
-    "CREATE", "CREATE_NAMED_PIPE", "CLOSE", "READ", "WRITE", "QUERY_INFORMATION", "SET_INFORMATION", "QUERY_EA",
-    "SET_EA", "FLUSH_BUFFERS", "QUERY_VOLUME_INFORMATION", "SET_VOLUME_INFORMATION", "DIRECTORY_CONTROL",
-    "FILE_SYSTEM_CONTROL", "DEVICE_CONTROL", "INTERNAL_DEVICE_CONTROL", "SHUTDOWN", "LOCK_CONTROL", "CLEANUP",
-    "CREATE_MAILSLOT", "QUERY_SECURITY", "SET_SECURITY", "POWER", "SYSTEM_CONTROL", "DEVICE_CHANGE", "QUERY_QUOTA",
-    "SET_QUOTA", "PNP",
-)  # fmt: skip
-"""IRP_MJ numbers in order (public headers)."""
+QUEUE_LIMIT = 1024
+QUEUE_ENTRY = "Tail.Overlay.DeviceQueueEntry"
+_ACCESS = ("ReadAccess", "WriteAccess", "DeleteAccess", "SharedRead", "SharedWrite", "SharedDelete")
+_QUEUE = ("DeviceQueue.Busy", "DeviceQueue.DeviceListHead")
 
 
 def find_driver(session: Session, text: str) -> int:
@@ -119,6 +128,8 @@ def describe_device(session: Session, address: int) -> DeviceInfo:
     upper = record.number("AttachedDevice")
     lower = extension.number("AttachedTo") if extension is not None else 0
     driver = record.number("DriverObject")
+    busy = record.get("DeviceQueue.Busy")
+    queued, note = _queued(session, record) if busy else ((), "")
     return DeviceInfo(
         address=address,
         name=objects.full_name(address),
@@ -133,9 +144,49 @@ def describe_device(session: Session, address: int) -> DeviceInfo:
         object_extension=extension_address,
         extension_flags=extension.number("ExtensionFlags") if extension is not None else 0,
         upper=upper,
-        upper_name=_name_of_device(session, upper),
+        upper_name=driver_of_device(session, upper),
         lower=lower,
-        lower_name=_name_of_device(session, lower),
+        lower_name=driver_of_device(session, lower),
+        address_size=session.pointer_size,
+        device_node=extension.number("DeviceNode") if extension is not None else 0,
+        queue_busy=None if busy is None else bool(busy),
+        queued_irps=queued,
+        note=note,
+    )
+
+
+def _queued(session: Session, device: Record) -> tuple[tuple[int, ...], str]:
+    """The IRPs that wait in a device's queue, and why it ended early."""
+    entry = session.processes.records.layout("_IRP", [QUEUE_ENTRY]).fields.get(QUEUE_ENTRY)
+    if entry is None:
+        return (), "where an IRP has its queue entry is not known in this build"
+    found = walk_list(session.memory, device.address_of("DeviceQueue.DeviceListHead"), limit=QUEUE_LIMIT)
+    return tuple(link - entry[0] for link in found), found.note
+
+
+def describe_file(session: Session, address: int) -> FileInfo:
+    """A file object; `UnknownNameError` where there is none."""
+    records = session.processes.records
+    record = records.read("_FILE_OBJECT", address, ["Event.Header.SignalState"])
+    if record.number("Type") != FILE_TYPE:
+        raise UnknownNameError(f"{address:x} is no file object: its type is not 5", "!irp names the files of a request")
+    device, flags = record.number("DeviceObject"), record.number("Flags")
+    return FileInfo(
+        address=record.address,
+        name=records.string(record, "FileName"),
+        device=device,
+        driver_name=driver_of_device(session, device),
+        vpb=record.number("Vpb"),
+        related=record.number("RelatedFileObject"),
+        is_signalled=bool(record.number("Event.Header.SignalState")),
+        access=tuple(name.removesuffix("Access") for name in _ACCESS if record.number(name)),
+        flags=flags,
+        flag_names=flag_names(flags, FILE_FLAGS),
+        fs_context=record.number("FsContext"),
+        fs_context2=record.number("FsContext2"),
+        current_byte_offset=record.number("CurrentByteOffset"),
+        section_object_pointer=record.number("SectionObjectPointer"),
+        private_cache_map=record.number("PrivateCacheMap"),
         address_size=session.pointer_size,
     )
 
@@ -160,11 +211,12 @@ def device_stack(session: Session, address: int) -> DeviceStack:
                 break
             into.append(device)
             at = getattr(device, direction)
-    return DeviceStack((*reversed(above), *chain), address, session.pointer_size, note)
+    node = node_of_device(session, chain[-1].address)
+    return DeviceStack((*reversed(above), *chain), address, session.pointer_size, note, node)
 
 
 def _device(session: Session, address: int) -> Record:
-    record = session.processes.records.read("_DEVICE_OBJECT", address)
+    record = session.processes.records.read("_DEVICE_OBJECT", address, _QUEUE)
     if record.number("Type") != DEVICE_TYPE:
         raise UnknownNameError(f"{address:x} is no device object: its type is not 3", "!object \\Device lists them")
     return record
@@ -186,8 +238,8 @@ def _driver_name(session: Session, address: int) -> str:
         return ""
 
 
-def _name_of_device(session: Session, address: int) -> str:
-    """The driver's name of a neighbour."""
+def driver_of_device(session: Session, address: int) -> str:
+    """Name of the driver of a device object; empty where it can't be told."""
     try:
         return _driver_name(session, _device(session, address).number("DriverObject")) if address else ""
     except KdnbError:

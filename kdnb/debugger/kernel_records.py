@@ -53,6 +53,7 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "Tcb.ApcState.Process": (0xB8, 8), "Tcb.WaitBlockList": (0xD0, 8), "Tcb.Teb": (0xF0, 8),
         "Tcb.State": (0x184, 1), "Tcb.WaitMode": (0x187, 1), "Tcb.Process": (0x220, 8), "Tcb.WaitReason": (0x283, 1),
         "StartAddress": (0x450, 8), "Cid.UniqueProcess": (0x478, 8), "Cid.UniqueThread": (0x480, 8),
+        "IrpList": (0x4B0, 16),
         "Win32StartAddress": (0x4D0, 8), "ThreadListEntry": (0x4E8, 16),
     },
     "_OBJECT_HEADER": {
@@ -75,7 +76,13 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "Type": (0, 2), "Size": (2, 2), "ReferenceCount": (4, 4), "DriverObject": (8, 8), "NextDevice": (0x10, 8),
         "AttachedDevice": (0x18, 8), "CurrentIrp": (0x20, 8), "Flags": (0x30, 4), "Characteristics": (0x34, 4),
         "Vpb": (0x38, 8), "DeviceExtension": (0x40, 8), "DeviceType": (0x48, 4), "StackSize": (0x4C, 1),
-        "DeviceObjectExtension": (0x138, 8),
+        "DeviceQueue.DeviceListHead": (0xA8, 16), "DeviceQueue.Busy": (0xC0, 1), "DeviceObjectExtension": (0x138, 8),
+    },
+    "_DEVICE_NODE": {
+        "Sibling": (0, 8), "Child": (8, 8), "Parent": (0x10, 8), "PhysicalDeviceObject": (0x20, 8),
+        "InstancePath": (0x28, 16), "ServiceName": (0x38, 16), "State": (0x12C, 4), "PreviousState": (0x130, 4),
+        "StateHistory": (0x134, 80), "StateHistoryEntry": (0x184, 4), "Flags": (0x18C, 4), "UserFlags": (0x190, 4),
+        "Problem": (0x194, 4),
     },
     "_DEVOBJ_EXTENSION": {"ExtensionFlags": (0x20, 4), "DeviceNode": (0x28, 8), "AttachedTo": (0x30, 8)},
     "_FILE_OBJECT": {
@@ -84,7 +91,7 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "FinalStatus": (0x38, 4), "RelatedFileObject": (0x40, 8), "LockOperation": (0x48, 1),
         "DeletePending": (0x49, 1), "ReadAccess": (0x4A, 1), "WriteAccess": (0x4B, 1), "DeleteAccess": (0x4C, 1),
         "SharedRead": (0x4D, 1), "SharedWrite": (0x4E, 1), "SharedDelete": (0x4F, 1), "Flags": (0x50, 4),
-        "FileName": (0x58, 16), "CurrentByteOffset": (0x68, 8),
+        "FileName": (0x58, 16), "CurrentByteOffset": (0x68, 8), "Event.Header.SignalState": (0x9C, 4),
     },
     "_HANDLE_TABLE": {
         "NextHandleNeedingPool": (0, 4), "TableCode": (8, 8), "QuotaProcess": (0x10, 8), "UniqueProcessId": (0x28, 4),
@@ -105,6 +112,23 @@ _X64: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "NumberOfExclusiveWaiters": (0x4C, 4),
     },
     "_OWNER_ENTRY": {"OwnerThread": (0, 8), "OwnerCount": (8, 4), "TableSize": (8, 4)},
+    "_IRP": {  # up to the last field: the stack locations begin behind it
+        "Type": (0, 2), "Size": (2, 2), "MdlAddress": (8, 8), "Flags": (0x10, 4),
+        "AssociatedIrp.SystemBuffer": (0x18, 8), "ThreadListEntry": (0x20, 16), "IoStatus.Status": (0x30, 4),
+        "IoStatus.Information": (0x38, 8), "RequestorMode": (0x40, 1), "PendingReturned": (0x41, 1),
+        "StackCount": (0x42, 1), "CurrentLocation": (0x43, 1), "Cancel": (0x44, 1), "CancelIrql": (0x45, 1),
+        "ApcEnvironment": (0x46, 1), "UserIosb": (0x48, 8), "UserEvent": (0x50, 8), "CancelRoutine": (0x68, 8),
+        "UserBuffer": (0x70, 8), "Tail.Overlay.DeviceQueueEntry": (0x78, 24), "Tail.Overlay.Thread": (0x98, 8),
+        "Tail.Overlay.AuxiliaryBuffer": (0xA0, 8),
+        "Tail.Overlay.ListEntry": (0xA8, 16), "Tail.Overlay.CurrentStackLocation": (0xB8, 8),
+        "Tail.Overlay.OriginalFileObject": (0xC0, 8), "Tail.Overlay.IrpExtension": (0xC8, 8),
+    },
+    "_IO_STACK_LOCATION": {
+        "MajorFunction": (0, 1), "MinorFunction": (1, 1), "Flags": (2, 1), "Control": (3, 1),
+        "Parameters.Others.Argument1": (8, 8), "Parameters.Others.Argument2": (0x10, 8),
+        "Parameters.Others.Argument3": (0x18, 8), "Parameters.Others.Argument4": (0x20, 8),
+        "DeviceObject": (0x28, 8), "FileObject": (0x30, 8), "CompletionRoutine": (0x38, 8), "Context": (0x40, 8),
+    },
 }  # fmt: skip
 
 # What KDBG tells: field -> (name in the block, size in pointers).

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.irps import thread_irps
 from kdnb.debugger.lists import walk_list
 from kdnb.debugger.modules import clean
 from kdnb.debugger.register_names import program_counter, stack_pointer
@@ -40,7 +41,7 @@ _TICK_COUNT = {8: 0xFFFF_F780_0000_0320, 4: 0xFFDF_0320}
 """KUSER_SHARED_DATA.TickCount; the page's address never changed."""
 _PATHS = (
     "Tcb.ContextSwitches", "Tcb.UserTime", "Tcb.KernelTime", "Tcb.Priority", "Tcb.BasePriority", "Tcb.WaitTime",
-    "Tcb.Win32Thread", "Tcb.WaitBlockList", "ThreadListEntry",
+    "Tcb.Win32Thread", "Tcb.WaitBlockList", "ThreadListEntry", "IrpList",
 )  # fmt: skip
 WAIT_REASONS = (
     "Executive", "FreePage", "PageIn", "PoolAllocation", "DelayExecution", "Suspended", "UserRequest", "WrExecutive",
@@ -95,6 +96,7 @@ def describe_thread(session: Session, address: int, flags: int = 6) -> ThreadInf
             stack = walk(session, STACK_FRAMES, thread_registers(session, record))
         except KdnbError as error:
             stack_note = error.message
+    irps, irp_note = thread_irps(session, record) if flags & 2 else ((), "")
     now, waited = _tick_count(session), record.get("Tcb.WaitTime")
     state = record.number("Tcb.State")
     reason = record.number("Tcb.WaitReason")
@@ -132,6 +134,8 @@ def describe_thread(session: Session, address: int, flags: int = 6) -> ThreadInf
         flags=flags,
         stack=stack,
         stack_note=stack_note,
+        irps=irps,
+        irp_note=irp_note,
     )
 
 

@@ -1,12 +1,13 @@
-"""Text of objects, drivers and devices: `!object !drvobj !devobj !devstack` (the command reference, 7.12)."""
+"""Text of objects and devices: `!object !drvobj !devobj !devstack !fileobj` (the command reference, 7.12)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdnb.protocol.device_nodes import CHARACTERISTICS, EXTENSION_FLAGS, flag_names
 from kdnb.render.lines import lines
 from kdnb.results.handles import HandleList, HandleLists
-from kdnb.results.objects import DeviceInfo, DeviceStack, DriverInfo, ObjectInfo, ObjectList
+from kdnb.results.objects import DeviceInfo, DeviceStack, DriverInfo, FileInfo, ObjectInfo, ObjectList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,14 +123,26 @@ def _device(value: DeviceInfo) -> Iterator[str]:
         f"Current Irp {_wide(value.current_irp, size)} RefCount {value.reference_count} "
         f"Type {value.type:08x} Flags {value.flags:08x}"
     )
-    yield f"DevExt {_wide(value.extension, size)} DevObjExt {_wide(value.object_extension, size)} "
-    yield f"ExtensionFlags (0x{value.extension_flags:08x})  "
-    yield f"Characteristics (0x{value.characteristics:08x})  "
+    node = f"DevNode {_wide(value.device_node, size)} " if value.device_node else ""
+    yield f"DevExt {_wide(value.extension, size)} DevObjExt {_wide(value.object_extension, size)} {node}"
+    yield f"ExtensionFlags (0x{value.extension_flags:08x})  {_names(value.extension_flags, EXTENSION_FLAGS)}"
+    yield f"Characteristics (0x{value.characteristics:08x})  {_names(value.characteristics, CHARACTERISTICS)}"
     if value.upper:
         yield f"AttachedDevice (Upper) {_wide(value.upper, size)} {value.upper_name}"
     if value.lower:
         yield f"AttachedTo (Lower) {_wide(value.lower, size)} {value.lower_name}"
-    yield "Device queue is not busy."
+    if value.queued_irps:
+        yield "DeviceQueue: " + " ".join(_wide(irp, size) for irp in value.queued_irps)
+    elif value.queue_busy:
+        yield "Device queue is busy -- Queue empty."
+    elif value.queue_busy is not None:
+        yield "Device queue is not busy."
+    if value.note:
+        yield f"WARNING: {value.note}"
+
+
+def _names(flags: int, names: tuple[str, ...]) -> str:
+    return ", ".join(flag_names(flags, names))
 
 
 @lines.register(DeviceStack)
@@ -140,5 +153,37 @@ def _stack(value: DeviceStack) -> Iterator[str]:
         mark = ">" if each.address == value.chosen else " "
         name = each.name.rpartition("\\")[2]
         yield f"{mark} {_wide(each.address, size)} {each.driver_name:<18} {each.extension:0{2 * size}x} {name}".rstrip()
+    if value.node is not None:
+        yield f"!DevNode {_wide(value.node.address, size)} :"
+        yield f'  DeviceInst is "{value.node.instance_path}"'
+        yield f'  ServiceName is "{value.node.service}"'
     if value.note:
         yield f"WARNING: {value.note}"
+
+
+@lines.register(FileInfo)
+def _file(value: FileInfo) -> Iterator[str]:
+    size = value.address_size
+    yield value.name
+    yield ""
+    if value.related:
+        yield f"Related File Object: {_hex(value.related, size)}"
+    yield f"Device Object: {_hex(value.device, size)}   {value.driver_name}"
+    if value.vpb:
+        yield f"Vpb: {_hex(value.vpb, size)}"
+    yield "Event signalled" if value.is_signalled else "Event not signalled"
+    yield f"Access: {' '.join(value.access)} "
+    yield ""
+    yield f"Flags:  0x{value.flags:x}"
+    yield from (f"\t{name}" for name in value.flag_names)
+    yield ""
+    yield f"FsContext: {_hex(value.fs_context, size)}\tFsContext2: {_hex(value.fs_context2, size)}"
+    yield f"CurrentByteOffset: {value.current_byte_offset:x}"
+    if value.section_object_pointer:
+        yield "Cache Data:"
+        yield f"  Section Object Pointers: {_wide(value.section_object_pointer, size)}"
+        yield f"  Private Cache Map: {_wide(value.private_cache_map, size)}"
+
+
+def _hex(number: int, size: int) -> str:
+    return f"0x{_wide(number, size)}"

@@ -106,6 +106,15 @@ def _thread(value: ThreadInfo) -> Iterator[str]:
     )
     for waited in value.wait_objects:
         yield f"    {_wide(waited.address, size)}  {waited.kind}"
+    if value.irps or value.irp_note:
+        yield "IRP List:"
+        for irp in value.irps:
+            yield (
+                f"    {_wide(irp.address, size)}: ({irp.type:04x},{irp.size:04x}) "
+                f"Flags: {irp.flags:08x}  Mdl: {irp.mdl:08x}"
+            )
+        if value.irp_note:
+            yield f"    WARNING: {value.irp_note}"
     if value.flags & 6 != 6:
         return
     yield "Not impersonating"

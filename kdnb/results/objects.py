@@ -10,7 +10,10 @@ from kdnb.results.base import Result, TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DeviceInfo", "DeviceStack", "DirectoryEntry", "DriverInfo", "EntryPoint", "ObjectInfo", "ObjectList"]
+    from kdnb.results.device_nodes import DeviceNode
+
+__all__ = ["DeviceInfo", "DeviceStack", "DirectoryEntry", "DriverInfo", "EntryPoint", "FileInfo", "ObjectInfo",
+           "ObjectList"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,12 @@ class DeviceInfo(Result):
     lower: int
     lower_name: str
     address_size: int
+    device_node: int = 0
+    queue_busy: bool | None = None
+    """Of a device that queues its IRPs; None where the build's layout isn't known that far."""
+    queued_irps: tuple[int, ...] = ()
+    """Those that wait behind `current_irp`."""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -132,6 +141,8 @@ class DeviceStack(TableResult):
     chosen: int
     address_size: int
     note: str = ""
+    node: DeviceNode | None = None
+    """That of the lowest device."""
 
     def __iter__(self) -> Iterator[DeviceInfo]:
         return iter(self.devices)
@@ -141,3 +152,27 @@ class DeviceStack(TableResult):
             {"device": each.address, "driver": each.driver_name, "extension": each.extension, "name": each.name}
             for each in self.devices
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo(Result):
+    """A file object."""
+
+    address: int
+    name: str
+    device: int
+    driver_name: str
+    vpb: int
+    related: int
+    """The file object that the name is relative to."""
+    is_signalled: bool
+    access: tuple[str, ...]
+    """`Read`, `SharedRead` and so on: those that are granted."""
+    flags: int
+    flag_names: tuple[str, ...]
+    fs_context: int
+    fs_context2: int
+    current_byte_offset: int
+    section_object_pointer: int
+    private_cache_map: int
+    address_size: int

@@ -10,6 +10,7 @@ from kdnb.results.base import Result, TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kdnb.results.irps import ThreadIrp
     from kdnb.results.stack import Stack
 
 __all__ = [
@@ -84,6 +85,10 @@ class ThreadInfo(Result):
     stack: Stack | None = None
     stack_note: str = ""
     """Why there is no stack."""
+    irps: tuple[ThreadIrp, ...] = ()
+    """What it has asked of devices; with flag 2."""
+    irp_note: str = ""
+    """Why their list ended early."""
 
     @property
     def state_name(self) -> str:

@@ -101,7 +101,9 @@ def test_a_pattern_sets_several(session: Session) -> None:
     assert "nt!KeBugCheckEx" in [info.symbol for info in table]
 
 
-@pytest.mark.parametrize("command", ["bc", "bc 9", "bc x", "ba x4 nt", "ba w3 nt", "ba w4 nt+1", "bm nt!No*", "bp 1 +"])
+@pytest.mark.parametrize(
+    "command", ["bc", "bc 9", "bc x", "ba x4 nt", "ba w3 nt", "ba w4 nt+1", "bm nt!Nothing*", "bp 1 +"]
+)
 def test_nonsense_is_one_clear_line(session: Session, command: str) -> None:
     with pytest.raises(CommandError):
         execute(session, command)

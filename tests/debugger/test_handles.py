@@ -86,6 +86,8 @@ def test_an_open_and_a_closed_file_are_seen_in_the_count(session: Session) -> No
     (handle,) = Handles(session).one(process, session.registers.get("rcx"))
     assert (handle.type, process.handle_count) == ("File", 1)
     session.go(until=session.evaluate("nt!PspSleep"), timeout=TIMEOUT)
+    while session.processes.current() != process.address:  # other threads sleep as well
+        session.go(until=session.evaluate("nt!PspSleep"), timeout=TIMEOUT)
     assert session.processes.describe(process.address).handle_count == 0
     free = Handles(session).of_process(session.processes.describe(process.address), free=True)
     assert free[0].is_free

@@ -106,7 +106,7 @@ def test_the_namespace_is_walked_and_links_are_followed(session: Session) -> Non
     assert objects.full_name(device) == "\\Device\\Harddisk0\\DR0"
     assert objects.describe(device).type == "Device"
     assert {entry.name for entry in objects.describe(objects.root())} >= {"Device", "Driver", "??", "ObjectTypes"}
-    assert {each.name for each in objects.of_type("Driver")} == {"disk", "ntfs", "buggy"}
+    assert {each.name for each in objects.of_type("Driver")} == {"PnpManager", "disk", "ntfs", "buggy"}
     with pytest.raises(UnknownNameError, match="not found"):
         objects.lookup("\\Device\\Nothing")
 
@@ -122,7 +122,7 @@ def test_drivers_and_device_stacks_fit_together(session: Session) -> None:
     assert driver.dispatch[3].symbol == "disk!DiskDispatchReadWrite"
     assert driver.dispatch[0x1B].symbol == "nt!IopInvalidDeviceRequest"
     stack = device_stack(session, driver.devices[0])
-    assert [device.driver_name for device in stack] == ["\\Driver\\ntfs", "\\Driver\\disk"]
+    assert [device.driver_name for device in stack] == ["\\Driver\\ntfs", "\\Driver\\disk", "\\Driver\\PnpManager"]
     assert device_stack(session, find_device(session, "\\Ntfs")).devices == stack.devices
 
 

@@ -314,6 +314,20 @@ def test_23_attach_to_a_process(kd: Debugger) -> None:
     assert '"notepad.exe"' in run(kd, "da @$peb+28")
 
 
+def test_24_irp_chase(kd: Debugger) -> None:
+    run(kd, "bp disk!DiskDispatchReadWrite; g")
+    irp = run(kd, "!irp @rdx").split("\n")
+    (current,) = [number for number, line in enumerate(irp) if line.startswith(">")]
+    assert irp[current].startswith(">[IRP_MJ_")
+    assert irp[current + 2].split() == ["\\Driver\\disk", "ntfs!NtfsSingleSyncCompletionRoutine"]
+    stack = run(kd, "!devstack @rcx")
+    assert f"> {kd.registers.rcx:016x} \\Driver\\disk" in stack
+    assert '  DeviceInst is "ROOT\\DISK\\0000"\n  ServiceName is "disk"' in stack
+    thread = run(kd, "!thread")
+    assert f"IRP List:\n    {kd.registers.rdx:016x}: (0006," in thread
+    assert "disk!DiskDispatchReadWrite" in thread
+
+
 def test_25_patch_out_a_check(kd: Debugger) -> None:
     place = kd.evaluate("buggy!BuggySumList")
     before = kd.read(place, 3)

@@ -11,8 +11,8 @@ import pytest
 TIMEOUT = 60.0
 COMMANDS = (
     "vertarget", "lm", "r", "k", "u . L2", "db nt L10", "x nt!NtCreateFile", "bp nt!NtCreateFile", "g", "k", "t", "p",
-    "gu", "bc *", "dd @esp L4", "? nt!NtCreateFile", "!irql", "rM 80", "dg 8", "r cr0", "ba w4 nt!KeTickCount", "g",
-    "rdmsr 176", "dt nt!_KPCR SelfPcr Irql", "~1s", "r eip",
+    "bd *", "gu", "bc *", "dd @esp L4", "? nt!NtCreateFile", "!irql", "rM 80", "dg 8", "r cr0",
+    "ba w4 nt!KeTickCount", "g", "rdmsr 176", "dt nt!_KPCR SelfPcr Irql", "~1s", "r eip",
 )  # fmt: skip
 
 

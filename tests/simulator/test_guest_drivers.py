@@ -77,8 +77,9 @@ def test_the_pool_does_not_grow_with_each_load() -> None:
     place = next(
         PeImage.from_file(guest_files()[0].image).image_base + public.rva
         for public in PdbFile.open(guest_files()[0].pdb).publics()
-        if public.name == "ExpPoolNext"
+        if public.name == "NonPagedPoolDescriptor"
     )
+    total_pages = 0xC
     sizes = []
     for _ in range(5):
         next_notification(machine)
@@ -86,5 +87,5 @@ def test_the_pool_does_not_grow_with_each_load() -> None:
         assert next_notification(machine).unload
         go(machine)
         machine.run(50)
-        sizes.append(int.from_bytes(machine.read_virtual(0, place, 8), "little"))
+        sizes.append(int.from_bytes(machine.read_virtual(0, place + total_pages, 4), "little"))
     assert sizes[2] == sizes[4]

@@ -62,8 +62,8 @@ class TargetSpec:
 
 
 _SHARED = (
-    "ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "partition.c", "vad.c", "ex.c", "handle.c", "se.c", "ob.c",
-    "io.c", "load.c", "ps.c", "rtl.c",
+    "ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "partition.c", "vad.c", "pool.c", "ex.c", "handle.c", "se.c",
+    "ob.c", "io.c", "irp.c", "pnp.c", "load.c", "ps.c", "rtl.c",
 )  # fmt: skip
 
 

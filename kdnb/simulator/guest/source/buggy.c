@@ -2,7 +2,8 @@
 // "bugcheck" an item is freed and overwritten while it is still linked, and the walk runs into the leftover. In
 // "exception" it reads the name of an owner that an item doesn't have, at an IRQL at which that is an exception. In
 // "doublefault" the list is closed to a ring, and a recursive walk of it uses up the stack. In
-// "prompt" it asks the debugger now and then what to do.
+// "prompt" it asks the debugger now and then what to do. Reads of its device wait: one is the device's current request,
+// the others stand in the device's queue until the thread gets to them.
 #include "nt.h"
 
 typedef struct _WORK_OWNER {
@@ -23,18 +24,20 @@ typedef struct _BUGGY_EXTENSION {
     WORK_ITEM *First;
     ULONG Count;
     ULONG Rounds;
+    ULONG Reads;
     ULONG64 Total;
 } BUGGY_EXTENSION;
 
 // Rounds of four ticks before each mistake: 256 ticks, some seconds, so that a debugger can come first.
 #define ROUNDS_BEFORE_MISTAKE 64
 #define ROUNDS_BETWEEN_QUESTIONS 16
+#define ROUNDS_FOR_A_READ 16
 
 DEVICE_OBJECT *BuggyDevice;
 
 NOINLINE WORK_ITEM *BuggyAllocateItem(BUGGY_EXTENSION *Extension, ULONG Number)
 {
-    WORK_ITEM *Item = ExAllocatePoolWithTag(0, sizeof(*Item), 'gguB');
+    WORK_ITEM *Item = ExAllocatePoolWithTag(NonPagedPool, sizeof(*Item), 'gguB');
     Item->Number = Number;
     Item->Size = 16 * Number;
     Item->Next = Extension->First;
@@ -47,7 +50,7 @@ NOINLINE WORK_ITEM *BuggyAllocateItem(BUGGY_EXTENSION *Extension, ULONG Number)
 NOINLINE VOID BuggyReleaseItem(BUGGY_EXTENSION *Extension, WORK_ITEM *Item)
 {
     ExFreePoolWithTag(Item, 'gguB');
-    ULONG_PTR *Reused = ExAllocatePoolWithTag(0, sizeof(*Item), 'oNoN');
+    ULONG_PTR *Reused = ExAllocatePoolWithTag(NonPagedPool, sizeof(*Item), 'oNoN');
     Reused[0] = BY_MACHINE(0xFFFFB00BDEAD0000, 0xDEAD0000);
 }
 
@@ -89,6 +92,40 @@ NOINLINE VOID BuggyAsk(void)
         DbgBreakPoint();
 }
 
+// ---- reads -----------------------------------------------------------------------------------------------------
+
+NTSTATUS BuggyDispatchCreateClose(DEVICE_OBJECT *Device, IRP *Irp)
+{
+    IofCompleteRequest(Irp, 0);
+    return STATUS_SUCCESS;
+}
+
+// There is no way here to cancel a request; a debugger shows the routine.
+VOID BuggyCancel(DEVICE_OBJECT *Device, IRP *Irp) {}
+
+NTSTATUS BuggyDispatchRead(DEVICE_OBJECT *Device, IRP *Irp)
+{
+    IoMarkIrpPending(Irp);
+    IoStartPacket(Device, Irp, NULL, BuggyCancel);
+    return STATUS_PENDING;
+}
+
+VOID BuggyStartIo(DEVICE_OBJECT *Device, IRP *Irp) { ((BUGGY_EXTENSION *)Device->DeviceExtension)->Reads++; }
+
+NOINLINE VOID BuggyFinishRead(DEVICE_OBJECT *Device)
+{
+    IRP *Irp = Device->CurrentIrp;
+    if (!Irp)
+        return;
+    ULONG Length = IoGetCurrentIrpStackLocation(Irp)->Parameters.Read.Length;
+    Irp->IoStatus.Information = Length < sizeof(ULONG64) ? Length : sizeof(ULONG64);
+    memcpy(Irp->UserBuffer, &((BUGGY_EXTENSION *)Device->DeviceExtension)->Total, Irp->IoStatus.Information);
+    Irp->IoStatus.Status = STATUS_SUCCESS;
+    Irp->CancelRoutine = NULL;
+    IoStartNextPacket(Device, TRUE);
+    IofCompleteRequest(Irp, 0);
+}
+
 NOINLINE VOID BuggyWorker(PVOID Context)
 {
     BUGGY_EXTENSION *Extension = Context;
@@ -112,10 +149,12 @@ NOINLINE VOID BuggyWorker(PVOID Context)
         }
         if (ExScenario() == ScenarioPrompt && Extension->Rounds % ROUNDS_BETWEEN_QUESTIONS == 0)
             BuggyAsk();
+        if (Extension->Rounds % ROUNDS_FOR_A_READ == 0)
+            BuggyFinishRead(BuggyDevice);
     }
 }
 
-NTSTATUS DriverEntry(DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath)
+NTSTATUS BuggyAddDevice(DRIVER_OBJECT *DriverObject, DEVICE_OBJECT *PhysicalDeviceObject)
 {
     UNICODE_STRING Name;
     HANDLE Thread;
@@ -123,6 +162,18 @@ NTSTATUS DriverEntry(DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath)
     NTSTATUS Status = IoCreateDevice(DriverObject, sizeof(BUGGY_EXTENSION), &Name, 0x22, 0, FALSE, &BuggyDevice);
     if (!NT_SUCCESS(Status))
         return Status;
-    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: DriverEntry, device %p\n", BuggyDevice);
+    IoAttachDeviceToDeviceStack(BuggyDevice, PhysicalDeviceObject);
+    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: AddDevice, device %p\n", BuggyDevice);
     return PsCreateSystemThread(&Thread, 0x1FFFFF, NULL, NULL, NULL, BuggyWorker, BuggyDevice->DeviceExtension);
+}
+
+NTSTATUS DriverEntry(DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath)
+{
+    DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: DriverEntry\n");
+    DriverObject->DriverStartIo = BuggyStartIo;
+    DriverObject->DriverExtension->AddDevice = BuggyAddDevice;
+    DriverObject->MajorFunction[IRP_MJ_CREATE] = BuggyDispatchCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_CLOSE] = BuggyDispatchCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_READ] = BuggyDispatchRead;
+    return STATUS_SUCCESS;
 }

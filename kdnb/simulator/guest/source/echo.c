@@ -11,7 +11,7 @@ DEVICE_OBJECT *EchoDevice;
 NTSTATUS EchoEvtIoWrite(DEVICE_OBJECT *Device, IRP *Irp)
 {
     ECHO_EXTENSION *Extension = Device->DeviceExtension;
-    ULONG Length = IoGetCurrentIrpStackLocation(Irp)->Length;
+    ULONG Length = IoGetCurrentIrpStackLocation(Irp)->Parameters.Read.Length;
     Extension->Length = Length < sizeof(Extension->Data) ? Length : sizeof(Extension->Data);
     memcpy(Extension->Data, Irp->UserBuffer, Extension->Length);
     Irp->IoStatus.Status = STATUS_SUCCESS;
@@ -23,7 +23,7 @@ NTSTATUS EchoEvtIoWrite(DEVICE_OBJECT *Device, IRP *Irp)
 NTSTATUS EchoEvtIoRead(DEVICE_OBJECT *Device, IRP *Irp)
 {
     ECHO_EXTENSION *Extension = Device->DeviceExtension;
-    ULONG Length = IoGetCurrentIrpStackLocation(Irp)->Length;
+    ULONG Length = IoGetCurrentIrpStackLocation(Irp)->Parameters.Read.Length;
     if (Length > Extension->Length)
         Length = Extension->Length;
     memcpy(Irp->UserBuffer, Extension->Data, Length);

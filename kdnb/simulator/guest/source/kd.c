@@ -54,7 +54,7 @@ ULONG KdPrintRolloverCount;
 volatile KSPIN_LOCK KdpPrintSpinLock;
 
 extern UCHAR ExpSystemResourcesList[], MmHighestUserAddress[], MmSystemRangeStart[], MmUserProbeAddress[], MmNumberOfPhysicalPages[];
-extern UCHAR MmLowestPhysicalPage[], MmHighestPhysicalPage[], MmNonPagedPoolStart[], MmNonPagedPoolEnd[], KeTimeIncrement[], ObpRootDirectoryObject[], ObpTypeObjectType[];
+extern UCHAR MmLowestPhysicalPage[], MmHighestPhysicalPage[], MmNonPagedPoolStart[], MmNonPagedPoolEnd[], MmPagedPoolStart[], MmPagedPoolEnd[], PoolTrackTable[], NonPagedPoolDescriptor[], KeTimeIncrement[], ObpRootDirectoryObject[], ObpTypeObjectType[];
 
 NOINLINE VOID KdpPut64(ULONG Offset, ULONG64 Value) { *(ULONG64 *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
 NOINLINE VOID KdpPut32(ULONG Offset, ULONG Value) { *(ULONG *)((UCHAR *)&KdDebuggerDataBlock + Offset) = Value; }
@@ -78,12 +78,16 @@ NOINLINE VOID KdpInitializeDataBlock(void)
     ADDRESS(0xF8, MmNumberOfPhysicalPages);
     ADDRESS(0x110, MmNonPagedPoolStart);
     ADDRESS(0x118, MmNonPagedPoolEnd);
+    ADDRESS(0x120, MmPagedPoolStart);
+    ADDRESS(0x128, MmPagedPoolEnd);
     KdpPut64(0x138, 0x1000);
     ADDRESS(0x148, MiSystemPartition.Vp.TotalCommitLimit);
     ADDRESS(0x150, MiSystemPartition.Vp.TotalCommittedPages);
     ADDRESS(0x158, MiSystemPartition.Vp.SharedCommit);
     ADDRESS(0x1A8, MiSystemPartition.Vp.AvailablePages);
     ADDRESS(0x1B0, MiSystemPartition.Vp.ResidentAvailablePages);
+    ADDRESS(0x1B8, PoolTrackTable);
+    ADDRESS(0x1C0, NonPagedPoolDescriptor);
     ADDRESS(0x1C8, MmHighestUserAddress);
     ADDRESS(0x1D0, MmSystemRangeStart);
     ADDRESS(0x1D8, MmUserProbeAddress);

@@ -2,7 +2,6 @@
 // beside each are the pages that it is loaded to, whose page table entries are complete but for their present bit.
 #include "nt.h"
 
-#define PAGE_SIZE 0x1000
 #define PTE_PRESENT 1
 #define PTE_FRAME ((ULONG_PTR)BY_MACHINE(0x000FFFFFFFFFF000, 0xFFFFF000))
 
@@ -83,7 +82,7 @@ NOINLINE VOID IopDeleteDriver(DRIVER_OBJECT *Driver, LOADER_IMAGE *Image)
 {
     KLDR_DATA_TABLE_ENTRY *Entry = Driver->DriverSection;
     ObMakeTemporaryObject(Driver);
-    ExFreePoolWithTag(Driver->DriverName.Buffer, 'nvrD');
+    ExFreePoolWithTag(Driver->DriverName.Buffer, 'mNoI');
     ObpFreeObject(Driver, 'virD');
     MmUnloadSystemImage(Image, Entry);
 }

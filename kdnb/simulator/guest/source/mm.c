@@ -1,69 +1,22 @@
-// Memory: a pool that only grows, kernel stacks from the loader, address spaces, page faults.
+// Memory: kernel stacks from the loader, address spaces, page faults.
 #include "nt.h"
 #include "partition.h"
 
 ULONG_PTR MmHighestUserAddress = HIGHEST_USER_ADDRESS, MmSystemRangeStart = SYSTEM_RANGE_START, MmUserProbeAddress = USER_PROBE_ADDRESS;
 ULONG_PTR MmNumberOfPhysicalPages, MmLowestPhysicalPage = 1, MmHighestPhysicalPage;
-ULONG_PTR MmNonPagedPoolStart, MmNonPagedPoolEnd;
-volatile KSPIN_LOCK ExpPoolLock, MiPageLock;
-ULONG_PTR ExpPoolNext, MiFreePage, MiFreePageCount;
+volatile KSPIN_LOCK MiPageLock;
+ULONG_PTR MiFreePage, MiFreePageCount;
 ULONG MiNextStack;
-
-typedef struct _POOL_HEADER {
-    USHORT PreviousSize, BlockSize;
-    ULONG PoolTag;
-    struct _POOL_HEADER *NextFree;
-    PAD(Reserved, 0, 4);
-} POOL_HEADER;
-SIZED(POOL_HEADER, 0x10, 0x10);
-
-POOL_HEADER *ExpFreeBlocks;
 
 VOID MmInitSystem(void)
 {
     MmNumberOfPhysicalPages = KeLoaderBlock->PhysicalPages;
     MmHighestPhysicalPage = MmNumberOfPhysicalPages - 1;
-    MmNonPagedPoolStart = ExpPoolNext = KeLoaderBlock->PoolBase;
-    MmNonPagedPoolEnd = KeLoaderBlock->PoolBase + KeLoaderBlock->PoolSize;
+    ExInitializePool((ULONG_PTR)KeLoaderBlock->PoolBase, (SIZE_T)KeLoaderBlock->PoolSize);
     MiFreePage = KeLoaderBlock->FreePage;
     MiFreePageCount = KeLoaderBlock->FreePageCount;
     MiInitializeSystemPartition(MiFreePageCount);
     MiNextStack = KeLoaderBlock->NumberProcessors;
-}
-
-// Freed blocks are kept for requests of the same size.
-EXPORT PVOID ExAllocatePoolWithTag(ULONG PoolType, SIZE_T Size, ULONG Tag)
-{
-    POOL_HEADER *Block = NULL;
-    USHORT BlockSize = (USHORT)((Size + sizeof(POOL_HEADER) + 15) / 16);
-    KIRQL Irql = KeAcquireSpinLockRaiseToDpc(&ExpPoolLock);
-    for (POOL_HEADER **Link = &ExpFreeBlocks; *Link; Link = &(*Link)->NextFree)
-        if ((*Link)->BlockSize == BlockSize) {
-            Block = *Link;
-            *Link = Block->NextFree;
-            break;
-        }
-    if (!Block && ExpPoolNext + BlockSize * (SIZE_T)16 <= MmNonPagedPoolEnd) {
-        Block = (POOL_HEADER *)ExpPoolNext;
-        ExpPoolNext += BlockSize * (SIZE_T)16;
-    }
-    KeReleaseSpinLock(&ExpPoolLock, Irql);
-    if (!Block)
-        return NULL;
-    Block->BlockSize = BlockSize;
-    Block->PoolTag = Tag;
-    Block->NextFree = NULL;
-    memset(Block + 1, 0, BlockSize * (SIZE_T)16 - sizeof(POOL_HEADER));
-    return Block + 1;
-}
-
-EXPORT VOID ExFreePoolWithTag(PVOID Address, ULONG Tag)
-{
-    POOL_HEADER *Block = (POOL_HEADER *)Address - 1;
-    KIRQL Irql = KeAcquireSpinLockRaiseToDpc(&ExpPoolLock);
-    Block->NextFree = ExpFreeBlocks;
-    ExpFreeBlocks = Block;
-    KeReleaseSpinLock(&ExpPoolLock, Irql);
 }
 
 // Each slot has an unmapped guard area below its stack. Returns the end, from where the stack grows down.

@@ -51,6 +51,7 @@ typedef UCHAR KIRQL;
 #define STATUS_INVALID_DEVICE_REQUEST ((NTSTATUS)0xC0000010)
 #define STATUS_ILLEGAL_INSTRUCTION ((NTSTATUS)0xC000001D)
 #define STATUS_INTEGER_DIVIDE_BY_ZERO ((NTSTATUS)0xC0000094)
+#define STATUS_MORE_PROCESSING_REQUIRED ((NTSTATUS)0xC0000016)
 #define STATUS_OBJECT_NAME_NOT_FOUND ((NTSTATUS)0xC0000034)
 #define STATUS_INSUFFICIENT_RESOURCES ((NTSTATUS)0xC000009A)
 #define STATUS_IMAGE_ALREADY_LOADED ((NTSTATUS)0xC000010E)
@@ -70,6 +71,11 @@ typedef UCHAR KIRQL;
 #define DISPATCH_LEVEL 2
 
 #define PAGE_SIZE 0x1000
+
+#define NonPagedPool 0
+#define PagedPool 1
+#define PROTECTED_POOL 0x80000000 // in a tag
+
 #define MAXIMUM_PROCESSORS 2
 
 typedef struct _LIST_ENTRY {
@@ -288,16 +294,18 @@ typedef struct _ETHREAD {
     KSTART_ROUTINE *StartAddress;
     PAD(Reserved2, 0x478 - 0x458, 0x36C - 0x354);
     CLIENT_ID Cid;
-    PAD(Reserved3, 0x4C0 - 0x488, 0x38C - 0x374);
+    PAD(Reserved3, 0x4B0 - 0x488, 0x38C - 0x374);
     LIST_ENTRY IrpList;
-    PVOID Win32StartAddress;
+    PAD(Reserved4, 8, 0);
     PVOID StartContext;
-    PAD(Reserved4, 8, 4);
+    PVOID Win32StartAddress;
+    PAD(Reserved5, 16, 4);
     LIST_ENTRY ThreadListEntry;
-    PAD(Reserved5, 0x898 - 0x4F8, 0x480 - 0x3A8);
+    PAD(Reserved6, 0x898 - 0x4F8, 0x480 - 0x3A8);
 } ETHREAD;
 AT(ETHREAD, StartAddress, 0x450, 0x350);
 AT(ETHREAD, Cid, 0x478, 0x36C);
+AT(ETHREAD, IrpList, 0x4B0, 0x38C);
 AT(ETHREAD, ThreadListEntry, 0x4E8, 0x3A0);
 SIZED(ETHREAD, 0x898, 0x480);
 
@@ -419,148 +427,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
 
 enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault, ScenarioDriverLoad };
 
-// ---- I/O -------------------------------------------------------------------------------------------
-
-struct _DEVICE_OBJECT;
-struct _DRIVER_OBJECT;
-struct _IRP;
-
-typedef struct _IO_STATUS_BLOCK {
-    NTSTATUS Status;
-    ULONG_PTR Information;
-} IO_STATUS_BLOCK;
-
-typedef struct _OBJECT_ATTRIBUTES {
-    ULONG Length;
-    HANDLE RootDirectory;
-    UNICODE_STRING *ObjectName;
-    ULONG Attributes;
-    PVOID SecurityDescriptor;
-    PVOID SecurityQualityOfService;
-} OBJECT_ATTRIBUTES;
-
-typedef struct _FILE_OBJECT {
-    SHORT Type;
-    SHORT Size;
-    struct _DEVICE_OBJECT *DeviceObject;
-    PVOID Vpb, FsContext, FsContext2;
-    UNICODE_STRING FileName;
-    LONG64 CurrentByteOffset;
-    ULONG Flags;
-    LONG ReferenceCount;
-} FILE_OBJECT;
-
-#define IRP_MJ_CREATE 0
-#define IRP_MJ_CLOSE 2
-#define IRP_MJ_READ 3
-#define IRP_MJ_WRITE 4
-#define IRP_MJ_DEVICE_CONTROL 14
-#define IRP_MJ_CLEANUP 18
-#define IRP_MJ_MAXIMUM_FUNCTION 27
-
-typedef struct _IO_STACK_LOCATION {
-    UCHAR MajorFunction, MinorFunction, Flags, Control;
-    ULONG Length;
-    LONG64 ByteOffset;
-    ULONG IoControlCode;
-    struct _DEVICE_OBJECT *DeviceObject;
-    FILE_OBJECT *FileObject;
-} IO_STACK_LOCATION;
-
-typedef struct _IRP {
-    SHORT Type;
-    USHORT Size;
-    USHORT AllocationProcessorNumber;
-    USHORT Reserved1;
-    PVOID MdlAddress;
-    ULONG Flags;
-    ULONG Reserved2;
-    PVOID SystemBuffer;
-    LIST_ENTRY ThreadListEntry;
-    IO_STATUS_BLOCK IoStatus;
-    CHAR RequestorMode;
-    BOOLEAN PendingReturned;
-    CHAR StackCount;
-    CHAR CurrentLocation;
-    BOOLEAN Cancel;
-    KIRQL CancelIrql;
-    CHAR ApcEnvironment;
-    UCHAR AllocationFlags;
-    IO_STATUS_BLOCK *UserIosb;
-    KEVENT *UserEvent;
-    PVOID UserBuffer;
-    ETHREAD *Thread;
-    IO_STACK_LOCATION Stack[4];
-} IRP;
-
-// What a file system's FsContext begins with (public headers).
-typedef struct _FSRTL_COMMON_FCB_HEADER {
-    SHORT NodeTypeCode;
-    SHORT NodeByteSize;
-    UCHAR Flags, IsFastIoPossible, Flags2, Version;
-    ERESOURCE *Resource;
-    ERESOURCE *PagingIoResource;
-    LONG64 AllocationSize, FileSize, ValidDataLength;
-} FSRTL_COMMON_FCB_HEADER;
-
-typedef NTSTATUS DRIVER_DISPATCH(struct _DEVICE_OBJECT *DeviceObject, IRP *Irp);
-typedef NTSTATUS DRIVER_INITIALIZE(struct _DRIVER_OBJECT *DriverObject, UNICODE_STRING *RegistryPath);
-typedef VOID DRIVER_UNLOAD(struct _DRIVER_OBJECT *DriverObject);
-
-typedef struct _DEVICE_OBJECT {
-    SHORT Type;
-    USHORT Size;
-    LONG ReferenceCount;
-    struct _DRIVER_OBJECT *DriverObject;
-    struct _DEVICE_OBJECT *NextDevice;
-    struct _DEVICE_OBJECT *AttachedDevice;
-    IRP *CurrentIrp;
-    PVOID Timer;
-    ULONG Flags;
-    ULONG Characteristics;
-    PVOID Vpb;
-    PVOID DeviceExtension;
-    ULONG DeviceType;
-    CHAR StackSize;
-    PAD(Reserved1, 0x138 - 0x4D, 0xB0 - 0x31);
-    struct _DEVOBJ_EXTENSION *DeviceObjectExtension;
-    PAD(Reserved2, 0x10, 4);
-} DEVICE_OBJECT;
-AT(DEVICE_OBJECT, StackSize, 0x4C, 0x30);
-SIZED(DEVICE_OBJECT, 0x150, 0xB8);
-
-typedef struct _DEVOBJ_EXTENSION {
-    SHORT Type;
-    USHORT Size;
-    DEVICE_OBJECT *DeviceObject;
-    ULONG PowerFlags;
-    PVOID Dope;
-    ULONG ExtensionFlags;
-    PVOID DeviceNode;
-    DEVICE_OBJECT *AttachedTo;
-} DEVOBJ_EXTENSION;
-AT(DEVOBJ_EXTENSION, AttachedTo, 0x30, 0x18);
-
-typedef struct _DRIVER_OBJECT {
-    SHORT Type;
-    SHORT Size;
-    DEVICE_OBJECT *DeviceObject;
-    ULONG Flags;
-    PVOID DriverStart;
-    ULONG DriverSize;
-    PVOID DriverSection;
-    PVOID DriverExtension;
-    UNICODE_STRING DriverName;
-    UNICODE_STRING *HardwareDatabase;
-    PVOID FastIoDispatch;
-    DRIVER_INITIALIZE *DriverInit;
-    PVOID DriverStartIo;
-    DRIVER_UNLOAD *DriverUnload;
-    DRIVER_DISPATCH *MajorFunction[IRP_MJ_MAXIMUM_FUNCTION + 1];
-} DRIVER_OBJECT;
-AT(DRIVER_OBJECT, DriverStart, 0x18, 0xC);
-AT(DRIVER_OBJECT, DriverName, 0x38, 0x1C);
-AT(DRIVER_OBJECT, MajorFunction, 0x70, 0x38);
+#include "io.h"
 
 #ifdef KERNEL
 #define NTKERNELAPI EXPORT
@@ -598,6 +465,10 @@ NTKERNELAPI DEVICE_OBJECT *IopFindDevice(const WCHAR *Name);
 NTKERNELAPI NTSTATUS IofCallDriver(DEVICE_OBJECT *DeviceObject, IRP *Irp);
 NTKERNELAPI NTSTATUS IoCallDriver(DEVICE_OBJECT *DeviceObject, IRP *Irp);
 NTKERNELAPI VOID IofCompleteRequest(IRP *Irp, CHAR PriorityBoost);
+NTKERNELAPI IRP *IoAllocateIrp(CHAR StackSize, BOOLEAN ChargeQuota);
+NTKERNELAPI VOID IoFreeIrp(IRP *Irp);
+NTKERNELAPI VOID IoStartPacket(DEVICE_OBJECT *Device, IRP *Irp, ULONG *Key, DRIVER_CANCEL *Cancel);
+NTKERNELAPI VOID IoStartNextPacket(DEVICE_OBJECT *Device, BOOLEAN Cancelable);
 NTKERNELAPI NTSTATUS PsCreateSystemThread(HANDLE *Thread, ULONG Access, OBJECT_ATTRIBUTES *Attributes, HANDLE Process, CLIENT_ID *ClientId, KSTART_ROUTINE *Routine, PVOID Context);
 NTKERNELAPI VOID RtlInitUnicodeString(UNICODE_STRING *String, const WCHAR *Text);
 NTKERNELAPI BOOLEAN RtlEqualUnicodeString(const UNICODE_STRING *A, const UNICODE_STRING *B, BOOLEAN IgnoreCase);
@@ -605,9 +476,6 @@ NTKERNELAPI VOID *CDECL memcpy(void *To, const void *From, SIZE_T Size);
 NTKERNELAPI VOID *CDECL memset(void *To, int Value, SIZE_T Size);
 NTKERNELAPI int CDECL memcmp(const void *A, const void *B, SIZE_T Size);
 NTKERNELAPI ULONG ExScenario(void);
-
-static inline __attribute__((always_inline)) IO_STACK_LOCATION *IoGetCurrentIrpStackLocation(IRP *Irp) { return &Irp->Stack[(int)Irp->CurrentLocation]; }
-static inline __attribute__((always_inline)) IO_STACK_LOCATION *IoGetNextIrpStackLocation(IRP *Irp) { return &Irp->Stack[(int)Irp->CurrentLocation - 1]; }
 
 // ---- inside the kernel ---------------------------------------------------------------------------------
 
@@ -707,6 +575,7 @@ PVOID MmCreateKernelStack(void);
 ULONG_PTR MmCreateProcessAddressSpace(void);
 PVOID MmMapUserPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address);
 NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, ULONG Mode, KTRAP_FRAME *TrapFrame);
+VOID ExInitializePool(ULONG_PTR Start, SIZE_T Size);
 VOID IoInitSystem(void);
 const WCHAR *IopBaseName(const WCHAR *Path);
 NTSTATUS IopLoadDriver(LOADER_IMAGE *Image);
@@ -714,6 +583,10 @@ VOID DbgNotifyImage(KLDR_DATA_TABLE_ENTRY *Entry, const WCHAR *Name, BOOLEAN Unl
 NTSTATUS NtLoadDriver(UNICODE_STRING *DriverServiceName);
 NTSTATUS NtUnloadDriver(UNICODE_STRING *DriverServiceName);
 KSTART_ROUTINE IopDriverThread;
+EXPORT NTSTATUS IoCreateDriver(const WCHAR *Path, DRIVER_INITIALIZE *Initialize);
+IRP *IopAllocateIrp(FILE_OBJECT *File, UCHAR MajorFunction, IO_STATUS_BLOCK *Iosb);
+VOID PnpInitializeRoot(void);
+VOID PnpStartDevices(DRIVER_OBJECT *Driver);
 VOID PsInitSystem(void);
 VOID PsStartScenario(void);
 EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR ParentId);

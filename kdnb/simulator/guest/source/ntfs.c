@@ -30,7 +30,7 @@ NOINLINE FCB *NtfsFindFcb(const UNICODE_STRING *FileName)
     for (; Fcb; Fcb = Fcb->NextFcb)
         if (RtlEqualUnicodeString(&Fcb->FileName, FileName, TRUE))
             return Fcb;
-    Fcb = ExAllocatePoolWithTag(0, sizeof(*Fcb) + FileName->Length, 'FftN');
+    Fcb = ExAllocatePoolWithTag(NonPagedPool, sizeof(*Fcb) + FileName->Length, 'FftN');
     Fcb->Header.NodeTypeCode = 0x705;
     Fcb->Header.NodeByteSize = sizeof(*Fcb);
     Fcb->Header.Resource = &Fcb->Resource;
@@ -73,14 +73,26 @@ NOINLINE VOID NtfsRelease(FCB *Fcb)
     ExReleaseResourceLite(&NtfsVcb.Resource);
 }
 
+// The disk is done; the IRP is the file system's again.
+NTSTATUS NtfsSingleSyncCompletionRoutine(DEVICE_OBJECT *Device, IRP *Irp, PVOID Context)
+{
+    KeSetEvent(Context, 0, FALSE);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
 NOINLINE NTSTATUS NtfsCallDisk(IRP *Irp, UCHAR MajorFunction, LONG64 Offset, ULONG Length)
 {
-    IO_STACK_LOCATION *Current = IoGetCurrentIrpStackLocation(Irp), *Next = IoGetNextIrpStackLocation(Irp);
-    *Next = *Current;
+    KEVENT Event;
+    IO_STACK_LOCATION *Next = IoGetNextIrpStackLocation(Irp);
+    KeInitializeEvent(&Event, EventNotificationObject, FALSE);
+    IoCopyCurrentIrpStackLocationToNext(Irp);
     Next->MajorFunction = MajorFunction;
-    Next->ByteOffset = Offset;
-    Next->Length = Length;
-    return IofCallDriver(NtfsVolume, Irp);
+    Next->Parameters.Read.ByteOffset = Offset;
+    Next->Parameters.Read.Length = Length;
+    IoSetCompletionRoutine(Irp, NtfsSingleSyncCompletionRoutine, &Event);
+    if (IofCallDriver(NtfsVolume, Irp) == STATUS_PENDING)
+        KeWaitForSingleObject(&Event, Executive, 0, FALSE, NULL);
+    return Irp->IoStatus.Status;
 }
 
 NOINLINE NTSTATUS NtfsCommonCreate(IRP *Irp)
@@ -91,6 +103,7 @@ NOINLINE NTSTATUS NtfsCommonCreate(IRP *Irp)
     Irp->UserBuffer = FileRecord;
     NTSTATUS Status = NtfsCallDisk(Irp, IRP_MJ_READ, 0x100000, sizeof(FileRecord));
     Irp->UserBuffer = Buffer;
+    Irp->IoStatus.Information = 1; // FILE_OPENED
     ExAcquireResourceExclusiveLite(&NtfsVcb.Resource, TRUE);
     File->FsContext = NtfsFindFcb(&File->FileName);
     NtfsOpenCount++;
@@ -111,7 +124,7 @@ NOINLINE NTSTATUS NtfsCommonRead(IRP *Irp)
     IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
     FCB *Fcb = Stack->FileObject->FsContext;
     NtfsAcquireForRead(Fcb);
-    NTSTATUS Status = NtfsCallDisk(Irp, IRP_MJ_READ, 0x200000 + Stack->ByteOffset, Stack->Length);
+    NTSTATUS Status = NtfsCallDisk(Irp, IRP_MJ_READ, 0x200000 + Stack->Parameters.Read.ByteOffset, Stack->Parameters.Read.Length);
     NtfsRelease(Fcb);
     return Status;
 }
@@ -128,7 +141,7 @@ NOINLINE NTSTATUS NtfsCommonWrite(IRP *Irp)
     IO_STACK_LOCATION *Stack = IoGetCurrentIrpStackLocation(Irp);
     FCB *Fcb = Stack->FileObject->FsContext;
     NtfsAcquireForWrite(Fcb);
-    NTSTATUS Status = NtfsCallDisk(Irp, IRP_MJ_WRITE, 0x200000 + Stack->ByteOffset, Stack->Length);
+    NTSTATUS Status = NtfsCallDisk(Irp, IRP_MJ_WRITE, 0x200000 + Stack->Parameters.Read.ByteOffset, Stack->Parameters.Read.Length);
     NtfsRelease(Fcb);
     return Status;
 }

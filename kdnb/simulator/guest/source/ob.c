@@ -25,7 +25,8 @@ UCHAR ObHeaderCookie = 0x5A;
 
 PVOID ObpAllocateObject(UCHAR Type, SIZE_T Size, ULONG Tag)
 {
-    UCHAR *Block = ExAllocatePoolWithTag(0, PREFIX + Size, Tag);
+    ULONG PoolType = Type == ObDirectoryType || Type == ObSymbolicLinkType ? PagedPool : NonPagedPool;
+    UCHAR *Block = ExAllocatePoolWithTag(PoolType, PREFIX + Size, Tag | PROTECTED_POOL);
     OBJECT_HEADER *Header = (OBJECT_HEADER *)(Block + sizeof(OBJECT_HEADER_NAME_INFO));
     if (!Block)
         return NULL;
@@ -80,7 +81,7 @@ NTSTATUS ObInsertObject(PVOID Object, const UNICODE_STRING *Path)
 {
     UNICODE_STRING Last;
     OBJECT_DIRECTORY *Directory = ObpWalkPath(Path, &Last);
-    OBJECT_DIRECTORY_ENTRY *Entry = ExAllocatePoolWithTag(0, sizeof(*Entry), 'iDbO');
+    OBJECT_DIRECTORY_ENTRY *Entry = ExAllocatePoolWithTag(PagedPool, sizeof(*Entry), 'iDbO');
     OBJECT_HEADER_NAME_INFO *Info = (OBJECT_HEADER_NAME_INFO *)HEADER(Object) - 1;
     if (!Directory || !Entry)
         return STATUS_OBJECT_NAME_NOT_FOUND;
@@ -123,8 +124,9 @@ PVOID ObpLookupPath(const UNICODE_STRING *Path)
 
 NOINLINE PVOID ObpCreateNamed(UCHAR Type, SIZE_T Size, const WCHAR *Path)
 {
+    static const ULONG Tags[] = {[ObTypeType] = 'TjbO', [ObDirectoryType] = 'eriD', [ObSymbolicLinkType] = 'bmyS'};
     UNICODE_STRING Name;
-    PVOID Object = ObpAllocateObject(Type, Size, 'tcbO');
+    PVOID Object = ObpAllocateObject(Type, Size, Tags[Type]);
     RtlInitUnicodeString(&Name, Path);
     ObInsertObject(Object, &Name);
     return Object;
@@ -149,7 +151,7 @@ VOID ObInitSystem(void)
 {
     static const WCHAR *const Directories[] = {L"\\ObjectTypes", L"\\Device", L"\\Driver", L"\\FileSystem", L"\\??", L"\\Device\\Harddisk0", L"\\BaseNamedObjects"};
     static const WCHAR *const Types[] = {L"\\ObjectTypes\\Type", L"\\ObjectTypes\\Directory", L"\\ObjectTypes\\SymbolicLink", L"\\ObjectTypes\\Process", L"\\ObjectTypes\\Thread", L"\\ObjectTypes\\Device", L"\\ObjectTypes\\Driver", L"\\ObjectTypes\\File", L"\\ObjectTypes\\Event", L"\\ObjectTypes\\Token"};
-    ObpRootDirectoryObject = ObpAllocateObject(ObDirectoryType, sizeof(OBJECT_DIRECTORY), 'tcbO');
+    ObpRootDirectoryObject = ObpAllocateObject(ObDirectoryType, sizeof(OBJECT_DIRECTORY), 'eriD');
     for (ULONG i = 0; i < sizeof(Directories) / sizeof(*Directories); i++)
         ObpCreateNamed(ObDirectoryType, sizeof(OBJECT_DIRECTORY), Directories[i]);
     for (ULONG i = 0; i < sizeof(Types) / sizeof(*Types); i++)

@@ -231,6 +231,18 @@ NOINLINE VOID PspNotepadThread(PVOID Context)
     }
 }
 
+// Reads a device that takes its time: at most stops the request is pending.
+NOINLINE VOID PspReaderThread(PVOID Context)
+{
+    UCHAR Buffer[64];
+    HANDLE File = NULL;
+    IO_STATUS_BLOCK Iosb;
+    if (!NT_SUCCESS(PspOpen(L"\\Device\\Buggy", &File)))
+        return;
+    for (;;)
+        ZwReadFile(File, NULL, NULL, NULL, &Iosb, Buffer, sizeof(Buffer), NULL, NULL);
+}
+
 NOINLINE VOID PspServicesThread(PVOID Context)
 {
     HANDLE Own;
@@ -312,6 +324,8 @@ VOID PsStartScenario(void)
     PspCreateThread(Smss, 0x18C, 0, PspWaitingThread, PspStartSmss);
     PspCreateThread(Csrss, 0x1FC, 0, PspWaitingThread, PspStartCsrss);
     PspCreateThread(Csrss, 0x200, 1, PspWaitingThread, NULL);
+    PspCreateThread(Csrss, 0x204, 0, PspReaderThread, NULL);
+    PspCreateThread(Csrss, 0x208, 1, PspReaderThread, NULL);
     PspCreateThread(Services, 0x2B0, 1, PspServicesThread, NULL);
     PspCreateThread(Explorer, 0xC40, 1, PspWaitingThread, PspStartExplorer);
     PspCreateThread(Notepad, 0x1048, 0, PspNotepadThread, NULL);

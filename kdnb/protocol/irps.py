@@ -1,0 +1,46 @@
+"""Names of what an IRP asks for: major and minor functions, and the flags of a stack location (public headers)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["INVOKE_ON_CANCEL", "INVOKE_ON_ERROR", "INVOKE_ON_SUCCESS", "MAJOR_FUNCTIONS", "PENDING_RETURNED",
+           "minor_function"]  # fmt: skip
+
+PENDING_RETURNED, INVOKE_ON_CANCEL, INVOKE_ON_SUCCESS, INVOKE_ON_ERROR = 0x01, 0x20, 0x40, 0x80
+"""SL_ flags in IO_STACK_LOCATION.Control."""
+
+MAJOR_FUNCTIONS = (
+    "CREATE", "CREATE_NAMED_PIPE", "CLOSE", "READ", "WRITE", "QUERY_INFORMATION", "SET_INFORMATION", "QUERY_EA",
+    "SET_EA", "FLUSH_BUFFERS", "QUERY_VOLUME_INFORMATION", "SET_VOLUME_INFORMATION", "DIRECTORY_CONTROL",
+    "FILE_SYSTEM_CONTROL", "DEVICE_CONTROL", "INTERNAL_DEVICE_CONTROL", "SHUTDOWN", "LOCK_CONTROL", "CLEANUP",
+    "CREATE_MAILSLOT", "QUERY_SECURITY", "SET_SECURITY", "POWER", "SYSTEM_CONTROL", "DEVICE_CHANGE", "QUERY_QUOTA",
+    "SET_QUOTA", "PNP",
+)  # fmt: skip
+"""IRP_MJ numbers in order."""
+
+_DIRECTORY_CONTROL, _POWER, _SYSTEM_CONTROL, _PNP = 0x0C, 0x16, 0x17, 0x1B
+_MINOR: Mapping[int, tuple[str, ...]] = {
+    _DIRECTORY_CONTROL: ("", "QUERY_DIRECTORY", "NOTIFY_CHANGE_DIRECTORY", "NOTIFY_CHANGE_DIRECTORY_EX"),
+    _POWER: ("WAIT_WAKE", "POWER_SEQUENCE", "SET_POWER", "QUERY_POWER"),
+    _SYSTEM_CONTROL: (
+        "QUERY_ALL_DATA", "QUERY_SINGLE_INSTANCE", "CHANGE_SINGLE_INSTANCE", "CHANGE_SINGLE_ITEM", "ENABLE_EVENTS",
+        "DISABLE_EVENTS", "ENABLE_COLLECTION", "DISABLE_COLLECTION", "REGINFO", "EXECUTE_METHOD", "", "REGINFO_EX",
+    ),
+    _PNP: (
+        "START_DEVICE", "QUERY_REMOVE_DEVICE", "REMOVE_DEVICE", "CANCEL_REMOVE_DEVICE", "STOP_DEVICE",
+        "QUERY_STOP_DEVICE", "CANCEL_STOP_DEVICE", "QUERY_DEVICE_RELATIONS", "QUERY_INTERFACE", "QUERY_CAPABILITIES",
+        "QUERY_RESOURCES", "QUERY_RESOURCE_REQUIREMENTS", "QUERY_DEVICE_TEXT", "FILTER_RESOURCE_REQUIREMENTS", "",
+        "READ_CONFIG", "WRITE_CONFIG", "EJECT", "SET_LOCK", "QUERY_ID", "QUERY_PNP_DEVICE_STATE",
+        "QUERY_BUS_INFORMATION", "DEVICE_USAGE_NOTIFICATION", "SURPRISE_REMOVAL", "QUERY_LEGACY_BUS_INFORMATION",
+    ),
+}  # fmt: skip
+
+
+def minor_function(major: int, minor: int) -> str:
+    """Name of an IRP_MN number; empty where the major function has no names for it."""
+    names = _MINOR.get(major, ())
+    return f"IRP_MN_{names[minor]}" if minor < len(names) and names[minor] else ""
