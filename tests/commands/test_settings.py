@@ -36,12 +36,13 @@ def test_source_lines_in_stacks_can_be_hidden(session: Session) -> None:
 
 
 def test_the_bytes_of_code_can_be_hidden(session: Session) -> None:
-    assert " cc " in text(session, "u . L1")
+    code = "nt!DbgBreakPointWithStatus"
+    assert " cc " in text(session, f"u {code} L1")
     assert text(session, ".asm no_code_bytes") == "Assembly options: no_code_bytes"
-    assert text(session, "u . L1").split("\n")[1].endswith(" int     3")
-    assert " cc " not in text(session, "uf .")
+    assert text(session, f"u {code} L1").split("\n")[1].endswith(" int     3")
+    assert " cc " not in text(session, f"uf {code}")
     assert text(session, ".asm- no_code_bytes") == "Assembly options: <none>"
-    assert " cc " in text(session, "u . L1")
+    assert " cc " in text(session, f"u {code} L1")
     with pytest.raises(CommandError, match="verbose is not an option"):
         execute(session, ".asm verbose")
 
