@@ -284,11 +284,19 @@ class Conversation(TargetLine):
             return given
         return "i" if self._in_request else "o"
 
+    def _catch_up(self) -> None:
+        """Take what the target has said so far: behind a request that lets it go it would pass for something new."""
+        while (event := self._next(0.0)) is not None:
+            self._take(event)
+            if isinstance(event, PeerRestarted):
+                raise LinkError("the target restarted", "wait for its next stop")
+
     def _send_and_forget(self, message: Manipulate) -> None:
         """A request without a reply: done once it is acknowledged. What comes then is an event."""
         self._raise_if_lost()
         if self._out_of_step:
             self._resynchronise()
+        self._catch_up()
         before = self._repetitions()
         sent = self._send_payload(_MANIPULATE, encode(message), confirm=True)
         failure = "" if sent else "the link had failed"

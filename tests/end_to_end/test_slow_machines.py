@@ -90,7 +90,7 @@ ACTIONS = (
 )
 
 
-@pytest.mark.parametrize("seed", [3, 14, 27, 41, 59, 68])
+@pytest.mark.parametrize("seed", [3, 14, 27, 41, 59, 1079])
 def test_the_session_knows_whether_its_target_runs(seed: int, symbols: str) -> None:
     bench = Bench(seed, symbols)
     for _ in range(12):
