@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from kdnb.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 UNICORN = pytest.importorskip("unicorn", reason="needs the extra `sim`")
 
@@ -198,3 +198,11 @@ def test_lab_passes_options_on_to_jupyterlab(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("kdnb.jupyter.quickstart.open_lab", lambda arguments: passed.extend(arguments) or 0)
     assert main(["lab", "--no-browser", "--port", "9999"]) == 0
     assert passed == ["--no-browser", "--port", "9999"]
+
+
+def test_an_empty_type_name_is_an_unknown_one(capsys: pytest.CaptureFixture[str]) -> None:
+    from kdnb.simulator.guest_symbols import __file__ as beside
+
+    pdb = next((Path(beside).parent / "guest" / "images").glob("ntkrnlmp.pdb"))
+    assert main(["symbols", str(pdb), "--dt", ""]) == 1
+    assert "not found" in capsys.readouterr().err

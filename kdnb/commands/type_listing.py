@@ -29,7 +29,7 @@ LAYOUT_LIMIT = 64
 
 def type_layout(types: TypeTable, name: str) -> Result:
     """Layout of a type of a PDB (with chosen fields behind its name), or the names that match a pattern."""
-    name, *words = name.split()
+    name, *words = name.split() or [""]
     if has_wildcard(name):
         found = types.search(name)
         if not found:
