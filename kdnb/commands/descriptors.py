@@ -37,6 +37,26 @@ def display_descriptors(session: Session, arguments: Arguments) -> Result:
         raise ExpressionError(f"Range error in 'dg {arguments.text[:60]}'", "at most 256 selectors, 0 to ffff")
     if first & 4:
         raise UnsupportedError("selectors of the local descriptor table can't be shown", "dg takes those of the GDT")
+    return _descriptors(session, first, last)
+
+
+@command(
+    "!gdt",
+    summary="Show the global descriptor table.",
+    syntax="!gdt",
+    details="The same as dg from the first to the last selector.",
+    examples=("!gdt",),
+    tier="B",
+)
+def display_descriptor_table(session: Session, arguments: Arguments) -> Result:
+    """All descriptors of the table, at most 256."""
+    arguments.finish()
+    if not session.registers.has("gdtr"):
+        raise UnsupportedError("this machine has no segment descriptors", "!gdt is for x64 and x86")
+    return _descriptors(session, 0, 8 * SELECTOR_LIMIT - 1)
+
+
+def _descriptors(session: Session, first: int, last: int) -> DescriptorTable:
     limit = session.registers.get("gdtl")
     found: list[Descriptor] = []
     selector = first & ~7

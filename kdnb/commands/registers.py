@@ -38,11 +38,11 @@ _NAME = re.compile(r"@?(\$?[A-Za-z_]\w*)(?::(\w+))?\s*(=)?\s*")
 @command(
     "r",
     summary="Show or change registers.",
-    syntax="r\nr Register[:Type][, Register ...]\nr Register=Value[, Register=Value ...]",
+    syntax="r\nr.\nr Register[:Type][, Register ...]\nr Register=Value[, Register=Value ...]",
     details="Registers, their parts (al, r8d), flags (zf) and pseudo-registers ($t0 to $t19, $ip, $proc) have names "
     "without @ here. A type (ib ub iw uw id ud iq uq f d) cuts the value into pieces, the highest first: r rax:uw. "
-    "A change shows nothing. `1r` shows another processor's registers.",
-    examples=("r", "r rax, rbx", "r zf", "r rax:uw", "r $t0=poi(@rsp)", "r $t0"),
+    "A change shows nothing. r. shows those that the current instruction uses. `1r` shows another processor's.",
+    examples=("r", "r.", "r rax, rbx", "r zf", "r rax:uw", "r $t0=poi(@rsp)", "r $t0"),
 )
 def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
     """All registers, some of them, or a change."""
@@ -51,7 +51,7 @@ def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
         assert isinstance(mask, int)
         return _snapshot(session, mask)
     if arguments.match(r"\.$"):
-        raise ExpressionError("Syntax error at '.'", "name the registers: r rax, rbx")
+        return _used_registers(session)
     fixed = arguments.match(r"\$\.u(\d)\s*=\s*(.*)$")
     if fixed is not None:
         aliases_of(session)[f"$u{fixed[1]}"] = fixed[2].strip('"')
@@ -73,6 +73,17 @@ def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
         else:
             values[name], widths[name] = _read(session, name, arguments.text)
     return RegisterValues(values, widths, types)
+
+
+def _used_registers(session: Session) -> RegisterValues:
+    """The registers that the operands of the current instruction name."""
+    (here,) = session.disassemble(session.scope.pc, 1)
+    operands = re.sub(r"\S+!\S+", "", here.operands)
+    names = [name for name in dict.fromkeys(re.findall(r"\b[a-z]\w*", operands)) if session.registers.has(name)]
+    found = {name: _read(session, name, name) for name in names}
+    return RegisterValues(
+        {name: value for name, (value, _) in found.items()}, {name: digits for name, (_, digits) in found.items()}
+    )
 
 
 def _snapshot(session: Session, mask: int) -> RegisterSet:

@@ -46,3 +46,10 @@ def test_the_layouts_of_the_reference() -> None:
     assert to_text(DescriptorTable((data,), 4)).split("\n")[3] == (
         "0030 8fd40000 00003748 Data RW Ac 0 Bg By P  Nl 00000493"
     )
+
+
+def test_gdt_shows_the_whole_table(session: Session) -> None:
+    (table,) = execute(session, "!gdt")
+    (named,) = execute(session, "dg 0 gdtl")
+    assert to_text(table) == to_text(named)
+    assert len(table.descriptors) > 5

@@ -28,6 +28,14 @@ def test_r_shows_all_registers_and_the_instruction(session: Session) -> None:
     assert lines[-1].startswith(f"{value.rip >> 32:08x}`")
 
 
+def test_r_dot_shows_what_the_current_instruction_uses(session: Session) -> None:
+    before = session.registers.pc
+    session.registers.move_pc(session.evaluate("nt!NtReadFile"))  # sub rsp,38h
+    assert text(session, "r.") == f"rsp={session.registers.sp:016x}"
+    session.registers.move_pc(before)
+    assert text(session, "r.") == ""  # int 3
+
+
 def test_an_assignment_is_silent_and_holds(session: Session) -> None:
     before = session.registers.get("r15")
     assert text(session, "r r15=1234, r14=@r15") == ""
