@@ -31,7 +31,7 @@ def _object(value: ObjectInfo) -> Iterator[str]:
         yield f"    Directory Object: {_wide(value.directory, size)}  Name: {value.name}"
     if value.target:
         yield f"    Target String is '{value.target}'"
-    if value.type == "Directory":
+    if value.entries:
         yield ""
         yield f"    Hash {'Address':<{2 * size + 1}} {'Type':<25} Name"
         yield f"    ---- {'-------':<{2 * size + 1}} {'----':<25} ----"

@@ -104,6 +104,7 @@ def test_the_command_has_windbgs_layout(session: Session) -> None:
     assert shown[8] == f"0004: Object: {first.object:016x}  GrantedAccess: 001f0003 Entry: {first.entry:016x}"
     assert shown[9] == f"Object: {first.object:016x}  Type: ({first.details.type_address:016x}) Event"
     assert "GrantedAccess: 001f0003 (Inherit) Entry:" in to_text(found)
+    assert "Hash Address" not in to_text(execute(session, "!handle 4 3 188")[0])
     assert "services.exe {Ntfs}" in to_text(execute(session, "!handle 4 3 2a8")[0])
     (events,) = execute(session, "!handle 0 1 -1 event")
     assert [[each.handle for each in one] for one in events] == [[4, 8]]
