@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.commands.symbol_files import load_user_modules
 from kdnb.commands.types import display_type
 from kdnb.errors import UnsupportedError
 from kdnb.results.processes import ImplicitContext, ProcessList
@@ -58,7 +59,7 @@ def _which(arguments: Arguments) -> int:
     details="Process is an EPROCESS or a process id. Its page tables then translate user addresses until the target "
     "runs; without Process, or with 0, those of the processor do again. /i asks the target itself to attach to the "
     "process: it breaks in there after g. /p and /P change nothing here, since page tables are always walked; /r reads "
-    "the module list anew.",
+    "the images of the process (.reload /user).",
     examples=(".process",),
 )
 def choose_process(session: Session, arguments: Arguments) -> Result:
@@ -75,9 +76,15 @@ def choose_process(session: Session, arguments: Arguments) -> Result:
         _ask_for_attach(session, address)
         return ImplicitContext("process", 0, size, SWITCH_TEXT)
     session.address_space.choose(address)
-    if "r" in options:
-        session.modules.reload()
-    return ImplicitContext("process", address, size)
+    return ImplicitContext("process", address, size, user_modules_note(session) if "r" in options else "")
+
+
+def user_modules_note(session: Session) -> str:
+    """What `/r` of `.process` and `.thread` does, and how it went."""
+    try:
+        return "\n".join(load_user_modules(session))
+    except UnsupportedError as error:
+        return f"Loading User Symbols\n{error.message}"
 
 
 def _ask_for_attach(session: Session, process: int) -> None:

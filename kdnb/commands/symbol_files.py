@@ -12,6 +12,8 @@ from kdnb.symbols.store import DEFAULT_STORE, SymbolPath
 from kdnb.symbols.wildcards import compile_wildcard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.modules import Module
     from kdnb.debugger.session import Session
@@ -23,30 +25,32 @@ DOTS_PER_ROW = 64
 @command(
     ".reload",
     summary="Read the target's module list again; load symbols.",
-    syntax=".reload [/f] [/i] [/n] [/u] [/unl] [/v] [Module[=Base,Size]]",
-    details="/f loads symbols now (of one module, or of all, from servers too); without it they are loaded when first "
+    syntax=".reload [/f] [/i] [/n] [/u] [/unl] [/user] [/v] [Module[=Base,Size]]",
+    details="/user reads the images of the process whose user memory is seen (.process): they show while it is. "
+    "/f loads symbols now (of one module, or of all, from servers too); without it they are loaded when first "
     "used. /i takes a PDB of another build where none fits. /u forgets a module's symbols. Module=Base,Size adds an "
     "image that the target's list doesn't have.",
-    examples=(".reload", ".reload /f nt", ".reload /u disk"),
+    examples=(".reload", ".reload /f nt", ".reload /u disk", ".process 1044; .reload /user"),
 )
 def reload_modules(session: Session, arguments: Arguments) -> Result:
     """A fresh list; symbols are loaded when asked for, or now."""
     letters = ("f", "i", "l", "n", "o", "s", "u", "unl", "user", "v", "w", "d")
     options = arguments.options(dict.fromkeys(letters, False))
-    if "user" in options:
-        raise UnsupportedError("modules of user processes aren't read", ".reload reads the kernel's list")
     name, equals, place = arguments.word().partition("=") if not arguments.at_end else ("", "", "")
     if equals:
         return _add(session, arguments, name, place)
     if "u" in options:
         return _forget(session, name)
-    session.refresh()
-    modules = list(session.modules)
-    lines = ["Loading Kernel Symbols"]
-    lines += ["." * min(len(modules) - at, DOTS_PER_ROW) for at in range(0, len(modules), DOTS_PER_ROW)]
+    if "user" in options:
+        lines = load_user_modules(session)
+        modules = session.modules.user
+    else:
+        session.refresh()
+        modules = list(session.modules)
+        lines = ["Loading Kernel Symbols", *_dots(modules)]
     if "unl" in options:
         lines.append("the target's list of unloaded modules isn't read")
-    if session.modules.note:
+    if session.modules.note and "user" not in options:
         lines.append(session.modules.note)
     wanted = [_module(session, name)] if name else modules
     for module in wanted:
@@ -56,6 +60,19 @@ def reload_modules(session: Session, arguments: Arguments) -> Result:
         if options.keys() & {"f", "i"}:
             lines += _load(session, module, verbose="v" in options)
     return Text("\n".join(lines))
+
+
+def load_user_modules(session: Session) -> list[str]:
+    """Read the images of the process that is seen, and say so. Raises `UnsupportedError` where it has none."""
+    session.drop_caches()
+    note = session.modules.load_user()
+    session.breakpoints.resolve_deferred()
+    return ["Loading User Symbols", *_dots(session.modules.user), *([note] if note else [])]
+
+
+def _dots(modules: Sequence[Module]) -> list[str]:
+    """One for each module, in rows."""
+    return ["." * min(len(modules) - at, DOTS_PER_ROW) for at in range(0, len(modules), DOTS_PER_ROW)]
 
 
 def _add(session: Session, arguments: Arguments, name: str, place: str) -> Text:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.commands.processes import user_modules_note
 from kdnb.debugger.scope import RegisterContext
 from kdnb.debugger.threads import thread_registers
 from kdnb.results.processes import ImplicitContext, RunningList, StackSummary, ThreadList, blocker
@@ -56,7 +57,7 @@ def _by_id(session: Session, tid: int) -> int:
     syntax=".thread [/p] [/r] [/P] [/w] [Address]",
     details="r, k, u and expressions use the thread's registers until .thread without an address, .cxr, or the next "
     "resume. Of a thread that waits only the registers that functions preserve are known. /p also chooses the thread's "
-    "process as .process does; /r, /P and /w change nothing here.",
+    "process as .process does, and /r reads its images; /P and /w change nothing here.",
     examples=(".thread", ".thread @$thread"),
 )
 def choose_thread(session: Session, arguments: Arguments) -> Result:
@@ -76,7 +77,8 @@ def choose_thread(session: Session, arguments: Arguments) -> Result:
     else:
         values = thread_registers(session, processes.records.read("_ETHREAD", thread.address))
         session.scope.set(RegisterContext(values, ".thread"))
-    return ImplicitContext("thread", thread.address, session.pointer_size)
+    note = user_modules_note(session) if "r" in options else ""
+    return ImplicitContext("thread", thread.address, session.pointer_size, note)
 
 
 @command(

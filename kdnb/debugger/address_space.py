@@ -69,6 +69,18 @@ class AddressSpace:
         self._process: int | None = None
         self._memory: ProcessMemory | None = None
         self._change: Change | None = None
+        self._current: tuple[Change | None, int] = (None, 0)
+
+    def is_user(self, address: int) -> bool:
+        """Whether an address lies in the half that each process has for itself."""
+        return not (address & self._session.address_mask) >> (8 * self._session.pointer_size - 1)
+
+    def seen(self) -> int:
+        """EPROCESS whose user memory is seen: the chosen one, or the one in which the target stopped."""
+        change = self._session.change
+        if self.process is None and self._current[0] is not change:
+            self._current = change, self._session.processes.current()
+        return self.process or self._current[1]
 
     @property
     def process(self) -> int | None:
@@ -101,8 +113,7 @@ class AddressSpace:
 
     def _chosen(self, address: int) -> ProcessMemory | None:
         """Page tables to walk for this address, where the processor's won't do."""
-        is_user = not address >> (8 * self._session.pointer_size - 1)
-        return self._memory if is_user and self.process is not None else None
+        return self._memory if self.process is not None and self.is_user(address) else None
 
 
 def _pages(address: int, size: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.disassembly import disassemble
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from kdnb.debugger.saved_registers import read_context, read_trap_frame
 from kdnb.debugger.stacks import walk
 from kdnb.debugger.stops import bugcheck_parameters

@@ -83,8 +83,8 @@ class Arrivals:
         report: Any = getattr(change, "report", None)
         count = getattr(report, "instruction_count", 0)
         if count and session.machine in (MachineType.AMD64, MachineType.I386):
-            code = bytes(report.instruction_stream[:count])
             pc = change.program_counter & session.address_mask
+            code = session.breakpoints.without_ours(pc, bytes(report.instruction_stream[:count]))
             if not session.breakpoints.show_in(pc, code):
                 session.memory.tell(pc, code)
 

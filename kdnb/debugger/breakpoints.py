@@ -2,6 +2,7 @@
 
 Software breakpoints are written when the target is resumed and taken out when it stops, so memory never shows them.
 The target removes those that it reports by itself (measured on real targets), hence a free handle is no error.
+Those at user addresses go another way (`user_breakpoints`).
 Hardware breakpoints lie in KernelDr0-3 of every processor; which are active says Dr7 in Continue2.
 """
 
@@ -10,10 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kdnb.errors import ExpressionError, KdnbError, RequestFailed, UnknownNameError, UsageError
+from kdnb.debugger.user_breakpoints import UserBreakpoints
+from kdnb.errors import (
+    ExpressionError,
+    KdnbError,
+    MemoryWriteError,
+    RequestFailed,
+    UnknownNameError,
+    UnsupportedError,
+    UsageError,
+)
 from kdnb.protocol.constants import MAX_BREAKPOINTS
 from kdnb.protocol.context.registers import with_registers
 from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
+from kdnb.results.events import DebugPrint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,6 +70,8 @@ class Breakpoint:
     """Only where fewer frames than these are on the stack (`/c`)."""
     min_depth: int | None = None
     """Only where more frames than these are on the stack (`/C`)."""
+    space: int | None = None
+    """EPROCESS in whose memory it lies; None for what lies in the kernel's, the same in all."""
 
     @property
     def is_hardware(self) -> bool:
@@ -74,6 +87,7 @@ class BreakpointTable:
         self._temporary: list[Breakpoint] = []
         self._inserted: dict[int, int] = {}
         """Address -> handle of what is in the target."""
+        self._user = UserBreakpoints(session)
         self._were_inserted: frozenset[int] = frozenset()
         """Addresses that were in the target when it stopped."""
         self._debug_registers: tuple[int, ...] = (0,) * HARDWARE_SLOTS
@@ -124,6 +138,7 @@ class BreakpointTable:
         breakpoint = Breakpoint(
             number, kind, address, text, size, True, symbolic or address is None, count, count, command or "",
             one_shot, process, thread, when, message=message, max_depth=max_depth, min_depth=min_depth,
+            space=self._space(address, process),
         )  # fmt: skip
         others = [b for b in self._breakpoints.values() if b.number != number]
         if kind == "software" and sum(not b.is_hardware for b in others) >= MAX_BREAKPOINTS:
@@ -143,6 +158,15 @@ class BreakpointTable:
             if not symbolic and not _is_name(where):
                 raise
             return None, f"Bp expression '{where}' could not be resolved, adding deferred bp"
+
+    def _space(self, address: int | None, process: int | None = None) -> int | None:
+        """The process that a user address means: the one given, or the one that is seen."""
+        if address is None or not self._session.address_space.is_user(address):
+            return None
+        try:
+            return process or self._session.address_space.seen()
+        except KdnbError:
+            return None
 
     def _check(self, kind: str, size: int, address: int | None) -> None:
         if kind == "software":
@@ -191,7 +215,9 @@ class BreakpointTable:
                     address: int | None = self._session.evaluate(breakpoint.expression) & self._session.address_mask
                 except KdnbError:
                     address = None
-                breakpoint.address = address
+                if address is None and breakpoint.space is not None:
+                    continue  # a name of a process that is not seen now
+                breakpoint.address, breakpoint.space = address, self._space(address, breakpoint.process)
 
     def info(self, breakpoint: Breakpoint) -> BreakpointInfo:
         """A breakpoint as a value."""
@@ -228,7 +254,8 @@ class BreakpointTable:
 
     def add_temporary(self, address: int, accept: Callable[[], bool] | None = None) -> None:
         """A breakpoint for one command (`p` over a call, `gu`, `g ADDRESS`); gone at the next reported stop."""
-        self._temporary.append(Breakpoint(-1, "software", address & self._session.address_mask, accept=accept))
+        address &= self._session.address_mask
+        self._temporary.append(Breakpoint(-1, "software", address, accept=accept, space=self._space(address)))
 
     def clear_temporary(self) -> None:
         self._temporary.clear()
@@ -256,6 +283,8 @@ class BreakpointTable:
             address = breakpoint.address
             if breakpoint.is_hardware or address is None or address == leave_out or address in self._inserted:
                 continue
+            if address in self._user or (breakpoint.space is not None and self._insert_user(breakpoint, address)):
+                continue
             try:
                 self._inserted[address] = self._session.target.write_breakpoint(address)
             except RequestFailed as error:
@@ -269,9 +298,25 @@ class BreakpointTable:
                 ) from error
         return self._arm_hardware(leave_out)
 
+    def _insert_user(self, breakpoint: Breakpoint, address: int) -> bool:
+        """Whether it is settled: written, or left out with a word because nobody could write it now."""
+        assert breakpoint.space is not None
+        try:
+            if self._user.insert(address, breakpoint.space):
+                return True
+            reason = "its page is not in memory"
+        except (MemoryWriteError, UnsupportedError) as error:
+            reason = error.message
+        if breakpoint.space == self._session.processes.current():
+            return False  # the target can write it, or owe it until the page is there
+        text = f"breakpoint {max(breakpoint.number, 0)} at {address:#x} is not set: {reason}\n"
+        self._session.events.on_print.publish(DebugPrint(text, self._session.current_processor))
+        return True
+
     def _insert_batch(self, leave_out: int | None) -> None:
         """All at once, where the user has chosen that; what is refused then is tried again one by one."""
-        places = [b.address for b in self.active() if not b.is_hardware and b.address not in (None, leave_out)]
+        active = [b for b in self.active() if not b.is_hardware and b.space is None]
+        places = [b.address for b in active if b.address not in (None, leave_out)]
         wanted = [place for place in dict.fromkeys(places) if place is not None and place not in self._inserted]
         try:
             handles = self._session.target.write_breakpoints(wanted) if len(wanted) > 1 else []
@@ -281,7 +326,8 @@ class BreakpointTable:
 
     def lift(self) -> None:
         """Take all software breakpoints out of the target; handles that it has freed itself are no error."""
-        self._were_inserted = frozenset(self._inserted)
+        self._were_inserted = frozenset((*self._inserted, *self._user))
+        self._user.lift()
         for handle in self._inserted.values():
             self._session.target.restore_breakpoint(handle)
         self._inserted.clear()
@@ -309,6 +355,10 @@ class BreakpointTable:
             registers.write_special(processor, with_registers(registers.special(processor), changes))
         self._debug_registers = values
 
+    def without_ours(self, address: int, code: bytes) -> bytes:
+        """Code as the target reported it at this stop, without int3s of ours that it doesn't know of."""
+        return self._user.original_code(address, code)
+
     def hits_at(self, address: int) -> list[Breakpoint]:
         """Software breakpoints that a breakpoint exception at `address` may mean; ask after `lift`."""
         if address not in self._were_inserted:
@@ -331,6 +381,7 @@ class BreakpointTable:
     def clear_leftovers(self) -> None:
         """What an earlier debugger left in the target's table; each may fail (9.2)."""
         self._inserted.clear()
+        self._user.forget()
         for handle in range(1, MAX_BREAKPOINTS + 1):
             self._session.target.restore_breakpoint(handle)
 
@@ -346,10 +397,12 @@ class BreakpointTable:
         """The target or its line has begun anew: nothing is known to be inserted, and names are looked up again."""
         self._were_inserted = frozenset(self._inserted)  # one that ran on without its line stops at what is in it
         self._inserted.clear()
+        self._user.forget()
         self._temporary.clear()
         self._debug_registers = (0,) * HARDWARE_SLOTS
         self._slots = []
         for breakpoint in self._breakpoints.values():
+            breakpoint.space = None
             if breakpoint.symbolic:
                 breakpoint.address = None
             elif _is_name(breakpoint.expression):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from kdnb.errors import UnsupportedError
 from kdnb.results.hardware import CpuInfo
 from kdnb.symbols.types import StructType

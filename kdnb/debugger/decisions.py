@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from kdnb.debugger.stops import BREAKPOINT_CODES, STEP_CODES, Cause, break_cause, break_status, describe, load_details
 from kdnb.protocol.constants import BreakStatus, ContinueStatus, NewState
 from kdnb.protocol.messages.state_change import LoadSymbols, StateChange64

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from kdnb.errors import UnsupportedError
 from kdnb.protocol.constants import MachineType
 from kdnb.symbols.types import BitField, StructType

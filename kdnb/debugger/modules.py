@@ -1,6 +1,5 @@
-"""Loaded images: the walk of PsLoadedModuleList, load and unload notices, and what each image is.
+"""Loaded images: those of PsLoadedModuleList and of the process that is seen, load and unload notices, what each is.
 
-The list lies in target memory and is not to be trusted: lengths are bounded, loops end, names are cleaned.
 Image headers and symbols are read when somebody asks for them.
 """
 
@@ -11,7 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.image_reader import ImageReader
-from kdnb.debugger.loader_entry import LoaderEntry32, LoaderEntry64
+from kdnb.debugger.loader_list import LoaderList, clean
+from kdnb.debugger.user_modules import UserModules
 from kdnb.errors import MemoryReadError, SymbolFileError, UnknownNameError
 from kdnb.protocol.constants import MachineType
 from kdnb.results.modules import ModuleInfo
@@ -21,6 +21,7 @@ from kdnb.symbols.table import SymbolTable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kdnb.debugger.loader_entry import LoaderEntry32, LoaderEntry64
     from kdnb.debugger.session import Session
     from kdnb.symbols.frame_data import FrameTable
     from kdnb.symbols.pdb import PdbFile
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Module", "ModuleTable"]
 
-MAX_MODULES = 4096
-MAX_NAME_BYTES = 1024
-MAX_MODULE_SIZE = 0x4000_0000
 KERNEL_NAMES = frozenset(("ntoskrnl", "ntkrnlmp", "ntkrnlpa", "ntkrpamp"))
 """What the kernel's file and PDB are called; all of them mean `nt`."""
 CHEAP_EXPORTS = 0x4000
@@ -215,31 +213,33 @@ class Module:
 
 
 class ModuleTable:
-    """All loaded images, in the target's load order. Keys are names (in either case) or numbers."""
+    """All loaded images, in the target's load order, the kernel's first. Keys are names (in either case) or numbers."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._modules: list[Module] = []
+        self._user = UserModules(session)
         self.note = ""
         """Why the list may not be whole."""
 
     def __iter__(self) -> Iterator[Module]:
-        return iter(tuple(self._modules))
+        return iter((*self._modules, *self._user.visible()))
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._modules) + len(self._user.visible())
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
 
     def __getitem__(self, key: str | int) -> Module:
         if isinstance(key, int):
-            if not -len(self._modules) <= key < len(self._modules):
+            modules = list(self)
+            if not -len(modules) <= key < len(modules):
                 raise UnknownNameError(f"there is no module number {key}", "modules.find(ADDRESS) asks by address")
-            return self._modules[key]
+            return modules[key]
         module = self.get(key)
         if module is None:
-            near = difflib.get_close_matches(key.lower(), [m.name.lower() for m in self._modules], 3)
+            near = difflib.get_close_matches(key.lower(), [m.name.lower() for m in self], 3)
             hint = f"did you mean {', '.join(near)}?" if near else "lm lists the modules"
             raise UnknownNameError(f"there is no module {key[:60]}", hint, near)
         return module
@@ -247,17 +247,16 @@ class ModuleTable:
     def get(self, name: str) -> Module | None:
         """The module of that name; `nt` is always the kernel, and file names do as well, with and without extension."""
         wanted = name.lower()
-        for module in self._modules:
-            if module.name.lower() == wanted:
-                return module
-        files = ((module, module.image_name) for module in self._modules)
-        found = next((m for m, file in files if wanted in (_module_name(file).lower(), file.lower())), None)
+        named = next((module for module in self if module.name.lower() == wanted), None)
+        files = ((module, module.image_name) for module in self)
+        found = named or next((m for m, file in files if wanted in (_module_name(file).lower(), file.lower())), None)
         return self.kernel if found is None and wanted in KERNEL_NAMES else found
 
     def find(self, address: int) -> Module | None:
         """The module around `address`, which may be sign-extended."""
         address &= self._session.address_mask
-        return next((module for module in self._modules if address in module), None)
+        modules = self._user.visible() if self._session.address_space.is_user(address) else self._modules
+        return next((module for module in modules if address in module), None)
 
     @property
     def kernel(self) -> Module | None:
@@ -267,53 +266,56 @@ class ModuleTable:
 
     def clear(self) -> None:
         self._modules.clear()
+        self._user.clear()
         self.note = ""
+
+    def load_user(self) -> str:
+        """Read the images of the process that is seen; gives why the list may not be whole.
+
+        Raises `UnsupportedError` for a process without user mode.
+        """
+
+        def make(path: str, entry: LoaderEntry64 | LoaderEntry32, taken: list[str]) -> Module:
+            taken = [*taken, *(module.name.lower() for module in self._modules)]
+            return Module(self._session, self._free_name(path, entry.base, taken), entry.base, entry.size, path)
+
+        return self._user.load(make)
+
+    @property
+    def user(self) -> list[Module]:
+        """Those of the process that is seen, as far as they were read."""
+        return self._user.visible()
+
+    def forget_symbols(self) -> None:
+        """The symbol path has changed: look again at the next use, for the images of all processes."""
+        for module in (*self._modules, *self._user.all()):
+            module.forget_symbols()
 
     def reload(self) -> None:
         """Walk the target's list; images that are still there keep their symbols."""
         known = {(module.base, module.size, module.path): module for module in self._modules}
         found: list[Module] = []
         self.note = ""
-        for entry, path in self._walk():
+        kernel_list = self._kernel_list()
+        for _, entry, path in kernel_list or ():
             key = (entry.base, entry.size, path)
             module = known.get(key)
             if module is None:
                 name = self._free_name(path, entry.base, [m.name.lower() for m in found])
                 module = Module(self._session, name, entry.base, entry.size, path, entry.checksum)
             found.append(module)
+        if kernel_list is not None:
+            self.note = kernel_list.note
         if not found:
             found = self._kernel_only()
         self._modules = found
 
-    def _walk(self) -> Iterator[tuple[LoaderEntry64 | LoaderEntry32, str]]:
-        session = self._session
-        memory = session.memory
-        if session.version is None or not session.version.loaded_module_list:
+    def _kernel_list(self) -> LoaderList | None:
+        version = self._session.version
+        if version is None or not version.loaded_module_list:
             self.note = "the target gives no module list"
-            return
-        layout = LoaderEntry64 if session.pointer_size == 8 else LoaderEntry32
-        head = session.version.loaded_module_list & session.address_mask
-        seen: set[int] = set()
-        try:
-            at = memory.read_pointer(head)
-            while at not in (head, 0):
-                if at in seen or len(seen) >= MAX_MODULES:
-                    self.note = "the target's module list has a loop"
-                    return
-                seen.add(at)
-                entry = layout.decode(memory.read(at, layout.SIZE))
-                if entry.base and 0 < entry.size <= MAX_MODULE_SIZE:
-                    yield entry, self._read_path(entry)
-                at = entry.next
-        except MemoryReadError as error:
-            self.note = f"the module list ends early: {error.message}"
-
-    def _read_path(self, entry: LoaderEntry64 | LoaderEntry32) -> str:
-        for buffer, length in ((entry.path_buffer, entry.path_length), (entry.name_buffer, entry.name_length)):
-            data = self._session.memory.read_available(buffer, min(length, MAX_NAME_BYTES)) if buffer else b""
-            if data:
-                return clean(data[: len(data) & ~1].decode("utf-16-le", "replace"))
-        return ""
+            return None
+        return LoaderList(self._session, version.loaded_module_list & self._session.address_mask)
 
     def _kernel_only(self) -> list[Module]:
         """Without a list: the kernel alone, by the base that GetVersion gives."""
@@ -351,11 +353,6 @@ class ModuleTable:
         if module is not None:
             self._modules.remove(module)
         return module
-
-
-def clean(text: str) -> str:
-    """Untrusted text without control characters, of bounded length."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "", text)[:MAX_NAME_BYTES]
 
 
 def _module_name(file_name: str) -> str:

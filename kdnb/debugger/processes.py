@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kdnb.debugger.handles import TABLE_PATHS, handle_count
 from kdnb.debugger.kernel_records import Records
 from kdnb.debugger.lists import walk_list
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from kdnb.debugger.security import FAST_REFERENCES
 from kdnb.debugger.threads import describe_thread, threads_of
 from kdnb.errors import MemoryReadError, UnknownNameError, UnsupportedError

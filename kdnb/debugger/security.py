@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from kdnb.errors import MemoryReadError, UnknownNameError, UnsupportedError
 from kdnb.results.security import (
     PRIVILEGES,

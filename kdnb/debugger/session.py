@@ -22,8 +22,9 @@ from kdnb.debugger.events import Events
 from kdnb.debugger.execution import Execution
 from kdnb.debugger.expression import evaluate
 from kdnb.debugger.filters import EventFilters
+from kdnb.debugger.loader_list import clean
 from kdnb.debugger.memory import MemoryCache
-from kdnb.debugger.modules import ModuleTable, clean
+from kdnb.debugger.modules import ModuleTable
 from kdnb.debugger.processes import Processes
 from kdnb.debugger.registers import Registers
 from kdnb.debugger.scope import Scope

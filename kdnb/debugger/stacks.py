@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.debugger.registers import MACHINE_NAMES
 from kdnb.debugger.unwind import unwind
-from kdnb.errors import SymbolFileError
+from kdnb.errors import MemoryReadError, SymbolFileError
 from kdnb.protocol.constants import MachineType
 from kdnb.results.stack import Frame, Stack
 
@@ -23,11 +23,35 @@ __all__ = ["walk"]
 SET_CONTEXT = "  *** Stack trace for last set context - .thread/.cxr resets it"
 
 
-def walk(session: Session, limit: int = 256, registers: Mapping[str, int] | None = None) -> Stack:
-    """The call stack of the current scope, innermost frame first, or the one that begins at `registers`."""
+class _KernelMemory:
+    """The half of memory that all processes share; user addresses read as unmapped."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def read(self, address: int, size: int) -> bytes:
+        return self.read_available(address, size, at_least=size)
+
+    def read_available(self, address: int, size: int, at_least: int = 0) -> bytes:
+        if self._session.address_space.is_user(address):
+            if at_least:
+                raise MemoryReadError(address, size)
+            return b""
+        return self._session.memory.read_available(address, size)
+
+
+def walk(
+    session: Session, limit: int = 256, registers: Mapping[str, int] | None = None, process: int | None = None
+) -> Stack:
+    """The call stack of the current scope, innermost frame first, or the one that begins at `registers`.
+
+    `process` is whose thread it is: where another's user memory is seen, the walk ends behind the kernel's frames.
+    """
     session.require_stopped()
     start = session.scope.values() if registers is None else registers
-    found, note = unwind(start, session.machine, session.memory, session.modules, limit)
+    seen = process is None or process == session.address_space.seen()
+    memory = session.memory if seen else _KernelMemory(session)
+    found, note = unwind(start, session.machine, memory, session.modules, limit)
     return Stack(
         frames=tuple(
             _frame(session, number, frame, caller)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.disassembly import disassemble
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from kdnb.errors import KdnbError
 from kdnb.protocol.constants import BreakStatus, MachineType, Status
 from kdnb.protocol.names import bugcheck_name
@@ -133,6 +133,7 @@ def _instruction(session: Session, change: Change, address: int, *, cheap: bool)
 
     report = getattr(change, "report", None)
     stream: bytes = getattr(report, "instruction_stream", b"")[: getattr(report, "instruction_count", 0)]
+    stream = session.breakpoints.without_ours(address, stream)
     here = change.program_counter & session.address_mask == address
     try:
         if here and stream:

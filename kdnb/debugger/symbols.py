@@ -81,8 +81,7 @@ class Symbols:
         """Another symbol path (`.sympath`); symbols are looked for anew at their next use."""
         self.path = SymbolPath.parse(text)
         self.retry_servers()
-        for module in self._session.modules:
-            module.forget_symbols()
+        self._session.modules.forget_symbols()
 
     # --- names to addresses ---------------------------------------------------------------------
 

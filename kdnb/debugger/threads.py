@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.debugger.irps import thread_irps
 from kdnb.debugger.lists import walk_list
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from kdnb.debugger.register_names import program_counter, stack_pointer
 from kdnb.debugger.stack_scan import is_return_address
 from kdnb.debugger.stacks import walk
@@ -93,7 +93,7 @@ def describe_thread(session: Session, address: int, flags: int = 6) -> ThreadInf
     stack, stack_note = None, ""
     if flags & SHOW_STACK:
         try:
-            stack = walk(session, STACK_FRAMES, thread_registers(session, record))
+            stack = walk(session, STACK_FRAMES, thread_registers(session, record), attached)
         except KdnbError as error:
             stack_note = error.message
     irps, irp_note = thread_irps(session, record) if flags & 2 else ((), "")

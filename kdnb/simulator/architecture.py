@@ -46,6 +46,10 @@ class Architecture:
         """An address of the wire as the processor has it."""
         return address & ((1 << (8 * self.pointer_size)) - 1)
 
+    def is_user(self, address: int) -> bool:
+        """Whether an address lies in the half that each process has for itself."""
+        return not address >> (8 * self.pointer_size - 1)
+
     def sign_extend(self, address: int) -> int:
         """An address as it goes over the wire: 64 bits, from 32 sign-extended (protocol reference 2.1)."""
         if self.pointer_size == 4 and address & 0x80000000:

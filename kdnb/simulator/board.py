@@ -69,7 +69,7 @@ class Board:
                 processor.deliver(_CLOCK_VECTOR)
             if not processor.halted:
                 result = processor, processor.run(self._budget)
-        ended_early = result is not None and result[1] in (Halt.EXCEPTION, Halt.WATCH)
+        ended_early = result is not None and result[1] in (Halt.EXCEPTION, Halt.WATCH, Halt.SYSTEM_CALL)
         self._budget -= _EARLY_END_COST if ended_early else SLICE
         if self._budget <= 0:
             self._next_turn()

@@ -53,6 +53,7 @@ _TRAP_FRAME = {
     "rbx": 0x140, "rdi": 0x148, "rsi": 0x150, "rbp": 0x158, "rip": 0x168, "rsp": 0x180,
 }  # fmt: skip
 _TRAP_FRAME_FLAGS = 0x178
+_TRAP_FRAME_SEGMENTS = {"cs": 0x170, "ss": 0x188}
 _EXCEPTION_FRAME = {"r12": 0x118, "r13": 0x120, "r14": 0x128, "r15": 0x130}
 
 
@@ -68,17 +69,18 @@ def read_context(processor: Processor, frames: SavedFrames | None) -> bytes:
     """The whole CONTEXT, 0x4D0 bytes."""
     values: dict[str, Any] = {name: processor.get(name) for name in (*AMD64.general_registers, "rip")}
     flags = processor.get("eflags")
+    segments = {name: processor.get(name) for name in _TRAP_FRAME_SEGMENTS}
     if frames is not None:
         values |= {name: processor.read_pointer(address) for name, address in _places(frames)}
+        places = _TRAP_FRAME_SEGMENTS.items()
+        segments = {name: processor.read_number(frames.trap_frame + offset, 2) for name, offset in places}
         flags = processor.read_pointer(frames.trap_frame + _TRAP_FRAME_FLAGS) & 0xFFFFFFFF
     debug = processor.debug
-    values |= DATA_SEGMENTS
+    values |= DATA_SEGMENTS | segments
     values |= {f"dr{i}": address for i, address in enumerate(debug.addresses)}
     context = AMD64Context(
         context_flags=CONTEXT_FULL,
         mxcsr=processor.get("mxcsr"),
-        cs=processor.get("cs"),
-        ss=processor.get("ss"),
         efl=flags,
         dr6=debug.dr6,
         dr7=debug.dr7,
@@ -126,12 +128,19 @@ def read_special(processor: Processor) -> bytes:
     return _special(processor).encode()
 
 
+def _special_msrs(processor: Processor) -> dict[str, int]:
+    """Fields and their MSRs. A debugger sees the kernel's GS base where code of user mode was stopped too."""
+    if processor.has_kernel_gs:
+        return _SPECIAL_MSRS
+    return _SPECIAL_MSRS | {"msr_gs_base": GS_SWAP, "msr_gs_swap": GS_BASE}
+
+
 def _special(processor: Processor) -> AMD64SpecialRegisters:
     _, gdt, gdt_limit = processor.table_register("gdtr")
     _, idt, idt_limit = processor.table_register("idtr")
     debug = processor.debug
     values: dict[str, Any] = {name: processor.get(name) for name in _CONTROL_REGISTERS}
-    values |= {name: processor.msr_read(number) for name, number in _SPECIAL_MSRS.items()}
+    values |= {name: processor.msr_read(number) for name, number in _special_msrs(processor).items()}
     values |= {f"kernel_dr{i}": address for i, address in enumerate(debug.addresses)}
     return AMD64SpecialRegisters(
         **values,
@@ -144,7 +153,7 @@ def _special(processor: Processor) -> AMD64SpecialRegisters:
         tr=processor.table_register("tr")[0],
         ldtr=processor.table_register("ldtr")[0],
         mxcsr=processor.get("mxcsr"),
-        cr8=int.from_bytes(processor.read(processor.msr_read(GS_BASE) + _IRQL, 1), "little"),
+        cr8=processor.read_number(processor.system_pointer + _IRQL, 1),
         xcr0=7,
     )
 
@@ -155,7 +164,7 @@ def write_special(processor: Processor, data: bytes) -> None:
     for name in _CONTROL_REGISTERS:
         if getattr(new, name) != getattr(old, name):
             processor.set(name, getattr(new, name))
-    for name, number in _SPECIAL_MSRS.items():
+    for name, number in _special_msrs(processor).items():
         if getattr(new, name) != getattr(old, name):
             processor.msr_write(number, getattr(new, name))
     if (new.gdtr, new.gdtl) != (old.gdtr, old.gdtl):
@@ -163,7 +172,7 @@ def write_special(processor: Processor, data: bytes) -> None:
     if (new.idtr, new.idtl) != (old.idtr, old.idtl):
         processor.set_table_register("idtr", new.idtr, new.idtl)
     if new.cr8 != old.cr8:
-        processor.write(processor.msr_read(GS_BASE) + _IRQL, bytes([new.cr8 & 0xF]))
+        processor.write(processor.system_pointer + _IRQL, bytes([new.cr8 & 0xF]))
     if new.mxcsr != old.mxcsr:
         processor.set("mxcsr", new.mxcsr)
     debug = processor.debug

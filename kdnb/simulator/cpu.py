@@ -6,9 +6,9 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from kdnb.simulator.debug_registers import DebugRegisters, Watch
-from kdnb.simulator.interrupts import INTERRUPT_FLAG, TRAP_FLAG, TripleFault, deliver
+from kdnb.simulator.interrupts import INTERRUPT_FLAG, TRAP_FLAG, TripleFault, deliver, enter_system_call
 from kdnb.simulator.memory import PAGE, PhysicalMemory, translate
-from kdnb.simulator.unicorn_state import load_unicorn, new_unicorn, take_error_code
+from kdnb.simulator.unicorn_state import load_unicorn, new_unicorn, set_privilege, take_error_code
 
 if TYPE_CHECKING:
     from kdnb.simulator.devices import Devices
@@ -18,7 +18,9 @@ __all__ = ["INTERRUPT_FLAG", "TRAP_FLAG", "Halt", "Processor", "TripleFault"]
 
 _HALT_INSTRUCTION = b"\xf4"
 _BUSY_TASK = 0x8B00  # as unicorn keeps a descriptor's second half
+_NOWHERE = 0  # where unicorn would end a run, but its processors are told to have no such place
 INVALID_OPCODE = 6
+_GS_SWAP = 0xC0000102
 _FAULTS = frozenset(range(32)) - {1, 2, 3, 4}
 
 
@@ -33,6 +35,8 @@ class Halt(Enum):
     """`Processor.vector` was raised; nothing is delivered yet."""
     WATCH = auto()
     """A debug register fired; DR6 says which."""
+    SYSTEM_CALL = auto()
+    """`syscall`: the processor is at the guest's entry now."""
 
 
 class Processor:
@@ -56,7 +60,6 @@ class Processor:
             if name.startswith("UC_X86_REG_")
         }
         self._uc = new_unicorn(memory, guest.root, guest.architecture.paging)
-        self._never = guest.end_of_code
         self._stop: Halt | None = None
         self._watch_hooks: list[Any] = []
         self._fired = 0
@@ -64,6 +67,7 @@ class Processor:
         self._uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._on_in, None, 1, 0, x86_const.UC_X86_INS_IN)
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._on_out, None, 1, 0, x86_const.UC_X86_INS_OUT)
+        self._uc.hook_add(unicorn.UC_HOOK_INSN, self._on_system_call, None, 1, 0, x86_const.UC_X86_INS_SYSCALL)
         self._devices = devices
 
     # --- registers ---------------------------------------------------------------------------------
@@ -92,6 +96,27 @@ class Processor:
     def sp(self, address: int) -> None:
         self.set(self.architecture.stack_pointer, address)
 
+    @property
+    def is_user_mode(self) -> bool:
+        return self.get("cs") & 3 == 3
+
+    @property
+    def has_kernel_gs(self) -> bool:
+        """Whether GS (on x86 FS) leads to the KPCR. In user mode, and before `swapgs`, it leads to a TEB."""
+        return bool(self.get(self.architecture.system_pointer) >> 63) or self.architecture.pointer_size == 4
+
+    @property
+    def system_pointer(self) -> int:
+        """Address of the KPCR, 0 before there is one."""
+        return self.get(self.architecture.system_pointer) if self.has_kernel_gs else self.msr_read(_GS_SWAP)
+
+    def enter_kernel_mode(self, cs: int, ss: int) -> None:
+        """What a gate or `syscall` does to the segments: code runs in ring 0 from here on."""
+        if self.is_user_mode:
+            set_privilege(self._uc, 0)
+        self.set("cs", cs)
+        self.set("ss", ss)
+
     def table_register(self, name: str) -> tuple[int, int, int]:
         """Selector, base and limit of gdtr, idtr, tr or ldtr."""
         selector, base, limit, _flags = self._uc.reg_read(self._ids[name])
@@ -113,9 +138,9 @@ class Processor:
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes up to the first page that isn't mapped."""
-        root, data = self.get("cr3"), b""
+        data = b""
         while size:
-            physical = self._translate(root, address)
+            physical = self.translate(address)
             part = min(size, PAGE - address % PAGE)
             chunk = b"" if physical is None else self._memory.read(physical, part)
             data += chunk
@@ -126,9 +151,9 @@ class Processor:
 
     def write(self, address: int, data: bytes) -> int:
         """Bytes written, up to the first page that isn't mapped; page protection is not asked."""
-        root, done = self.get("cr3"), 0
+        done = 0
         while done < len(data):
-            physical = self._translate(root, address + done)
+            physical = self.translate(address + done)
             if physical is None:
                 break
             part = data[done : done + PAGE - (address + done) % PAGE]
@@ -144,8 +169,9 @@ class Processor:
     def read_pointer(self, address: int) -> int:
         return self.read_number(address, self.architecture.pointer_size)
 
-    def _translate(self, root: int, address: int) -> int | None:
-        return translate(self._memory, root, address, self.architecture.paging)
+    def translate(self, address: int) -> int | None:
+        """Physical address, None where nothing is mapped."""
+        return translate(self._memory, self.get("cr3"), address, self.architecture.paging)
 
     def forget_translations(self) -> None:
         """Somebody else wrote to RAM: translated code and page table entries may be stale."""
@@ -161,7 +187,7 @@ class Processor:
         if pc != self._passed_at:
             self._passed_at = None
         try:
-            self._uc.emu_start(pc, self._never, count=instructions)
+            self._uc.emu_start(pc, _NOWHERE, count=instructions)
         except self._unicorn.UcError as error:
             if error.errno != self._unicorn.UC_ERR_INSN_INVALID:
                 raise TripleFault(f"processor {self.number}: {error}") from error
@@ -169,9 +195,11 @@ class Processor:
             return Halt.EXCEPTION
         if self._stop is Halt.EXCEPTION and self.vector in _FAULTS:
             self.error_code = take_error_code(self._uc)
+        if self._stop is Halt.SYSTEM_CALL:
+            enter_system_call(self)
         if self._stop is not None:
             return self._stop
-        if self.read(self.pc - 1, 1) == _HALT_INSTRUCTION:
+        if not self.is_user_mode and self.read(self.pc - 1, 1) == _HALT_INSTRUCTION:
             self.halted = True
             return Halt.IDLE
         return Halt.BUDGET
@@ -184,8 +212,11 @@ class Processor:
 
     def arm(self) -> None:
         """Make the debug registers effective as they are now."""
+        # unicorn looks up the hooked code as it drops a hook, and keeps the fault where that is another process's
+        state = self._uc.context_save()
         for hook in self._watch_hooks:
             self._uc.hook_del(hook)
+        self._uc.context_restore(state)
         self._watch_hooks.clear()
         self._fired = 0
         watches = self.debug.watches()
@@ -203,7 +234,7 @@ class Processor:
         self._watch_hooks.append(hook)
 
     def _arm_data(self, watch: Watch) -> None:
-        physical = self._translate(self.get("cr3"), watch.address)
+        physical = self.translate(watch.address)
         if physical is None:
             return
         kind = self._unicorn.UC_HOOK_MEM_WRITE | (self._unicorn.UC_HOOK_MEM_READ if watch.reads else 0)
@@ -240,6 +271,10 @@ class Processor:
     def _on_interrupt(self, uc: Any, vector: int, data: object) -> None:
         self.vector = vector
         self._stop = Halt.EXCEPTION
+        uc.emu_stop()
+
+    def _on_system_call(self, uc: Any, data: object) -> None:
+        self._stop = Halt.SYSTEM_CALL
         uc.emu_stop()
 
     def _on_in(self, uc: Any, port: int, size: int, data: object) -> int:

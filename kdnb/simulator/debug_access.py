@@ -48,6 +48,10 @@ class DebugAccess:
         self._wrote = True
         return self.processors[processor].write(self.architecture.truncate(address), data)
 
+    def physical_address(self, processor: int, address: int) -> int | None:
+        """By the processor's page tables; None where nothing is mapped."""
+        return self.processors[processor].translate(self.architecture.truncate(address))
+
     def read_physical(self, address: int, size: int) -> bytes:
         return self._memory.read(address, size)
 
@@ -90,7 +94,7 @@ class DebugAccess:
 
     def pcr(self, processor: int) -> int:
         """Address of the KPCR, 0 before the processor has one."""
-        return self.processors[processor].get(self.architecture.system_pointer)
+        return self.processors[processor].system_pointer
 
     def prcb(self, processor: int) -> int:
         return self.pcr(processor) + self.architecture.prcb if self.pcr(processor) else 0

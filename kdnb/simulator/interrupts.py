@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kdnb.simulator.cpu import Processor
 
-__all__ = ["INTERRUPT_FLAG", "TRAP_FLAG", "TripleFault", "call", "deliver", "start"]
+__all__ = ["INTERRUPT_FLAG", "TRAP_FLAG", "TripleFault", "call", "deliver", "enter_system_call", "start"]
 
 TRAP_FLAG, INTERRUPT_FLAG, RESUME_FLAG = 0x100, 0x200, 0x10000
 
@@ -22,6 +22,7 @@ _MASKED_ON_ENTRY = TRAP_FLAG | INTERRUPT_FLAG | RESUME_FLAG | NESTED_TASK
 _PRESENT = 0x80
 _GATE_TYPE, _TASK_GATE = 0x1F, 5
 _DOUBLE_FAULT = 8
+_STAR, _LSTAR, _SYSTEM_CALL_MASK = 0xC0000081, 0xC0000082, 0xC0000084
 _ARGUMENT_REGISTERS = ("rcx", "rdx", "r8", "r9")
 _HOME_SPACE = 0x20
 
@@ -101,7 +102,8 @@ def _enter_amd64(processor: Processor, vector: int, error_code: int | None) -> N
     top = _handler_stack(processor, stack_index & 7) & ~15
     frame = [processor.pc, processor.get("cs"), processor.get("eflags"), rsp, processor.get("ss")]
     _push(processor, top, frame, error_code)
-    processor.set("cs", selector)
+    # a change of rings leaves no selector in SS
+    processor.enter_kernel_mode(selector, 0 if processor.is_user_mode else processor.get("ss"))
     processor.pc = low | middle << 16 | high << 32
     processor.set("eflags", processor.get("eflags") & ~_MASKED_ON_ENTRY)
 
@@ -147,4 +149,15 @@ def _handler_stack(processor: Processor, index: int) -> int:
     task_state = processor.table_register("tr")[1]
     if index:
         return processor.read_pointer(task_state + 0x24 + 8 * (index - 1))
-    return processor.read_pointer(task_state + 4) if processor.get("cs") & 3 else processor.sp
+    return processor.read_pointer(task_state + 4) if processor.is_user_mode else processor.sp
+
+
+def enter_system_call(processor: Processor) -> None:
+    """What `syscall` does, behind which the processor stands; unicorn leaves it to whoever hooks the instruction."""
+    flags = processor.get("eflags")
+    processor.set("rcx", processor.pc)
+    processor.set("r11", flags)
+    code = processor.msr_read(_STAR) >> 32 & 0xFFFC
+    processor.enter_kernel_mode(code, code + 8)
+    processor.set("eflags", flags & ~processor.msr_read(_SYSTEM_CALL_MASK) & ~RESUME_FLAG)
+    processor.pc = processor.msr_read(_LSTAR)

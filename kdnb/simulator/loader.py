@@ -32,6 +32,8 @@ SCENARIOS = (
 
 IMAGE_NAMES = {"ntoskrnl.exe": "ntkrnlmp.pdb", "disk.sys": "disk.pdb", "ntfs.sys": "ntfs.pdb", "buggy.sys": "buggy.pdb"}
 """Images in load order, with their PDBs."""
+USER_IMAGE_NAMES = {"ntdll.dll": "ntdll.pdb", "notepad.exe": "notepad.pdb"}
+"""Those of user mode, which only the amd64 machine has."""
 
 DEMAND_IMAGE_NAMES = {"echo.sys": "echo.pdb"}
 """Drivers that the guest loads later."""
@@ -45,8 +47,8 @@ _FIRST_IMAGE = 0x200000  # physical; below lie the page tables
 _IMAGE_SCN_EXECUTE, _IMAGE_SCN_WRITE, _IMAGE_SCN_DISCARDABLE = 0x20000000, 0x80000000, 0x02000000
 _EXPORTS, _IMPORTS, _EXCEPTIONS = 0, 1, 3
 _PE32_PLUS = 0x20B
-_PAGES_FOR_PROCESSES = 32
-_MOST_IMAGES = 8
+_PAGES_FOR_PROCESSES = 256
+_MOST_IMAGES, _MOST_USER_IMAGES, _USER_IMAGE_SIZE = 8, 4, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +63,12 @@ class GuestFile:
 
 @dataclass(frozen=True, slots=True)
 class LoadedGuest:
-    """What the machine needs to start: addresses, and the top-level page table.
-
-    `end_of_code` is where unicorn is told to end: the address behind the kernel's code. The byte before it must be
-    mapped code, else unicorn raises a fault of its own at the end of each run and the guest's is lost.
-    """
+    """What the machine needs to start: addresses, and the top-level page table."""
 
     architecture: Architecture
     root: int
     entry: int
     kernel_base: int
-    end_of_code: int
 
 
 def startup_stack(architecture: Architecture, processor: int) -> int:
@@ -83,9 +80,9 @@ def startup_stack(architecture: Architecture, processor: int) -> int:
 def guest_files(architecture: Architecture = AMD64) -> tuple[GuestFile, ...]:
     """The committed images and PDBs, the kernel's first."""
     folder = resources.files("kdnb.simulator.guest") / "images" / architecture.images
+    names = IMAGE_NAMES | DEMAND_IMAGE_NAMES | (USER_IMAGE_NAMES if architecture is AMD64 else {})
     return tuple(
-        GuestFile(name, (folder / name).read_bytes(), pdb, (folder / pdb).read_bytes())
-        for name, pdb in (IMAGE_NAMES | DEMAND_IMAGE_NAMES).items()
+        GuestFile(name, (folder / name).read_bytes(), pdb, (folder / pdb).read_bytes()) for name, pdb in names.items()
     )
 
 
@@ -154,7 +151,9 @@ def load_guest(memory: PhysicalMemory, scenario: str, architecture: Architecture
     tables = PageTables(memory, PAGE_TABLES, PAGE_TABLES + PAGE, architecture.paging)
     if architecture is AMD64:
         tables.reserve_upper_half()
-    images = [_Image(file.name, file.image) for file in guest_files(architecture)]
+    every = [_Image(file.name, file.image) for file in guest_files(architecture)]
+    images = [image for image in every if image.name not in USER_IMAGE_NAMES]
+    users = [image for image in every if image.name in USER_IMAGE_NAMES]
     allocator = _Allocator(tables, _FIRST_IMAGE)
     exports = images[0].exports()
     files: list[int] = []
@@ -171,11 +170,10 @@ def load_guest(memory: PhysicalMemory, scenario: str, architecture: Architecture
     free_page = allocator.take(_PAGES_FOR_PROCESSES * PAGE)
     entries = [_loader_image(image, file, architecture) for image, file in zip(images, files, strict=True)]
     block = _loader_block(memory, scenario, free_page, entries, architecture)
+    block += _user_images(memory, allocator, users)
     memory.write(allocator.map(architecture.loader_block, _pages(len(block))), block)
     kernel = images[0]
-    code = next(section for section in kernel.sections if section[2] & _IMAGE_SCN_EXECUTE)
-    end = kernel.base + code[0] + _pages(code[1])
-    return LoadedGuest(architecture, PAGE_TABLES, kernel.base + kernel.entry_rva, kernel.base, end)
+    return LoadedGuest(architecture, PAGE_TABLES, kernel.base + kernel.entry_rva, kernel.base)
 
 
 class _Allocator:
@@ -242,7 +240,18 @@ def _loader_block(
         _PAGES_FOR_PROCESSES,
         memory.size // PAGE,
     )
-    return header + b"".join(entries)
+    return (header + b"".join(entries)).ljust(size, b"\0")
+
+
+def _user_images(memory: PhysicalMemory, allocator: _Allocator, images: list[_Image]) -> bytes:
+    """Puts images of user mode into RAM, from where the guest maps them, and tells of them."""
+    entries = []
+    for image in images:
+        image.resolve_imports(images[0].exports())
+        physical = allocator.take(image.size)
+        memory.write(physical, bytes(image.memory))
+        entries.append(struct.pack("<QQQ16s", image.base, image.base + image.entry_rva, physical, image.name.encode()))
+    return struct.pack("<Q", len(images)) + b"".join(entries).ljust(_MOST_USER_IMAGES * _USER_IMAGE_SIZE, b"\0")
 
 
 def _loader_image(image: _Image, file: int, architecture: Architecture) -> bytes:

@@ -32,6 +32,8 @@ class _Entry:
     opcode: bytes
     original: bytes | None
     """What the opcode replaced; None while the breakpoint is owed."""
+    physical: int | None = None
+    """Where a user address lies: the processor may see another process when the breakpoint is taken out."""
 
 
 class BreakpointTable:
@@ -58,7 +60,7 @@ class BreakpointTable:
         if entry is None:
             return False
         if entry.original is not None:
-            self._machine.write_virtual(processor, entry.address, entry.original)
+            self._put_back(processor, entry, entry.original)
         return True
 
     def give_up_within(self, processor: int, address: int, size: int) -> None:
@@ -77,12 +79,20 @@ class BreakpointTable:
         """The machine was reset: its memory is new, so nothing is to be put back."""
         self._entries.clear()
 
+    def _put_back(self, processor: int, entry: _Entry, original: bytes) -> None:
+        if entry.physical is None:
+            self._machine.write_virtual(processor, entry.address, original)
+        elif self._machine.read_physical(entry.physical, len(entry.opcode)) == entry.opcode:
+            self._machine.write_physical(entry.physical, original)
+
     def _insert(self, processor: int, entry: _Entry) -> None:
         original = self._machine.read_virtual(processor, entry.address, len(entry.opcode))
         if len(original) < len(entry.opcode):
             return
         if self._machine.write_virtual(processor, entry.address, entry.opcode) == len(entry.opcode):
             entry.original = original
+            if self._machine.architecture.is_user(entry.address):
+                entry.physical = self._machine.physical_address(processor, entry.address)
 
 
 def write_breakpoint(halt: Halt, request: Manipulate, body: BreakpointBody) -> Outcome:

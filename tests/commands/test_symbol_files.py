@@ -46,7 +46,7 @@ def test_reload_reads_the_list_again_and_loads_symbols_on_request(session: Sessi
     assert "nt: " in shown(session, ".reload /f nt")
     with pytest.raises(CommandError, match=r'"nosuch.sys" was not found'):
         execute(session, ".reload /f nosuch.sys")
-    with pytest.raises(CommandError, match="user processes"):
+    with pytest.raises(CommandError, match="no user mode part"):
         execute(session, ".reload /user")
 
 

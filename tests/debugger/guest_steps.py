@@ -84,7 +84,7 @@ class SteppedGuest:
         for _, data, _, pdb in self.machine.images():
             file = PeImage.from_file(data)
             base = file.image_base
-            # others than those of the boot are loaded later
+            # others than those of the boot are loaded later, and those of user mode are only seen in their process
             is_there = self.machine.read_virtual(self.memory.processor, base, 2)
             image = PeImage.parse(self.memory.read, base) if is_there else file
             symbols = SymbolTable.from_pdb(PdbFile.open(pdb))

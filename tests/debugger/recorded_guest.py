@@ -27,11 +27,15 @@ from kdnb.transport.registry import listen
 from tests.debugger.simulated import TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kdnb.simulator.architecture import Architecture
 
 CLOCK = 0xD1
+USER_STACK_SLOT = 0x10000
+TASK_RSP0 = 4
+FRAME_SP = 0x18
+"""Of the stack pointer that a trap keeps, behind the instruction pointer."""
 DEBUG = 1
 
 
@@ -63,18 +67,26 @@ class Recorder:
         return not self.armed
 
     def kind(self, processor: Processor, address: int, size: int) -> tuple[str, int]:
-        """(`call`, `ret`, `iret` or nothing, address behind) of an instruction."""
+        """(`call`, `ret`, `iret`, `syscall` or nothing, address behind) of an instruction."""
         if address not in self._kinds:
             found = next(self._decoder.disasm_lite(processor.read(address, size), address), None)
             name = found[2] if found else ""
             name = "iret" if name in ("iretd", "iretq") else name
-            self._kinds[address] = (name if name in ("call", "ret", "iret") else "", address + size)
+            self._kinds[address] = (name if name in ("call", "ret", "iret", "syscall") else "", address + size)
         return self._kinds[address]
 
-    def chain(self, sp: int) -> list[int]:
-        """The return addresses on the stack around `sp`, innermost first; 0 ends every stack."""
-        top = (sp // STACK_SLOT + 1) * STACK_SLOT
-        return [self.live[slot] for slot in sorted(self.live) if sp <= slot < top] + [0]
+    def chain(self, sp: int, read_pointer: Callable[[int], int]) -> list[int]:
+        """The return addresses on the stack around `sp`, innermost first; 0 ends every stack.
+
+        A trap from user mode has kept the stack pointer of that: the chain goes on there.
+        """
+        top_bit = 8 * self.pointer_size - 1
+        size = STACK_SLOT if sp >> top_bit else USER_STACK_SLOT
+        slots = [slot for slot in sorted(self.live) if sp <= slot < (sp // size + 1) * size]
+        found = [self.live[slot] for slot in slots]
+        if sp >> top_bit and slots and not found[-1] >> top_bit:
+            return found + self.chain(read_pointer(slots[-1] + FRAME_SP), read_pointer)
+        return [*found, 0]
 
 
 class RecordedProcessor(Processor):
@@ -105,6 +117,8 @@ class RecordedProcessor(Processor):
             self.recorder.live[sp - self.recorder.pointer_size] = behind
         elif name == "ret":
             self.recorder.live.pop(sp, None)
+        elif name == "syscall":  # the entry pushes what an interrupt would have, on the stack of such
+            self.recorder.live[self.read_pointer(self.table_register("tr")[1] + TASK_RSP0) - 40] = behind
 
     def deliver(self, vector: int, error_code: int | None = None) -> None:
         if vector == CLOCK:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
 
 IMAGES = ["System", "smss.exe", "csrss.exe", "services.exe", "explorer.exe", "notepad.exe"]
-PEB_IMAGE_NAME = 0x28
+PARAMETERS, IMAGE_PATH = 0x20, 0x60  # in PEB, and in what it points to
 
 
 def test_the_process_list_names_all_in_order(session: Session) -> None:
@@ -65,7 +66,9 @@ def test_processes_have_address_spaces_of_their_own(session: Session) -> None:
     for image in IMAGES[1:]:
         process = session.processes.describe(session.processes.find(image))
         memory = ProcessMemory(session, process.directory_table_base)
-        assert memory.read_available(process.peb + PEB_IMAGE_NAME, 16).split(b"\0")[0].decode() == image
+        parameters = int.from_bytes(memory.read(process.peb + PARAMETERS, 8), "little")
+        size, path = struct.unpack("<H6xQ", memory.read(parameters + IMAGE_PATH, 16))
+        assert memory.read(path, size).decode("utf-16-le") == f"C:\\Windows\\System32\\{image}"
         assert len(memory.read_available(process.peb + 0xF00, 0x200)) == 0x100
 
 
@@ -74,7 +77,9 @@ def test_the_chosen_process_is_seen_until_the_target_runs(session: Session) -> N
     with pytest.raises(MemoryReadError):
         session.memory.read(notepad.peb, 8)
     session.address_space.choose(notepad.address)
-    assert session.memory.read_string(notepad.peb + PEB_IMAGE_NAME) == "notepad.exe"
+    parameters = session.memory.read_pointer(notepad.peb + PARAMETERS)
+    path = session.memory.read_pointer(parameters + IMAGE_PATH + 8)
+    assert session.memory.read_string(path, wide=True) == "C:\\Windows\\System32\\notepad.exe"
     assert session.evaluate("@$peb") == notepad.peb
     session.go(until=session.evaluate("nt!NtDelayExecution"), timeout=TIMEOUT)
     assert session.address_space.process is None
@@ -127,7 +132,7 @@ def test_drivers_and_device_stacks_fit_together(session: Session) -> None:
 
 
 def test_ids_of_the_current_thread_are_pseudo_registers(session: Session) -> None:
-    session.go(until=session.evaluate("nt!PspReadWholeFile"), timeout=TIMEOUT)
+    session.go(until=session.evaluate("nt!NtReadFile"), timeout=TIMEOUT)
     thread = session.processes.thread(session.evaluate("@$thread"), 0)
     assert (session.evaluate("$tpid"), session.evaluate("$tid")) == (thread.pid, thread.tid)
     assert thread.image == "notepad.exe"

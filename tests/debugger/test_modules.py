@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kdnb.debugger.modules import clean
+from kdnb.debugger.loader_list import clean
 from tests.debugger.x86_target import KERNEL, LIST, x86_session
 
 if TYPE_CHECKING:

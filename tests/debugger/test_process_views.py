@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import struct
+from typing import TYPE_CHECKING
+
 import pytest
 
 import kdnb
 from kdnb.errors import MemoryReadError, StaleError
+
+if TYPE_CHECKING:
+    from kdnb.debugger.process_views import Process
+
+
+def own_image(process: Process) -> str:
+    """The image's name by the parameters that lie in the memory of the process."""
+    parameters = int.from_bytes(process.read(process.peb + 0x20, 8), "little")
+    size, path = struct.unpack("<H6xQ", process.read(parameters + 0x60, 16))
+    return process.read(path, size).decode("utf-16-le").rsplit("\\", 1)[1]
 
 
 def test_processes_and_threads_of_a_script() -> None:
@@ -16,15 +29,15 @@ def test_processes_and_threads_of_a_script() -> None:
         assert len(kd.processes) == len(list(kd.processes)) == len(kd.processes.df)
         assert "explorer.exe" in kd.processes
         assert "nothing.exe" not in kd.processes
-        assert notepad.read(f"{notepad.peb:x}+28", 11) == b"notepad.exe"
+        assert notepad.read(f"{notepad.peb:x}", 4) == bytes(4)
         with pytest.raises(KeyError, match=r"no process 0x270f \(9999\); !process 0 0 lists them"):
             kd.processes[9999]
         with pytest.raises(KeyError, match=r"called notpad\.exe; did you mean notepad\.exe"):
             kd.processes["notpad.exe"]
         with pytest.raises(KeyError, match="no thread 9998"):
             kd.threads[9998]
-        assert notepad.read(notepad.peb + 0x28, 11) == b"notepad.exe"
-        assert kd.processes["smss.exe"].read(notepad.peb + 0x28, 8) == b"smss.exe"
+        assert own_image(notepad) == "notepad.exe"
+        assert own_image(kd.processes["smss.exe"]) == "smss.exe"
         assert notepad.read(kd.modules["nt"].base, 2) == b"MZ"
         with pytest.raises(MemoryReadError):
             notepad.read(0x1000, 4)
@@ -43,7 +56,7 @@ def test_processes_and_threads_of_a_script() -> None:
             with pytest.raises(KeyError):
                 kd.processes[key]
         assert int(notepad.struct.UniqueProcessId) == notepad.pid == notepad.to_dict()["pid"]
-        waiting = notepad.threads[1]
+        waiting = kd.processes["csrss.exe"].threads[0]
         assert waiting == kd.threads[waiting.tid]
         assert any("PspWaitingThread" in frame.symbol for frame in waiting.stack)
         assert set(kd.threads.df["image"]) >= {"System", "notepad.exe"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.commands.run import execute
+from kdnb.protocol.constants import MachineType
 from kdnb.results.stack import Stack
 from kdnb.simulator.architecture import AMD64, X86, Architecture
 from kdnb.simulator.guest_symbols import write_symbols
@@ -32,11 +33,14 @@ def symbols(architecture: Architecture, tmp_path: Path) -> str:
 
 def checked_stack(session: Session, recorder: Recorder) -> Stack:
     """The stack by `kv`, which is the true one and no guess."""
+    if session.processes.current() == session.processes.find("notepad.exe") and session.machine == MachineType.AMD64:
+        execute(session, ".reload /user")
     (stack,) = execute(session, "kv")
     assert isinstance(stack, Stack)
     where = session.symbols.format(session.registers.pc)
     found = [hex(f.return_address) for f in stack]
-    assert found == [hex(a) for a in recorder.chain(session.registers.sp)], where
+    chain = recorder.chain(session.registers.sp, session.memory.read_pointer)
+    assert found == [hex(a) for a in chain], where
     assert stack.note == "", where
     assert not any(frame.warning for frame in stack), where
     return stack

@@ -60,7 +60,7 @@ def test_every_step_of_the_guest_kernel_unwinds_to_the_start_of_its_thread(scena
         names = [guest.name(frame.lookup_address) for frame in frames]
         assert note is None, names
         assert not any(frame.warning for frame in frames), names
-        assert names[-1] in ("KiStartSystemThread", "KiSystemStartup"), names
+        assert names[-1] in ("KiStartSystemThread", "KiSystemStartup", "RtlUserThreadStart"), names
         seen.update(names)
     assert len(seen) > 8
     if scenario == "bugcheck":

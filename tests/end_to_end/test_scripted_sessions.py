@@ -306,12 +306,26 @@ def test_22_deadlock(architecture: str) -> None:
         assert "ntfs!NtfsAcquireForRead" in run(hung, f".thread {reader.thread:x}; k")
 
 
-def test_23_attach_to_a_process(kd: Debugger) -> None:
-    notepad = kd.processes["notepad.exe"]
-    assert "press 'g' <enter>" in run(kd, f".process /i {notepad.address:x}")
+def test_23_user_mode_breakpoint(kd: Debugger) -> None:
+    address = run(kd, "!process 0 0 notepad.exe").split()[1]
+    assert "press 'g' <enter>" in run(kd, f".process /i {address}")
     assert "nt!DbgBreakPointWithStatus:" in run(kd, "g")
     assert "Image: notepad.exe" in run(kd, "!process -1 0")
-    assert '"notepad.exe"' in run(kd, "da @$peb+28")
+    assert run(kd, ".reload /user") == "Loading User Symbols\n.."
+    names = [line.split()[2] for line in run(kd, "lm").split("\n")[1:]]
+    assert names == ["notepad", "ntdll", "nt", "disk", "ntfs", "buggy"]
+    run(kd, "bp ntdll!NtCreateFile")
+    for _ in range(2):
+        assert "Breakpoint 0 hit\nntdll!NtCreateFile:" in run(kd, "g")
+        assert f"PROCESS {address}" in run(kd, "!process -1 0")
+        assert "cs=0033" in run(kd, "r")
+        stack = run(kd, "k")
+        assert [name in stack for name in ("notepad!OpenFile", "ntdll!RtlUserThreadStart")] == [True, True]
+    run(kd, "bc 0; bp nt!NtCreateFile; g")
+    stack = run(kd, "kc").split("\n")
+    assert [line.split()[1].partition("+")[0] for line in stack[1:5]] == [
+        "nt!NtCreateFile", "nt!KiSystemServiceCopyEnd", "ntdll!NtCreateFile", "notepad!OpenFile",
+    ]  # fmt: skip
 
 
 def test_24_irp_chase(kd: Debugger) -> None:

@@ -136,7 +136,7 @@ class Modules:
         for name, data, _pdb_name, _pdb in machine.images():
             file = PeImage.from_file(data)
             base = file.image_base
-            # others than those of the boot are loaded later
+            # others than those of the boot are loaded later, and those of user mode are only seen in their process
             is_there = machine.read_virtual(0, base, 2)
             image = PeImage.parse(Memory(machine, 0).read, base) if is_there else file
             self._modules.append(LoadedModule(name, base, image.size_of_image, image))
@@ -196,8 +196,11 @@ def test_a_file_read_walks_from_the_disk_driver_through_the_system_call_to_the_t
         "nt!IofCallDriver",
         "ntfs!NtfsCallDisk",
         "nt!KiSystemServiceCopyEnd",
-        "nt!PspSystemThreadStartup",
-        "nt!KiStartSystemThread",
+        "ntdll!NtReadFile",
+        "notepad!ReadFileText",
+        "notepad!LoadFile",
+        "notepad!WinMainCRTStartup",
+        "ntdll!RtlUserThreadStart",
     ]
     assert [name for name in names if name in path] == ["nt!IofCallDriver", path[1], path[0], *path[2:]]
 
@@ -250,4 +253,4 @@ def test_every_step_into_an_interrupt_and_a_switch_can_be_walked() -> None:
         machine.resume(0x10002, trace=True, dr7=None)
         event = machine.run(1)
         assert isinstance(event, Trap)
-        assert stack(machine)[-1] in ("nt!KiStartSystemThread", "nt!KiSystemStartup")
+        assert stack(machine)[-1] in ("nt!KiStartSystemThread", "nt!KiSystemStartup", "ntdll!RtlUserThreadStart")

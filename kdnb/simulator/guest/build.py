@@ -33,20 +33,22 @@ COMPILER_FLAGS = (
 ).split()
 
 LINKER_FLAGS = (
-    "/nologo /debug /subsystem:native /nodefaultlib /dynamicbase:no /fixed /Brepro /pdbsourcepath:."
+    "/nologo /debug /nodefaultlib /dynamicbase:no /fixed /Brepro /pdbsourcepath:."
     " /opt:noref /opt:noicf /version:10.0 /osversion:10.0"
 ).split()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """One image: where it is linked to run, its sources, its PDB and entry."""
+    """One image: where it is linked to run, its sources, its PDB and entry, if it has one."""
 
     name: str
     pdb: str
     base: int
     sources: tuple[str, ...]
     entry: str
+    user: bool = False
+    """Whether it runs in user mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,13 @@ class TargetSpec:
 
 _SHARED = (
     "ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "partition.c", "vad.c", "pool.c", "ex.c", "handle.c", "se.c",
-    "ob.c", "io.c", "irp.c", "pnp.c", "load.c", "ps.c", "rtl.c",
+    "ob.c", "io.c", "irp.c", "pnp.c", "load.c", "ps.c", "rtl.c", "user.c",
 )  # fmt: skip
+NTDLL, NTDLL_LIBRARY = "ntdll.dll", "ntdll.lib"
+_USER_IMAGES = (
+    ImageSpec(NTDLL, "ntdll.pdb", 0x7FFA10000000, ("ntdll_services.S", "ntdll.c"), "", user=True),
+    ImageSpec("notepad.exe", "notepad.pdb", 0x7FF7A0000000, ("notepad.c",), "WinMainCRTStartup", user=True),
+)
 
 
 def image_specs(kernel: tuple[str, ...], bases: tuple[int, int, int, int, int]) -> tuple[ImageSpec, ...]:
@@ -80,9 +87,12 @@ AMD64 = TargetSpec(
     ".",
     ("--target=x86_64-pc-windows-msvc", "-fasynchronous-unwind-tables"),
     ("/machine:x64",),
-    image_specs(
-        ("trap.S", "amd64.c", "exception_amd64.c"),
-        (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000, 0xFFFFF80044050000),
+    (
+        *image_specs(
+            ("trap.S", "amd64.c", "exception_amd64.c"),
+            (0xFFFFF80041E00000, 0xFFFFF80043200000, 0xFFFFF80043240000, 0xFFFFF80044010000, 0xFFFFF80044050000),
+        ),
+        *_USER_IMAGES,
     ),
     112,
 )
@@ -105,20 +115,23 @@ def run(folder: Path, *command: str | Path) -> None:
 
 def build_image(target: TargetSpec, spec: ImageSpec, folder: Path, scratch: Path) -> None:
     """Compiles in `source`, links in `scratch` by relative names: the PDB's paths are then the same anywhere."""
-    kernel = spec.name == KERNEL
+    kernel, ntdll = spec.name == KERNEL, spec.name == NTDLL
     objects = []
     for source in spec.sources:
         flags = [flag for flag in COMPILER_FLAGS if not (source.endswith(".S") and flag.startswith("-g"))]
         objects.append(f"{Path(spec.name).stem}.{Path(source).stem}.obj")
-        flags += [*target.compiler_flags, *(["-DKERNEL"] if kernel else [])]
+        flags += [*target.compiler_flags, *(["-DKERNEL"] if kernel else []), *(["-DNTDLL"] if ntdll else [])]
         run(SOURCE, "clang", *flags, source, "-o", scratch / objects[-1])
     flags = [
-        *LINKER_FLAGS, *target.linker_flags, f"/base:{spec.base:#x}", f"/entry:{spec.entry}", f"/out:{spec.name}",
-        f"/pdb:{spec.pdb}", f"/pdbaltpath:{spec.pdb}",
+        *LINKER_FLAGS, *target.linker_flags, f"/base:{spec.base:#x}", f"/out:{spec.name}",
+        f"/entry:{spec.entry}" if spec.entry else "/noentry",
+        f"/pdb:{spec.pdb}", f"/pdbaltpath:{spec.pdb}", "/subsystem:" + ("windows" if spec.user else "native"),
+        *(["/dll"] if ntdll else []),
     ]  # fmt: skip
     if kernel and target is X86:
         flags.append(f"/def:{write_exports(folder, scratch)}")
-    run(scratch, "lld-link", *flags, f"/implib:{LIBRARY}" if kernel else LIBRARY, *objects)
+    library = NTDLL_LIBRARY if spec.user else LIBRARY
+    run(scratch, "lld-link", *flags, f"/implib:{library}" if kernel or ntdll else library, *objects)
     image = bytearray((scratch / spec.name).read_bytes())
     write_checksum(image)
     (folder / spec.name).write_bytes(image)

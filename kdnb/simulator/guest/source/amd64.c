@@ -120,6 +120,25 @@ VOID KiInitializePcrTables(KPCR *Pcr, ULONG Number)
     Pcr->Prcb.DpcStack = &KiIstStacks[Number][1][0x2000];
 }
 
+// A thread of user mode starts by leaving the trap that its frame tells of.
+VOID KiInitializeContextUserThread(KTHREAD *Thread, ULONG_PTR Pc, ULONG_PTR Sp, ULONG_PTR First, ULONG_PTR Second)
+{
+    KTRAP_FRAME *Frame = (KTRAP_FRAME *)Thread->InitialStack - 1;
+    ULONG64 *Stack = (ULONG64 *)Frame;
+    memset(Frame, 0, sizeof(*Frame));
+    Frame->PreviousMode = 1;
+    Frame->Rip = Pc;
+    Frame->Rsp = Sp;
+    Frame->Rcx = First;
+    Frame->Rdx = Second;
+    Frame->EFlags = 0x202;
+    Frame->SegCs = GDT_R3_CODE;
+    Frame->SegSs = GDT_R3_DATA;
+    *--Stack = (ULONG64)KiStartUserThread;
+    *--Stack = 0;
+    Thread->KernelStack = (UCHAR *)Stack - 0x20;
+}
+
 // What SwapContext takes from a stack it switches to; above it the stack is zero, so that a walk ends there.
 VOID KiInitializeContextThread(KTHREAD *Thread)
 {

@@ -7,10 +7,12 @@ VOID KiDispatchException(EXCEPTION_RECORD *Record, KEXCEPTION_FRAME *ExceptionFr
     if (FirstChance && KdTrap(TrapFrame, ExceptionFrame, Record, TRUE))
         return;
     KeContextFromKframes(TrapFrame, ExceptionFrame, &Context);
-    if (FirstChance && RtlDispatchException(Record, &Context))
+    if (!PreviousMode && FirstChance && RtlDispatchException(Record, &Context))
         return;
     if (KdTrap(TrapFrame, ExceptionFrame, Record, FALSE))
         return;
+    if (PreviousMode)
+        PspExitThread(); // programs have no handlers here
     KeBugCheckEx(0x1E, (ULONG_PTR)(LONG_PTR)Record->ExceptionCode, (ULONG_PTR)Record->ExceptionAddress,
                  Record->ExceptionInformation[0], Record->ExceptionInformation[1]);
 }

@@ -49,26 +49,39 @@ ULONG_PTR MmCreateProcessAddressSpace(void)
     return Page;
 }
 
-// A page at a user address of one address space. Returns where the kernel sees it.
+// Makes sure that an entry of a page table names a page, a zeroed one if it is new. Returns where the kernel sees it.
+NOINLINE UCHAR *MiFillEntry(ULONG_PTR *Entry, ULONG_PTR Flags)
+{
+    UCHAR *Map = (UCHAR *)(ULONG_PTR)KeLoaderBlock->PhysicalMapBase;
+    if (!(*Entry & 1)) {
+        *Entry = MiTakePage() | Flags;
+        memset(Map + (*Entry & PTE_FRAME), 0, PAGE_SIZE);
+    }
+    return Map + (*Entry & PTE_FRAME);
+}
+
+// Where a page table names the page at a user address of one address space; the tables on the way are made.
+ULONG_PTR *MiUserPageTableEntry(ULONG_PTR DirectoryTableBase, ULONG_PTR Address)
+{
+    UCHAR *Table = (UCHAR *)(ULONG_PTR)KeLoaderBlock->PhysicalMapBase + DirectoryTableBase;
+    for (LONG Shift = BY_MACHINE(39, 22);; Shift -= BY_MACHINE(9, 10)) {
+        ULONG_PTR *Entry = (ULONG_PTR *)Table + (Address >> Shift & BY_MACHINE(0x1FF, 0x3FF));
+        if (Shift == 12)
+            return Entry;
+        Table = MiFillEntry(Entry, PTE_USER_WRITE);
+    }
+}
+
+// A page of data at a user address of one address space. Returns where the kernel sees it.
 PVOID MmMapUserPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address)
 {
-    ULONG_PTR Page = DirectoryTableBase, Map = (ULONG_PTR)KeLoaderBlock->PhysicalMapBase;
-    for (LONG Shift = BY_MACHINE(39, 22); Shift >= 12; Shift -= BY_MACHINE(9, 10)) {
-        ULONG_PTR *Entry = (ULONG_PTR *)(Map + Page) + (Address >> Shift & BY_MACHINE(0x1FF, 0x3FF));
-        if (!(*Entry & 1)) {
-            Page = MiTakePage();
-            memset((PVOID)(Map + Page), 0, PAGE_SIZE);
-            *Entry = Page | 7;
-        }
-        Page = *Entry & ~(ULONG_PTR)0xFFF;
-    }
-    return (PVOID)(Map + Page);
+    return MiFillEntry(MiUserPageTableEntry(DirectoryTableBase, Address), PTE_USER_WRITE | PTE_NO_EXECUTE);
 }
 
 // Nothing is ever paged out here, so a fault is an error: in the system range fatal at once, below it an exception.
 NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, ULONG Mode, KTRAP_FRAME *TrapFrame)
 {
-    if (KiPcr()->Irql < DISPATCH_LEVEL && Address >= MmSystemRangeStart)
+    if (!Mode && KiPcr()->Irql < DISPATCH_LEVEL && Address >= MmSystemRangeStart)
         KeBugCheckEx(0x50, Address, FaultCode & 2, TRAP_PC(TrapFrame), 0);
     return STATUS_ACCESS_VIOLATION;
 }

@@ -102,6 +102,7 @@ typedef struct _CLIENT_ID {
 
 #include "handle.h"
 #include "vad.h"
+#include "user.h"
 
 // ---- dispatcher objects, processes, threads ----------------------------------------------------
 
@@ -194,17 +195,6 @@ typedef struct _KWAIT_BLOCK {
     PVOID SparePtr;
 } KWAIT_BLOCK;
 SIZED(KWAIT_BLOCK, 0x30, 0x18);
-
-// What the memory of a process begins with in user mode; nothing runs there.
-typedef struct _PEB {
-    UCHAR InheritedAddressSpace, ReadImageFileExecOptions, BeingDebugged, BitField;
-    PVOID Mutant;
-    PVOID ImageBaseAddress;
-    PVOID Ldr;
-    PVOID ProcessParameters;
-    CHAR ImageName[16]; // no field of Windows
-} PEB;
-#define PEB_ADDRESS BY_MACHINE(0xC3414D1000, 0x7FFDF000)
 
 typedef enum _KTHREAD_STATE { Initialized, Ready, Running, Standby, Terminated, Waiting, Transition } KTHREAD_STATE;
 typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayExecution, Suspended, UserRequest, WrResource = 27 } KWAIT_REASON;
@@ -387,7 +377,7 @@ typedef struct _KLDR_DATA_TABLE_ENTRY {
     PVOID Spare;
     ULONG SizeOfImageNotRounded;
     ULONG TimeDateStamp;
-} KLDR_DATA_TABLE_ENTRY, LDR_DATA_TABLE_ENTRY;
+} KLDR_DATA_TABLE_ENTRY;
 AT(KLDR_DATA_TABLE_ENTRY, DllBase, 0x30, 0x18);
 AT(KLDR_DATA_TABLE_ENTRY, FullDllName, 0x48, 0x24);
 AT(KLDR_DATA_TABLE_ENTRY, BaseDllName, 0x58, 0x2C);
@@ -408,6 +398,14 @@ typedef struct _LOADER_IMAGE {
     WCHAR Path[64];
 } LOADER_IMAGE;
 
+// A program or library of user mode, laid out in physical memory; the first is ntdll.dll.
+typedef struct _LOADER_USER_IMAGE {
+    ULONG64 Base;
+    ULONG64 EntryPoint;
+    ULONG64 PhysicalBase;
+    CHAR Name[16];
+} LOADER_USER_IMAGE;
+
 typedef struct _LOADER_PARAMETER_BLOCK {
     ULONG Size;
     ULONG Scenario;
@@ -423,6 +421,8 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     ULONG64 FreePageCount;
     ULONG64 PhysicalPages;
     LOADER_IMAGE Images[8];
+    ULONG64 UserImageCount;
+    LOADER_USER_IMAGE UserImages[4];
 } LOADER_PARAMETER_BLOCK;
 
 enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault, ScenarioDriverLoad };
@@ -431,7 +431,7 @@ enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioS
 
 #ifdef KERNEL
 #define NTKERNELAPI EXPORT
-#else
+#elif !defined(NTKERNELAPI)
 #define NTKERNELAPI __declspec(dllimport)
 #endif
 
@@ -573,7 +573,12 @@ NTSTATUS NtCreateEvent(HANDLE *Event, ULONG Access, OBJECT_ATTRIBUTES *Attribute
 VOID MmInitSystem(void);
 PVOID MmCreateKernelStack(void);
 ULONG_PTR MmCreateProcessAddressSpace(void);
+#define PTE_FRAME ((ULONG_PTR)BY_MACHINE(0x000FFFFFFFFFF000, 0xFFFFF000))
+#define PTE_NO_EXECUTE ((ULONG_PTR)BY_MACHINE(1ULL << 63, 0))
+#define PTE_USER_READ 5
+#define PTE_USER_WRITE 7
 PVOID MmMapUserPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address);
+ULONG_PTR *MiUserPageTableEntry(ULONG_PTR DirectoryTableBase, ULONG_PTR Address);
 NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, ULONG Mode, KTRAP_FRAME *TrapFrame);
 VOID ExInitializePool(ULONG_PTR Start, SIZE_T Size);
 VOID IoInitSystem(void);
@@ -590,6 +595,7 @@ VOID PnpStartDevices(DRIVER_OBJECT *Driver);
 VOID PsInitSystem(void);
 VOID PsStartScenario(void);
 EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR ParentId);
+ETHREAD *PspAllocateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor, KSTART_ROUTINE *Routine, PVOID Context);
 ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor, KSTART_ROUTINE *Routine, PVOID Context);
 
 EXPORT NTSTATUS NtCreateFile(HANDLE *File, ULONG Access, OBJECT_ATTRIBUTES *Attributes, IO_STATUS_BLOCK *Iosb, LONG64 *Size, ULONG FileAttributes, ULONG Share, ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaLength);
@@ -605,15 +611,22 @@ NTSTATUS ZwWriteFile(HANDLE File, HANDLE Event, PVOID Apc, PVOID ApcContext, IO_
 NTSTATUS ZwClose(HANDLE Handle);
 NTSTATUS ZwDelayExecution(BOOLEAN Alertable, LONG64 *Interval);
 
+// user.c
+VOID PspInitializeUserProcess(EPROCESS *Process);
+BOOLEAN PspStartNotepad(EPROCESS *Process, ULONG Interval);
+VOID PspExitThread(void);
+
 // amd64.c, x86.c
 extern KPCR KiPcrs[MAXIMUM_PROCESSORS];
 VOID KiInitializeIdt(void);
 VOID KiInitializeProcessor(ULONG Number);
 VOID KiInitializePcrTables(KPCR *Pcr, ULONG Number);
 VOID KiInitializeContextThread(KTHREAD *Thread);
+VOID KiInitializeContextUserThread(KTHREAD *Thread, ULONG_PTR Pc, ULONG_PTR Sp, ULONG_PTR First, ULONG_PTR Second);
 
 // trap.S, trap_x86.S
 VOID KiSwapContext(KTHREAD *Old, KTHREAD *New);
 VOID KiStartSystemThread(void);
 ULONG_PTR KiDisableInterrupts(void);
+VOID KiStartUserThread(void);
 #endif

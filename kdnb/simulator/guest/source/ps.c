@@ -39,13 +39,8 @@ EPROCESS *PspCreateProcess(const CHAR *Name, ULONG_PTR ProcessId, ULONG_PTR Pare
         Process->ObjectTable = ExCreateHandleTable(Process);
         PspInsertCid(Process, ProcessId);
     }
-    if (ProcessId > 4) {
-        PEB *Peb = MmMapUserPage(Process->Pcb.DirectoryTableBase, PEB_ADDRESS);
-        Process->Peb = (PVOID)PEB_ADDRESS;
-        MiInsertPrivateVad(Process, PEB_ADDRESS, PAGE_SIZE, MM_READWRITE);
-        Peb->ImageBaseAddress = (PVOID)BY_MACHINE(0x140000000, 0x400000);
-        memcpy(Peb->ImageName, Process->ImageFileName, sizeof(Process->ImageFileName));
-    }
+    if (ProcessId > 4)
+        PspInitializeUserProcess(Process);
     Process->CommitCharge = MiSystemPartition.Vp.TotalCommittedPages - Committed;
     if (ProcessId)
         InsertTailList(&PsActiveProcessHead, &Process->ActiveProcessLinks);
@@ -62,10 +57,10 @@ NOINLINE VOID PspSystemThreadStartup(void)
         KeWaitForSingleObject(&PspNeverSignaled, Executive, 0, FALSE, NULL);
 }
 
-ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor, KSTART_ROUTINE *Routine, PVOID Context)
+// A thread without a context to start in. Interrupts are off.
+ETHREAD *PspAllocateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor, KSTART_ROUTINE *Routine, PVOID Context)
 {
     ETHREAD *Thread = ObpAllocateObject(ObThreadType, sizeof(ETHREAD), 'erhT');
-    ULONG_PTR Flags = KiDisableInterrupts();
     Thread->StartAddress = Routine;
     Thread->Win32StartAddress = Routine;
     Thread->StartContext = Context;
@@ -76,6 +71,13 @@ ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor,
     PspInsertCid(Thread, ThreadId);
     Process->ActiveThreads++;
     KeInitializeThread(&Thread->Tcb, &Process->Pcb, Processor, MmCreateKernelStack());
+    return Thread;
+}
+
+ETHREAD *PspCreateThread(EPROCESS *Process, ULONG_PTR ThreadId, ULONG Processor, KSTART_ROUTINE *Routine, PVOID Context)
+{
+    ULONG_PTR Flags = KiDisableInterrupts();
+    ETHREAD *Thread = PspAllocateThread(Process, ThreadId, Processor, Routine, Context);
     KiInitializeContextThread(&Thread->Tcb);
     KiReadyThread(&Thread->Tcb);
     KiRestoreInterrupts(Flags);
@@ -223,11 +225,14 @@ NOINLINE VOID PspSaverThread(PVOID Context)
     }
 }
 
+// Ticks between two rounds of a thread.
+NOINLINE ULONG PspInterval(ULONG Ticks) { return ExScenario() == ScenarioSyscalls ? 1 : Ticks; }
+
 NOINLINE VOID PspNotepadThread(PVOID Context)
 {
     for (;;) {
         PspReadWholeFile(L"\\??\\C:\\Users\\kd\\notes.txt");
-        PspSleep(ExScenario() == ScenarioSyscalls ? 1 : 8);
+        PspSleep(PspInterval(8));
     }
 }
 
@@ -249,7 +254,7 @@ NOINLINE VOID PspServicesThread(PVOID Context)
     PspOpen(L"\\SystemRoot\\System32\\services.exe", &Own);
     for (ULONG Count = 0;; Count++) {
         PspWriteRecord(L"\\SystemRoot\\System32\\config\\SYSTEM.LOG", Count);
-        PspSleep(ExScenario() == ScenarioSyscalls ? 1 : 12);
+        PspSleep(PspInterval(12));
     }
 }
 
@@ -328,8 +333,10 @@ VOID PsStartScenario(void)
     PspCreateThread(Csrss, 0x208, 1, PspReaderThread, NULL);
     PspCreateThread(Services, 0x2B0, 1, PspServicesThread, NULL);
     PspCreateThread(Explorer, 0xC40, 1, PspWaitingThread, PspStartExplorer);
-    PspCreateThread(Notepad, 0x1048, 0, PspNotepadThread, NULL);
-    PspCreateThread(Notepad, 0x104C, 1, PspWaitingThread, NULL);
+    if (!PspStartNotepad(Notepad, PspInterval(8))) {
+        PspCreateThread(Notepad, 0x1048, 0, PspNotepadThread, NULL);
+        PspCreateThread(Notepad, 0x104C, 1, PspWaitingThread, NULL);
+    }
     if (ExScenario() == ScenarioSyscalls)
         for (ULONG_PTR i = 0; i < 4; i++)
             PspCreateThread(i < 2 ? Explorer : Notepad, 0x1100 + i * 4, i % 2, PspBusyThread, (PVOID)i);

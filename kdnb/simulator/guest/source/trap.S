@@ -17,8 +17,8 @@
     .seh_endproc
 .endm
 
-# Completes the frame below the machine frame and its error code.
-.macro BUILD_TRAP_FRAME
+# Completes the frame below the machine frame and its error code; `from_user` where gs may still be that of user mode.
+.macro BUILD_TRAP_FRAME from_user=0
     push rbp
     .seh_pushreg rbp
     sub rsp, 0x158
@@ -32,6 +32,12 @@
     mov [rsp + 0x150], rsi
     .seh_savereg rsi, 0x150
     .seh_endprologue
+    .if \from_user
+    test byte ptr [rsp + 0x170], 1
+    jz 7f
+    swapgs
+7:
+    .endif
     mov [rsp + 0x30], rax
     mov [rsp + 0x38], rcx
     mov [rsp + 0x40], rdx
@@ -41,7 +47,9 @@
     mov [rsp + 0x60], r11
     mov r11b, byte ptr gs:[0x50]
     mov [rsp + 0x29], r11b
-    mov byte ptr [rsp + 0x28], 0
+    mov r11b, [rsp + 0x170]
+    and r11b, 1
+    mov [rsp + 0x28], r11b
     cld
 .endm
 
@@ -49,12 +57,12 @@
     .seh_pushframe
     push 0
     .seh_stackalloc 8
-    BUILD_TRAP_FRAME
+    BUILD_TRAP_FRAME 1
 .endm
 
 .macro ENTER_TRAP_WITH_CODE
     .seh_pushframe @code
-    BUILD_TRAP_FRAME
+    BUILD_TRAP_FRAME 1
 .endm
 
 # A jump out of the function that no stack walk takes for the end of an epilog (protocol reference 8.3); always taken.
@@ -93,7 +101,10 @@ FUNCTION KiExceptionExit
     .seh_savereg rsi, 0x150
     .seh_savereg rbp, 0x158
     .seh_endprologue
-    mov rax, [rsp + 0x30]
+    test byte ptr [rsp + 0x170], 1
+    jz 1f
+    swapgs
+1:  mov rax, [rsp + 0x30]
     mov rcx, [rsp + 0x38]
     mov rdx, [rsp + 0x40]
     mov r8, [rsp + 0x48]
@@ -221,7 +232,7 @@ FUNCTION KiPageFault
     mov rdx, cr2
     mov [rbp - 0x80 + 0xD0], rdx
     mov rcx, [rbp - 0x80 + 0x160]
-    xor r8d, r8d
+    movzx r8d, byte ptr [rbp - 0x80 + 0x28]
     lea r9, [rbp - 0x80]
     call MmAccessFault
     test eax, eax
@@ -290,7 +301,7 @@ FUNCTION KiExceptionDispatch
     lea rcx, [rsp + 0x140]
     mov rdx, rsp
     lea r8, [rbp - 0x80]
-    xor r9d, r9d
+    movzx r9d, byte ptr [rbp - 0x80 + 0x28]
     mov byte ptr [rsp + 0x20], 1
     call KiDispatchException
     mov r12, [rsp + 0x118]
@@ -379,6 +390,13 @@ FUNCTION SwapContext
     mov cr3, rcx
 1:  mov rcx, [rsi + 0x28]
     mov qword ptr gs:[0x1A8], rcx
+    mov rdx, qword ptr gs:[8]
+    mov [rdx + 4], rcx # KTSS64.Rsp0: traps from user mode
+    mov rax, [rsi + 0xF0]
+    mov rdx, rax
+    shr rdx, 32
+    mov ecx, 0xC0000102 # gs of user mode: the TEB
+    wrmsr
     add rsp, 0x20
     pop rbp
     ret
@@ -402,6 +420,23 @@ FUNCTION KiStartSystemThread
     .seh_endprologue
     call PspSystemThreadStartup
     int3
+END_FUNCTION
+
+# First code of a new thread of user mode, which leaves the trap frame at rsp; that has room for the callee's home too.
+FUNCTION KiStartUserThread
+    .seh_pushframe @code
+    .seh_stackalloc 0x160
+    .seh_savereg rbx, 0x140
+    .seh_savereg rdi, 0x148
+    .seh_savereg rsi, 0x150
+    .seh_savereg rbp, 0x158
+    .seh_endprologue
+    call PspUserThreadStartup
+    xor r12d, r12d # what the frame doesn't hold
+    xor r13d, r13d
+    xor r14d, r14d
+    xor r15d, r15d
+    JUMP_OUT KiExceptionExit
 END_FUNCTION
 
 # First code of a processor: rcx = loader block, edx = number.
@@ -456,7 +491,6 @@ END_FUNCTION
 # Entry of the syscall instruction (LSTAR): switches to the thread's kernel stack and joins the same path.
 FUNCTION KiSystemCall64
     .seh_handler KiSystemServiceHandler, @except
-    .seh_pushframe
     swapgs
     mov qword ptr gs:[0x10], rsp
     mov rsp, qword ptr gs:[0x1A8]
@@ -465,11 +499,11 @@ FUNCTION KiSystemCall64
     push r11
     push 0x33
     push rcx
+    .seh_pushframe
     mov rcx, r10
     push 0
     .seh_stackalloc 8
     BUILD_TRAP_FRAME
-    mov byte ptr [rsp + 0x28], 1
     .globl KiSystemServiceUser
 KiSystemServiceUser:
     nop
@@ -520,10 +554,7 @@ KiSystemServiceExit:
     cli
     mov rbx, qword ptr gs:[0x188]
     mov qword ptr [rbx + 0x90], 0
-    cmp byte ptr [rbp - 0x80 + 0x28], 0
-    je 4f
-    swapgs
-4:  LEAVE_TRAP
+    LEAVE_TRAP
 3:  mov eax, 0xC000001C
     jmp KiSystemServiceExit
 END_FUNCTION

@@ -92,11 +92,6 @@ AT(KPRCB, ProcessorState, 0, 0x18);
 AT(KPRCB, Number, 0, 0x3CC);
 AT(KPRCB, KeSystemCalls, 0, 0x3F4); // known to trap_x86.S
 
-typedef struct _NT_TIB {
-    PVOID ExceptionList, StackBase, StackLimit, SubSystemTib, FiberData, ArbitraryUserPointer;
-    struct _NT_TIB *Self;
-} NT_TIB;
-
 typedef struct _KPCR {
     NT_TIB NtTib;
     struct _KPCR *SelfPcr;
