@@ -66,9 +66,9 @@ def test_processes_have_address_spaces_of_their_own(session: Session) -> None:
     for image in IMAGES[1:]:
         process = session.processes.describe(session.processes.find(image))
         memory = ProcessMemory(session, process.directory_table_base)
-        parameters = int.from_bytes(memory.read(process.peb + PARAMETERS, 8), "little")
-        size, path = struct.unpack("<H6xQ", memory.read(parameters + IMAGE_PATH, 16))
-        assert memory.read(path, size).decode("utf-16-le") == f"C:\\Windows\\System32\\{image}"
+        parameters = int.from_bytes(memory.read_available(process.peb + PARAMETERS, 8), "little")
+        size, path = struct.unpack("<H6xQ", memory.read_available(parameters + IMAGE_PATH, 16))
+        assert memory.read_available(path, size).decode("utf-16-le") == f"C:\\Windows\\System32\\{image}"
         assert len(memory.read_available(process.peb + 0xF00, 0x200)) == 0x100
 
 

@@ -21,6 +21,12 @@ def own_image(process: Process) -> str:
     return process.read(path, size).decode("utf-16-le").rsplit("\\", 1)[1]
 
 
+def first_path(process: Process) -> int:
+    """Where the current directory is written; the same address in each process."""
+    parameters = int.from_bytes(process.read(process.peb + 0x20, 8), "little")
+    return int.from_bytes(process.read(parameters + 0x40, 8), "little")
+
+
 def test_processes_and_threads_of_a_script() -> None:
     pytest.importorskip("unicorn", reason="needs the extra `sim`")
     with kdnb.connect("sim:", timeout=30.0) as kd:
@@ -42,10 +48,12 @@ def test_processes_and_threads_of_a_script() -> None:
         with pytest.raises(MemoryReadError):
             notepad.read(0x1000, 4)
         assert repr(notepad).startswith(f"PROCESS {notepad.address:016x}\n")
-        name, other = notepad.peb + 0x28, kd.processes["smss.exe"]
-        assert notepad.read_string(name) == "notepad.exe"
-        notepad.write(name, b"N")
-        assert (notepad.read_string(name), other.read_string(name)) == ("Notepad.exe", "smss.exe")
+        name, other = first_path(notepad), kd.processes["smss.exe"]
+        assert name == first_path(other)
+        assert notepad.read_string(name, wide=True) == "C:\\Windows\\System32\\"
+        notepad.write(name, b"D")
+        assert notepad.read_string(name, wide=True).startswith("D:")
+        assert other.read_string(name, wide=True).startswith("C:")
         thread = next(iter(kd.threads))
         assert thread in kd.threads
         assert thread.tid in kd.threads._ipython_key_completions_()

@@ -184,7 +184,7 @@ def test_a_break_in_while_idle_walks_through_the_clock_interrupt_to_the_idle_loo
     assert stack(machine, 1)[:3] == ["nt!HalProcessorIdle", "nt!PoIdle", "nt!KiIdleLoop"]
 
 
-def test_a_file_read_walks_from_the_disk_driver_through_the_system_call_to_the_threads_start() -> None:
+def test_opening_a_file_walks_from_the_disk_driver_through_the_system_call_to_the_threads_start() -> None:
     machine = broken_in()
     machine.write_virtual(0, guest_names()["disk!DiskReadWrite"], b"\xcc")
     machine.resume(0x10002, trace=False, dr7=None)
@@ -196,8 +196,8 @@ def test_a_file_read_walks_from_the_disk_driver_through_the_system_call_to_the_t
         "nt!IofCallDriver",
         "ntfs!NtfsCallDisk",
         "nt!KiSystemServiceCopyEnd",
-        "ntdll!NtReadFile",
-        "notepad!ReadFileText",
+        "ntdll!NtCreateFile",
+        "notepad!OpenFile",
         "notepad!LoadFile",
         "notepad!WinMainCRTStartup",
         "ntdll!RtlUserThreadStart",

@@ -33,7 +33,7 @@ NOINLINE VOID MmMapViewOfImage(EPROCESS *Process, LOADER_USER_IMAGE *Image, cons
         ULONG Size = *(ULONG *)(Section + 8), Characteristics = *(ULONG *)(Section + 0x24);
         MiMapImagePages(DirectoryTableBase, Image, *(ULONG *)(Section + 12), Size, Characteristics);
         if (Characteristics & SECTION_WRITE)
-            Copied += (Size + PAGE_SIZE - 1) / PAGE_SIZE;
+            Copied += (Size + PAGE_SIZE - 1) & ~(ULONG_PTR)(PAGE_SIZE - 1);
     }
     MiInsertImageVad(Process, (ULONG_PTR)Image->Base, *(ULONG *)(Headers + 0x50), Copied, Path);
 }
