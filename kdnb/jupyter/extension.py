@@ -14,7 +14,7 @@ from kdnb.errors import KdnbError
 from kdnb.jupyter.cells import CommandWords, ShownMagics, rewrite
 from kdnb.jupyter.completion import CommandMatcher
 from kdnb.jupyter.display import register_widgets
-from kdnb.jupyter.magics import CONNECT, magic_names, register_magics
+from kdnb.jupyter.magics import CONNECT, magic_names, register_magics, unregister_magics
 from kdnb.jupyter.notebook import Notebook
 from kdnb.render.lines import printable
 
@@ -64,6 +64,7 @@ def detach(shell: InteractiveShell) -> None:
     assert prefilter is not None
     for checker in [each for each in prefilter.checkers if isinstance(each, NoAutomagic)]:
         prefilter.unregister_checker(checker)
+    unregister_magics(shell)
     delattr(shell, _ATTRIBUTE)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kdnb.jupyter.notebook import Notebook
 
-__all__ = ["CONNECT", "magic_names", "register_magics"]
+__all__ = ["CONNECT", "magic_names", "register_magics", "unregister_magics"]
 
 CONNECT = {"connect": "Connect to a target: connect sim:", "disconnect": "Let the target run and close the line."}
 """The two commands that belong to the notebook."""
@@ -54,6 +54,14 @@ def magic_names(shell: InteractiveShell) -> set[str]:
     """The line magics that are commands, and `kd` itself."""
     magics = shell.magics_manager.magics["line"]
     return {"kd", *(name for name, function in magics.items() if getattr(function, "runs_command", False))}
+
+
+def unregister_magics(shell: InteractiveShell) -> None:
+    """Take them away again."""
+    magics = shell.magics_manager.magics
+    for name in (*magic_names(shell), "kd_show"):
+        magics["line"].pop(name, None)
+    magics["cell"].pop("kd", None)
 
 
 def _command_magic(notebook: Notebook, name: str, text: str) -> Callable[[str], Any]:

@@ -57,10 +57,15 @@ def test_connecting_is_a_magic(cells: Cells) -> None:
 def test_unloading_leaves_the_shell_as_it_was(cells: Cells) -> None:
     shell = cells.shell
     detach(shell)
-    before = [len(each) for each in (shell.ast_transformers, shell.prefilter_manager.checkers)]
+    magics = shell.magics_manager.magics
+    assert "bp" not in magics["line"]
+    assert "kd" not in magics["cell"]
+    parts = (shell.ast_transformers, shell.prefilter_manager.checkers, magics["line"])
+    before = [len(each) for each in parts]
     attach(shell)
+    assert "bp" in magics["line"]
     detach(shell)
-    assert [len(each) for each in (shell.ast_transformers, shell.prefilter_manager.checkers)] == before
+    assert [len(each) for each in parts] == before
 
 
 def test_help_on_a_magic_is_the_help_on_its_command(cells: Cells) -> None:
