@@ -154,7 +154,7 @@ class DeviceStack(TableResult):
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FileInfo(Result):
     """A file object."""
 
