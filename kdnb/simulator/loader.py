@@ -27,6 +27,7 @@ SCENARIOS = (
     "deadlock",
     "doublefault",
     "driverload",
+    "serviceexception",
 )
 """Their places are the numbers that the guest knows them by."""
 

@@ -399,6 +399,21 @@ def test_28_exception_context(arch: str) -> None:
         assert "nt!PspUnhandledExceptionInSystemThread" in run(crashed, "k")
 
 
+def test_28_exception_context_of_a_system_service() -> None:
+    with kdnb.connect("sim:scenario=serviceexception", timeout=TIMEOUT) as crashed:
+        crashed.session.options["go_timeout"] = TIMEOUT
+        assert "SYSTEM_SERVICE_EXCEPTION" in run(crashed, "g")
+        assert "Bugcheck code 0000003B" in run(crashed, ".bugcheck")
+        analysis = run(crashed, "!analyze -v")
+        assert "FAULTING_IP:\nbuggy!BuggyReportOwner+" in analysis
+        assert "PROCESS_NAME:  notepad.exe" in analysis
+        assert "buggy!BuggyReportOwner+" in run(crashed, ".cxr poi(nt!KiBugCheckData+3*@$ptrsize)")
+        stack = run(crashed, "kv")
+        assert stack.index("buggy!BuggyReadHook") < stack.index("nt!NtReadFile") < stack.index("nt!KiSystemServiceCopy")
+        assert run(crashed, ".cxr") == "Resetting default scope"
+        assert "nt!KiSystemServiceHandler" in run(crashed, "k")
+
+
 def test_29_double_fault_on_x86() -> None:
     with kdnb.connect("sim:scenario=doublefault,arch=x86", timeout=TIMEOUT) as crashed:
         crashed.session.options["go_timeout"] = TIMEOUT

@@ -1,9 +1,10 @@
-// buggy.sys: a driver for lessons. Its thread sums a linked list of work items under a spin lock. In the scenario
-// "bugcheck" an item is freed and overwritten while it is still linked, and the walk runs into the leftover. In
-// "exception" it reads the name of an owner that an item doesn't have, at an IRQL at which that is an exception. In
-// "doublefault" the list is closed to a ring, and a recursive walk of it uses up the stack. In
-// "prompt" it asks the debugger now and then what to do. Reads of its device wait: one is the device's current request,
-// the others stand in the device's queue until the thread gets to them.
+// buggy.sys: a driver for lessons. Its thread sums a linked list of work items under a spin lock. What goes wrong depends
+// on the scenario. "bugcheck": an item is freed and overwritten while it is still linked, and the walk runs into the
+// leftover. "exception": it reads the name of an owner that an item doesn't have, at an IRQL at which that is an exception.
+// "serviceexception": it does so in a read of a file that it has hooked. "doublefault": the list is closed to a ring, and a
+// recursive walk of it uses up the stack. "prompt": it asks the debugger now and then what to do. Reads
+// of its device wait: one is the device's current request, the others stand in the device's queue until the thread gets to
+// them.
 #include "nt.h"
 
 typedef struct _WORK_OWNER {
@@ -81,6 +82,24 @@ NOINLINE VOID BuggyReportOwner(WORK_ITEM *Item)
 NOINLINE ULONG BuggyCountItems(WORK_ITEM *Item)
 {
     return Item ? 1 + BuggyCountItems(Item->Next) : 0;
+}
+
+DRIVER_DISPATCH *BuggyHookedRead;
+
+// Takes part in each read of a file, as drivers do that look after files by themselves.
+NTSTATUS BuggyReadHook(DEVICE_OBJECT *Device, IRP *Irp)
+{
+    BUGGY_EXTENSION *Extension = BuggyDevice->DeviceExtension;
+    if (Extension->Rounds >= ROUNDS_BEFORE_MISTAKE)
+        BuggyReportOwner(Extension->First);
+    return BuggyHookedRead(Device, Irp);
+}
+
+NOINLINE VOID BuggyHookReads(void)
+{
+    DRIVER_OBJECT *Driver = IopFindDevice(L"\\Ntfs")->DriverObject;
+    BuggyHookedRead = Driver->MajorFunction[IRP_MJ_READ];
+    Driver->MajorFunction[IRP_MJ_READ] = BuggyReadHook;
 }
 
 NOINLINE VOID BuggyAsk(void)
@@ -164,6 +183,8 @@ NTSTATUS BuggyAddDevice(DRIVER_OBJECT *DriverObject, DEVICE_OBJECT *PhysicalDevi
         return Status;
     IoAttachDeviceToDeviceStack(BuggyDevice, PhysicalDeviceObject);
     DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_ERROR_LEVEL, "buggy: AddDevice, device %p\n", BuggyDevice);
+    if (ExScenario() == ScenarioServiceException)
+        BuggyHookReads();
     return PsCreateSystemThread(&Thread, 0x1FFFFF, NULL, NULL, NULL, BuggyWorker, BuggyDevice->DeviceExtension);
 }
 

@@ -425,7 +425,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     LOADER_USER_IMAGE UserImages[4];
 } LOADER_PARAMETER_BLOCK;
 
-enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault, ScenarioDriverLoad };
+enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault, ScenarioDriverLoad, ScenarioServiceException };
 
 #include "io.h"
 
