@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def test_frames_carry_names_modules_arguments_and_function_entries(session: Session) -> None:
-    stop = session.go(until=session.evaluate("nt!NtDelayExecution"), timeout=30)
+    stop = session.go(until=session.evaluate("nt!NtWriteFile"), timeout=30)
     assert stop is not None
     stack = session.unwind()
     assert (stack.machine, stack.address_size, stack.processor) == ("amd64", 8, stop.processor)
-    assert stack[0].symbol == "nt!NtDelayExecution"
+    assert stack[0].symbol == "nt!NtWriteFile"
     assert {frame.module for frame in stack} == {"nt"}
     assert [frame.number for frame in stack] == list(range(len(stack)))
     for frame, caller in zip(stack, list(stack)[1:], strict=False):
