@@ -53,13 +53,12 @@ def test_a_fault_in_a_system_thread_comes_with_its_record_and_context(architectu
 
 def test_the_search_for_a_handler_goes_through_a_system_call() -> None:
     machine = booted("idle", AMD64)
-    place = guest_names()["disk!DiskFillBuffer"]  # of a thread that reads a file: below it lies a system call's frame
+    place = guest_names()["ntfs!NtfsFsdWrite"]  # a thread of the kernel writes: below it lies a system call's frame
     machine.write_virtual(0, place, b"\x0f\x0b")  # ud2
     code, status, address, _, context = bug_check(machine)
     assert (code, status & 0xFFFFFFFF, address) == (SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, ILLEGAL_INSTRUCTION, place)
     registers = AMD64Context.decode(machine.read_virtual(0, context, AMD64Context.SIZE))
     assert registers.rip == place
-    assert registers.rdx in (0x100, 0x200), "the second argument: bytes of a read, or of a file record at an open"
 
 
 def test_a_stack_pointer_outside_the_thread_s_stack_ends_the_search() -> None:
