@@ -48,6 +48,8 @@ class PacketLog(Recording):
         """Bytes recorded; kept only where there is a limit."""
         self._recording = threading.Lock()
         self._decoding = threading.RLock()
+        self.heard_at: int | None = None
+        """When the target was last heard, in ns since 1970."""
         self.dropped = 0
         """Bytes that went by after the limit was reached."""
 
@@ -65,6 +67,8 @@ class PacketLog(Recording):
     def record(self, direction: Direction, data: bytes, time_ns: int) -> None:
         """Keep a chunk; `time_ns` counts since 1970."""
         size = len(data)
+        if direction is Direction.TO_HOST:
+            self.heard_at = time_ns
         if self._limit is not None:
             with self._recording:
                 self._counted += size

@@ -117,14 +117,15 @@ def reset_filters(session: Session, arguments: Arguments) -> Result:
 
 @command(
     ".lastevent",
-    summary="Tell why the target stopped last.",
+    summary="Tell why the target stopped last, and when.",
     syntax=".lastevent",
+    details="The time is this computer's, in UTC, when the stop was heard; .time shows the target's.",
     examples=(".lastevent",),
     tier="B",
     needs_stop=False,
 )
 def last_event(session: Session, arguments: Arguments) -> Result:
-    """The last stop, in one line."""
+    """The last stop, in two lines."""
     arguments.finish()
     stop = session.last_stop  # not what another processor shows of it
     return LastEvent(stop) if stop is not None else Text("No event has come yet.")

@@ -70,8 +70,10 @@ def _words(session: Session, kind: str, value: int, size: str, precision: str | 
             return f"{number:{kind}}".rjust(min(int(precision or 0), WIDTH_LIMIT), "0")
         case "c":
             return chr(number & 0xFF)
-        case "p" | "N":
-            return format_address(value, session.pointer_size).replace("`", "")
+        case "p":
+            return format_address(value, session.pointer_size)
+        case "N":  # a pointer of the host, without the target's accent
+            return f"{value:0{2 * session.pointer_size}x}"
         case "y":
             nearest = session.symbols.nearest(value)
             return f"{nearest.text if nearest else ''} ({format_address(value, session.pointer_size)})".strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command, find_command, help_text
@@ -25,9 +26,9 @@ _MACHINES = {0x8664: "amd64", 0x14C: "x86", 0xAA64: "arm64", 0x1C0: "arm", 0x1C4
 @command(
     "vertarget",
     "version",
-    summary="Show what the target is.",
+    summary="Show what the target is; version adds kdnb's own version.",
     syntax="vertarget|version",
-    examples=("vertarget",),
+    examples=("vertarget", "version"),
     needs_stop=False,
 )
 def target_version(session: Session, arguments: Arguments) -> Result:
@@ -50,6 +51,7 @@ def target_version(session: Session, arguments: Arguments) -> Result:
         spec=session.spec,
         symbol_path=str(session.symbols.path),
         target_kind=_KINDS.get(version.target_kind, f"Target kind {version.target_kind}"),
+        debugger=metadata.version("kdnb") if arguments.name == "version" else "",
     )
 
 

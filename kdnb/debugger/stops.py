@@ -88,6 +88,7 @@ def bugcheck_text(session: Session) -> str:
 
 def describe(session: Session, change: Change, cause: Cause) -> Stop:
     """The stop as a value. The first one of a session doesn't wait for symbols from the target."""
+    heard_at = session.log.heard_at if session.log is not None else None  # before anything is asked
     address = session.registers.pc
     exception = change.exception
     is_step = cause.reason == "step"
@@ -108,6 +109,7 @@ def describe(session: Session, change: Change, cause: Cause) -> Stop:
         sequence=session.sequence + 1,
         details=cause.details,
         requested=cause.requested,
+        time_ns=heard_at,
     )
 
 

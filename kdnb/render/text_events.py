@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.protocol.names import exception_name
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import file_time, lines, printable
 from kdnb.render.text_disassembly import instruction_line
 from kdnb.results.addresses import format_address
 from kdnb.results.events import (
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+UNIX_EPOCH = 116_444_736_000_000_000
+"""1970 as a FILETIME."""
 _SILENT = {"step", "temporary"}
 """Stops that the user asked for: nothing but the place is shown."""
 
@@ -59,6 +61,8 @@ def _last_event(value: LastEvent) -> Iterator[str]:
     else:
         text = printable(stop.details).split("\n")[0] or stop.reason
     yield f"Last event: {text}"
+    if stop.time_ns is not None:
+        yield f"  debugger time: {file_time(stop.time_ns // 100 + UNIX_EPOCH)} (UTC + 0:00)"
 
 
 @lines.register(Steps)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kdnb.render.lines import lines, printable
+from kdnb.render.lines import file_time, lines, printable
 from kdnb.results.addresses import format_address
 from kdnb.results.clock import TargetTime
 from kdnb.results.values import (
@@ -65,18 +65,8 @@ def _time(number: int) -> str:
     """A 32-bit number as seconds since 1970, a larger one as FILETIME (100 ns since 1601); both UTC."""
     if number >> 32 == 0:
         return datetime.fromtimestamp(number, UTC).ctime()
-    text = _file_time(number)
+    text = file_time(number)
     return text if text.startswith("*") else f"{text} (UTC + 0:00)"
-
-
-def _file_time(number: int) -> str:
-    """A FILETIME without its zone."""
-    try:
-        moment = datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=number // 10)
-    except OverflowError:
-        return "***** Invalid FILETIME"
-    day, year = moment.ctime().rsplit(" ", 1)
-    return f"{day}.{moment.microsecond // 1000:03d} {year}"
 
 
 @lines.register(Text)
@@ -110,6 +100,8 @@ def _target(value: TargetInfo) -> Iterator[str]:
         yield f"Built by: {value.build_lab}"
     base, loaded = format_address(value.kernel_base, size), format_address(value.loaded_module_list, size)
     yield f"Kernel base = 0x{base} PsLoadedModuleList = 0x{loaded}"
+    if value.debugger:
+        yield f"kdnb Version {value.debugger}"
 
 
 @lines.register(BugCheck)
@@ -141,7 +133,7 @@ def _target_time(value: TargetTime) -> Iterator[str]:
         local = value.system_time - value.zone_bias
         zone = -value.zone_bias // 600_000_000
         sign, minutes = ("+" if zone >= 0 else "-"), abs(zone)
-        yield f"Debug session time: {_file_time(local)} (UTC {sign} {minutes // 60}:{minutes % 60:02})"
+        yield f"Debug session time: {file_time(local)} (UTC {sign} {minutes // 60}:{minutes % 60:02})"
     seconds, rest = divmod(max(value.uptime, 0), 10_000_000)
     days, seconds = divmod(seconds, 86400)
     hours, minutes = seconds // 3600, seconds // 60 % 60

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kdnb.results.base import Result, TableResult
@@ -40,6 +40,8 @@ class Stop(Result):
     """More lines: the module that was loaded, the bug check code and its parameters."""
     requested: bool = False
     """The user asked for this break."""
+    time_ns: int | None = field(default=None, compare=False)
+    """When it was heard here, in ns since 1970 (UTC); None where no packet log tells."""
 
     def hit(self, breakpoint: BreakpointInfo | int) -> bool:
         """Whether this stop is a hit of that breakpoint (its number or its value)."""
@@ -49,7 +51,7 @@ class Stop(Result):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LastEvent(Result):
-    """Why the target stopped, in one line (`.lastevent`)."""
+    """Why the target stopped, and when (`.lastevent`)."""
 
     stop: Stop
 

@@ -58,7 +58,7 @@ class Text(Result):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TargetInfo(Result):
-    """Who the target is (`vertarget`)."""
+    """Who the target is (`vertarget`, `version`)."""
 
     machine: str
     major_version: int
@@ -75,6 +75,8 @@ class TargetInfo(Result):
     symbol_path: str = ""
     target_kind: str = "NT"
     """NT, boot debugger, EFI, hypervisor, ... (high byte of MajorVersion)."""
+    debugger: str = ""
+    """kdnb's own version, where it was asked for too (`version`)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

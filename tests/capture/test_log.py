@@ -140,3 +140,11 @@ def test_a_kdnet_log_gives_the_same_frame_as_its_file_read_back(kdnet_log: Packe
     write(kdnet_log, tmp_path / "log.pcapng")
     back = open_capture(tmp_path / "log.pcapng", KEY).packets()
     pd.testing.assert_frame_equal(without_place(kdnet_log.packets()), without_place(back))
+
+
+def test_the_log_knows_when_the_target_was_last_heard() -> None:
+    log = PacketLog()
+    assert log.heard_at is None
+    log.record(TO_HOST, b"0000", START)
+    log.record(TO_TARGET, b"iiii", START + 5)
+    assert log.heard_at == START

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+import kdnb
 from kdnb.commands.run import execute
 from kdnb.errors import CommandError
 from kdnb.render.text import to_text
@@ -25,6 +27,7 @@ def test_the_target_says_who_it_is(session: Session) -> None:
     assert isinstance(value, TargetInfo)
     assert (value.machine, value.processor_count, value.kernel_base) == ("amd64", 2, session.evaluate("nt"))
     assert "MP (2 procs) Free x64" in to_text(value)
+    assert text(session, "version").splitlines() == [*to_text(value).splitlines(), f"kdnb Version {kdnb.__version__}"]
 
 
 def test_another_processor_is_switched_to(session: Session) -> None:
@@ -44,7 +47,9 @@ def test_the_exception_of_the_stop(session: Session) -> None:
     (value,) = execute(session, ".exr -1")
     assert isinstance(value, ExceptionInfo)
     assert (value.code, value.symbol) == (0x80000003, "nt!KeUpdateSystemTime")
-    assert text(session, ".lastevent") == "Last event: Hit breakpoint 0"
+    event, time = text(session, ".lastevent").split("\n")
+    assert event == "Last event: Hit breakpoint 0"
+    assert re.fullmatch(r"  debugger time: \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d\.\d{3} \d{4} \(UTC \+ 0:00\)", time)
 
 
 def test_an_exception_record_in_memory(session: Session) -> None:

@@ -12,7 +12,7 @@ from kdnb.render.text_registers import flags_text
 from kdnb.results.base import present
 from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
 from kdnb.results.disassembly import Disassembly, Instruction
-from kdnb.results.events import DebugPrint, Stop
+from kdnb.results.events import DebugPrint, LastEvent, Stop
 from kdnb.results.memory import MemoryBlocks, MemoryDump, PointerRow, PointerTable, StringDump, StringRow
 from kdnb.results.modules import ModuleInfo, ModuleList, NearestSymbols, SymbolInfo, SymbolList
 from kdnb.results.registers import RegisterSet, RegisterValues
@@ -360,3 +360,12 @@ def test_a_notebook_gets_a_bounded_text_and_a_shell_all_of_it() -> None:
     assert shown[-1] == f"... {65536 - LINE_LIMIT} more lines (of 65536)"
     assert len(to_text(value).split("\n")) == 65536
     assert repr(value) == present(value)["text/plain"]
+
+
+def test_the_last_event_tells_when_the_stop_was_heard() -> None:
+    stop = Stop("break", 0, 0x1000, code=0x80000003, time_ns=1_795_168_985_123_456_789)
+    assert to_text(LastEvent(stop)).splitlines() == [
+        "Last event: Break instruction exception - code 80000003 (first chance)",
+        "  debugger time: Fri Nov 20 10:03:05.123 2026 (UTC + 0:00)",
+    ]
+    assert to_text(LastEvent(Stop("load", 0, 0x1000, details="Loaded echo.sys"))) == "Last event: Loaded echo.sys"
