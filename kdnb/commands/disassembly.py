@@ -1,16 +1,18 @@
-"""`u`, `ub`, `uf` (the command reference, 7.5)."""
+"""`u`, `ub`, `up`, `uf` (the command reference, 7.5)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.debugger.disassembly import disassemble
 from kdnb.debugger.function_flow import function_blocks
 from kdnb.errors import ExpressionError
 from kdnb.results.disassembly import Call, CallList, Disassembly, FunctionCode
 
 if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
+    from kdnb.debugger.ranges import Range
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
     from kdnb.results.disassembly import Instruction
@@ -39,7 +41,25 @@ def _listing(session: Session, arguments: Arguments, code: tuple[Instruction, ..
     if any(not instruction.data for instruction in code):
         typed = f"{arguments.name} {arguments.text}".strip()
         note = f"Memory access error in '{typed}'"
-    return Disassembly(code, session.pointer_size, note, with_bytes=not session.options.get("no_code_bytes"))
+    # A 32-bit target may have physical memory above its addresses.
+    size = 8 if code and code[-1].address >> 32 else session.pointer_size
+    return Disassembly(code, size, note, with_bytes=not session.options.get("no_code_bytes"))
+
+
+def _counted(arguments: Arguments, start: int | None) -> Range:
+    """A range of instructions: an end, or a count of them."""
+    wanted = arguments.range(1, COUNT, start)
+    arguments.finish()
+    if wanted.count > MOST:
+        typed = f"{arguments.name} {arguments.text[:60]}"
+        raise ExpressionError(f"Range error in '{typed}'", "at most 10000 instructions at once")
+    return wanted
+
+
+def _up_to_end(code: tuple[Instruction, ...], wanted: Range) -> tuple[Instruction, ...]:
+    if not wanted.has_end:
+        return code
+    return tuple(one for one in code if one.address < wanted.start + wanted.count)
 
 
 @command(
@@ -52,13 +72,8 @@ def _listing(session: Session, arguments: Arguments, code: tuple[Instruction, ..
 )
 def disassemble_forward(session: Session, arguments: Arguments) -> Result:
     """Instructions from an address on."""
-    wanted = arguments.range(1, COUNT, _start(session, "u"))
-    arguments.finish()
-    if wanted.count > MOST:
-        raise ExpressionError(f"Range error in 'u {arguments.text[:60]}'", "at most 10000 instructions at once")
-    code = session.disassemble(wanted.start, wanted.count)
-    if wanted.has_end:
-        code = tuple(i for i in code if i.address < wanted.start + wanted.count)
+    wanted = _counted(arguments, _start(session, "u"))
+    code = _up_to_end(session.disassemble(wanted.start, wanted.count), wanted)
     if code and code[-1].data:
         _went_to(session, "u", code[-1].address + len(code[-1].data))
     return _listing(session, arguments, code)
@@ -73,12 +88,29 @@ def disassemble_forward(session: Session, arguments: Arguments) -> Result:
 )
 def disassemble_backward(session: Session, arguments: Arguments) -> Result:
     """Instructions that end at an address."""
-    wanted = arguments.range(1, COUNT, _start(session, "ub"))
-    if wanted.count > MOST:
-        raise ExpressionError(f"Range error in 'ub {arguments.text[:60]}'", "at most 10000 instructions at once")
+    wanted = _counted(arguments, _start(session, "ub"))
     code = session.disassemble_before(wanted.start, wanted.count)
     if code:
         _went_to(session, "ub", code[0].address)
+    return _listing(session, arguments, code)
+
+
+@command(
+    "up",
+    summary="Disassemble physical memory.",
+    syntax="up [Address [End | L Count]]",
+    details="As u, at a physical address (!vtop and !pte tell it). There are no symbols: branches lead where they "
+    "would if the code ran there. Without an address it goes on where the last up ended.",
+    examples=("up 1000 L3",),
+    tier="C",
+)
+def disassemble_physical(session: Session, arguments: Arguments) -> Result:
+    """Instructions from a physical address on."""
+    wanted = _counted(arguments, session.positions.get("up"))
+    code = disassemble(session.physical, wanted.start, wanted.count, session.machine, lambda _: None)
+    code = _up_to_end(code, wanted)
+    if code and code[-1].data:
+        session.positions["up"] = code[-1].address + code[-1].size
     return _listing(session, arguments, code)
 
 

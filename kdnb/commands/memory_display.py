@@ -103,7 +103,16 @@ def _dump(session: Session, arguments: Arguments, name: str, physical: bool, opt
     columns = _columns(options, layout.columns)
     start = wanted.start if physical else wanted.start & session.address_mask
     value = MemoryDump(
-        name, start, data, wanted.size, layout.unit, columns, session.pointer_size, layout.ascii, physical
+        name,
+        start,
+        data,
+        wanted.size,
+        layout.unit,
+        columns,
+        session.pointer_size,
+        layout.ascii,
+        physical,
+        wanted.segment,
     )
     numbers = value.numbers
     _went_to(session, name, wanted.start + wanted.size, numbers[-1] if numbers else None)
@@ -170,7 +179,8 @@ def display_pointers(session: Session, arguments: Arguments) -> Result:
         session.require_stopped()  # sees a cancel
     values = [entry.value for entry in entries if entry.value is not None]
     _went_to(session, name, wanted.start + wanted.size, values[-1] if values else None)
-    return PointerTable(name, tuple(entries), unit, session.pointer_size, _columns(options, 1))
+    columns = _columns(options, 1)
+    return PointerTable(name, tuple(entries), unit, session.pointer_size, columns, wanted.segment)
 
 
 def _pointer_row(session: Session, what: str, address: int, value: int | None) -> PointerRow:

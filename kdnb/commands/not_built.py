@@ -27,5 +27,7 @@ _DOT_COMMANDS = """
 .write_cmd_hist .wtitle
 """
 
-NOT_BUILT: frozenset[str] = frozenset((_EXTENSIONS + _DOT_COMMANDS).split())
+_COMMANDS = "ur ux"
+
+NOT_BUILT: frozenset[str] = frozenset((_EXTENSIONS + _DOT_COMMANDS + _COMMANDS).split())
 """Names in lower case, with their sign."""

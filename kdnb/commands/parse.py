@@ -89,7 +89,7 @@ def command_name(line: str) -> str | None:
 
 def _not_built(text: str) -> str | None:
     """WinDbg's command of that name, where kdnb has none."""
-    word = re.match(r"[!.]\w+", text)
+    word = re.match(r"[!.]?\w+", text)
     return word[0].lower() if word is not None and word[0].lower() in NOT_BUILT else None
 
 
@@ -98,7 +98,7 @@ def is_exact(word: str) -> bool:
 
     Its case counts (`K` may be a Python name to be), and so do digits: `k5` is rather a name than a count.
     """
-    if word in COMMANDS:
+    if word in COMMANDS or word in NOT_BUILT:
         return True
     found = _match(word)
     return found is not None and word.startswith(found[0]) and found[1].isalpha() and not found[2]

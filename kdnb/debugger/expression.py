@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from kdnb.debugger.expression_tokens import Kind, Token, next_token, parse_number
 from kdnb.errors import ExpressionError, MemoryReadError, RequestFailed, UnknownNameError, UnsupportedError
+from kdnb.results.addresses import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Environment", "evaluate", "parse_leading"]
+__all__ = ["Environment", "evaluate", "leading_segment", "parse_leading"]
 
 MASK = (1 << 64) - 1
 
@@ -92,6 +93,17 @@ def parse_leading(text: str, environment: Environment, radix: int = 16) -> tuple
     parser = _Parser(text, environment, radix)
     value = parser.expression()
     return value, text[parser.token.start :]
+
+
+def leading_segment(text: str, environment: Environment, radix: int = 16) -> Segment | None:
+    """The segment of an address that begins with one (`gs:188`, `30:0`)."""
+    found = re.match(r"\s*(\w+):(?!:)", text)
+    if found is None or environment.is_cplusplus:
+        return None
+    name = found[1].lower()
+    of = name if name in _SEGMENTS else parse_number(name, radix)
+    selector = environment.register(name) if isinstance(of, str) else of
+    return Segment(selector, environment.segment(of)) if of is not None and selector is not None else None
 
 
 def _shown(rest: str, limit: int = 60) -> str:

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.expression import MASK, parse_leading
+from kdnb.debugger.expression import MASK, leading_segment, parse_leading
 from kdnb.errors import ExpressionError
 
 if TYPE_CHECKING:
     from kdnb.debugger.expression import Environment
+    from kdnb.results.addresses import Segment
 
 __all__ = ["Range", "parse_leading_range", "parse_range"]
 
@@ -31,6 +32,8 @@ class Range:
     """An end or a count was written."""
     has_end: bool = False
     """It was an end address."""
+    segment: Segment | None = None
+    """In which the start was given; `start` is linear."""
 
     @property
     def size(self) -> int:
@@ -51,11 +54,12 @@ def parse_leading_range(
 ) -> tuple[Range, str]:
     """The range that `text` starts with, and what stands behind it. `default_count` None: a bare start is an error."""
     start, rest = parse_leading(text, environment, radix)
+    segment = leading_segment(text, environment, radix)
     rest = _without_comma(rest)
     if not rest:
         if default_count is None:
             raise ExpressionError(f"Range error in '{text[:60]}'", "give an end or a count: A B, A L n")
-        return Range(start, default_count, unit), ""
+        return Range(start, default_count, unit, segment=segment), ""
     counted = _COUNT.match(rest)
     has_end = counted is None
     if counted is not None:
@@ -70,7 +74,7 @@ def parse_leading_range(
             raise ExpressionError(f"Range error in '{text[:60]}'", "the end lies before the start")
         count = -(-(end - start + 1) // unit)
         _check(count * unit, text)
-    return Range(start, count, unit, True, has_end), _without_comma(rest)
+    return Range(start, count, unit, True, has_end, segment), _without_comma(rest)
 
 
 def _check(size: int, text: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kdnb.render.lines import printable
 from kdnb.render.text import to_text
 from kdnb.render.text_registers import DEFAULT_MASK, register_foot
-from kdnb.results.addresses import format_address
+from kdnb.results.addresses import format_address, format_place
 from kdnb.results.breakpoints import BreakpointList
 from kdnb.results.disassembly import Disassembly
 from kdnb.results.memory import MemoryDump, PointerTable
@@ -112,7 +112,7 @@ def _pointers(value: PointerTable) -> str | None:
     size = value.address_size
     rows: list[list[Cell]] = [
         [
-            (format_address(entry.address, size), "dim"),
+            (format_place(entry.address, size, value.segment), "dim"),
             "?" * 17 if entry.value is None else format_address(entry.value, value.unit),
             entry.symbol or (f'"{entry.text}"' if entry.text is not None else ""),
         ]

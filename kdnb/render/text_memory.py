@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines, printable
-from kdnb.results.addresses import format_address
+from kdnb.results.addresses import format_address, format_place
 from kdnb.results.memory import MemoryBlocks, MemoryDifferences, MemoryDump, MemoryWritten, PointerTable, StringDump
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def _dump(value: MemoryDump) -> Iterator[str]:
 
 def _row(value: MemoryDump, offset: int, data: bytes, wanted: int) -> str:
     separator = "  "
-    address = format_address(value.address + offset, value.address_size)
+    address = format_place(value.address + offset, value.address_size, value.segment)
     if value.command.startswith("!"):  # physical dumps of the `!d*` extensions
         separator = " "
         address = f"#{value.address + offset:8x}"
@@ -70,7 +70,7 @@ def _hex_bytes(data: bytes, wanted: int) -> str:
 
 
 def _bit_header(value: MemoryDump) -> Iterator[str]:
-    margin = " " * (len(format_address(0, value.address_size)) + 2)
+    margin = " " * (len(format_place(value.address, value.address_size, value.segment)) + 2)
     if value.command == "dyb":
         yield margin + " " + " ".join(["76543210"] * value.columns)
         yield margin + " " + " ".join(["--------"] * value.columns)
@@ -96,7 +96,7 @@ def _pointers(value: PointerTable) -> Iterator[str]:
             if entry.symbol:
                 cell += f" {entry.symbol}"
             cells.append(cell)
-        address = format_address(value.entries[at].address, value.address_size)
+        address = format_place(value.entries[at].address, value.address_size, value.segment)
         yield f"{address}  {' '.join(cells)}"
 
 

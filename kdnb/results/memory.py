@@ -10,6 +10,8 @@ from kdnb.results.base import Result, TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kdnb.results.addresses import Segment
+
 __all__ = [
     "MemoryBlocks",
     "MemoryDifference",
@@ -48,6 +50,8 @@ class MemoryDump(TableResult):
     address_size: int
     ascii: bool = False
     physical: bool = False
+    segment: Segment | None = None
+    """In which the address was given, and is shown; `address` is linear."""
 
     def __bytes__(self) -> bytes:
         return self.data
@@ -93,6 +97,7 @@ class PointerTable(TableResult):
     unit: int
     address_size: int
     columns: int = 1
+    segment: Segment | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         return [

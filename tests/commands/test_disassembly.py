@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.commands.run import execute
+from kdnb.debugger.paging import translate
 from kdnb.errors import CommandError
 from kdnb.render.text import to_text
 from kdnb.results.disassembly import CallList, Disassembly, FunctionCode
@@ -70,3 +71,20 @@ def test_our_breakpoints_never_show_in_code(session: Session) -> None:
     before = [i.data for i in code(session, "u nt!KeUpdateSystemTime L4").instructions]
     execute(session, "bp nt!KeUpdateSystemTime; g")
     assert [i.data for i in code(session, "u nt!KeUpdateSystemTime L4").instructions] == before
+
+
+def test_physical_code_is_disassembled_where_it_lies(session: Session) -> None:
+    place = session.evaluate("nt!KeBugCheckEx")
+    at = translate(session, place).physical
+    assert at is not None
+    first = code(session, f"up 0x{at:x} L3").instructions
+    assert [i.data for i in first] == [i.data for i in code(session, "u nt!KeBugCheckEx L3").instructions]
+    assert (first[0].address, first[0].label) == (at, "")
+    assert code(session, "up").instructions[0].address == first[-1].address + first[-1].size
+    assert all(i.address <= at + 8 for i in code(session, f"up 0x{at:x} 0x{at + 8:x}").instructions)
+    assert to_text(code(session, "up ff`00000000")).endswith("^ Memory access error in 'up ff`00000000'")
+
+
+def test_what_is_physical_needs_an_address_first(session: Session) -> None:
+    with pytest.raises(CommandError, match="Numeric expression missing from '<EOL>'"):
+        execute(session, "up")

@@ -8,7 +8,9 @@ import pytest
 
 from kdnb.commands.run import execute
 from kdnb.errors import CommandError
+from kdnb.render.html import to_html
 from kdnb.render.text import to_text
+from kdnb.results.addresses import format_address
 from kdnb.results.memory import MemoryBlocks, MemoryDump, PointerTable, StringDump
 
 if TYPE_CHECKING:
@@ -113,3 +115,18 @@ def test_numbers_are_units_of_the_dump_and_the_table_has_addresses(session: Sess
     assert value[0] == 0x5A4D
     assert list(value.df["address"]) == [value.address + 2 * index for index in range(4)]
     assert bytes(value) == session.memory.read(value.address, 8)
+
+
+def test_an_address_given_in_a_segment_is_shown_in_it(session: Session) -> None:
+    (table,) = execute(session, "dps gs:188 L1")
+    thread = session.processes.current_thread()
+    assert to_text(table).startswith(f"002b:00000000`00000188  {format_address(thread)}")
+    assert "002b:00000000`00000188" in str(to_html(table))
+    assert list(table.df["address"]) == [session.evaluate("gs:188")]
+    lines = to_text(execute(session, "dq gs:180 L4")[0]).split("\n")
+    assert [line[:22] for line in lines] == ["002b:00000000`00000180", "002b:00000000`00000190"]
+    kernel = session.evaluate("nt")
+    assert to_text(execute(session, f"dd 10:{kernel:x} L1")[0]).startswith(f"0010:{format_address(kernel)}  ")
+    assert (
+        to_text(execute(session, "dyb gs:188 L1")[0]).split("\n")[0] == " " * 25 + "76543210 76543210 76543210 76543210"
+    )

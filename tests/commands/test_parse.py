@@ -69,7 +69,10 @@ def test_what_windbg_has_and_we_do_not_is_said_in_one_line() -> None:
         parse("!htrace -v")
     with pytest.raises(UsageError, match=r"^\.shell is not built yet"):
         parse(".Shell dir")
+    with pytest.raises(UsageError, match=r"^ur is not built yet"):
+        parse("ur 1000")
     assert command_name("!htrace; k") == "!htrace"
+    assert (command_name("ux f0000"), command_name("uxbridge = 1")) == ("ux", None)
     assert command_name("!ls") is None
 
 

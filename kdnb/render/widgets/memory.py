@@ -15,7 +15,7 @@ import traitlets
 
 from kdnb.errors import KdnbError, MemoryReadError
 from kdnb.render.text import to_text
-from kdnb.results.addresses import format_address
+from kdnb.results.addresses import format_place
 
 if TYPE_CHECKING:
     from kdnb.results.memory import MemoryDump
@@ -43,7 +43,7 @@ class MemoryWidget(anywidget.AnyWidget):
         self._value = value
         self._fetch = fetch
         self._line = value.unit * value.columns
-        start = format_address(value.address, value.address_size)
+        start = format_place(value.address, value.address_size, value.segment)
         super().__init__(
             lines=-(-value.size // self._line),
             title=f"{value.command} {start} L{value.size // value.unit:x}  ({value.size} bytes)",
