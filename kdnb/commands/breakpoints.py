@@ -101,17 +101,19 @@ def set_processor_breakpoint(session: Session, arguments: Arguments) -> Result:
 @command(
     "bm",
     summary="Set a breakpoint on every symbol that matches a pattern.",
-    syntax='bm Module!Pattern [Passes] ["Commands"]',
+    syntax='bm [/a] Module!Pattern [Passes] ["Commands"]',
+    details="Variables are left out; /a takes them too.",
     examples=("bm nt!KeBugCheck*",),
     tier="B",
     changes_target=True,
 )
 def set_matching_breakpoints(session: Session, arguments: Arguments) -> Result:
     """Breakpoints on functions."""
+    with_data = "a" in arguments.options({"a": False})
     pattern = arguments.word()
     passes = arguments.expression() if not arguments.at_end and not arguments.rest.startswith('"') else 1
     text = arguments.quoted()
-    found = session.symbols.search(pattern)
+    found = [each for each in session.symbols.search(pattern) if with_data or session.modules.is_code(each[0])]
     if not found:
         raise UnknownNameError(f"Couldn't resolve 'bm {pattern[:60]}'", f"x {pattern[:60]} shows what matches")
     if len(found) > PATTERN_LIMIT:

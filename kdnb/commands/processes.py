@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.commands.symbol_files import load_user_modules
-from kdnb.commands.types import display_type
+from kdnb.debugger.user_blocks import process_environment, thread_environment
 from kdnb.errors import UnsupportedError
 from kdnb.results.processes import ImplicitContext, ProcessList
 
@@ -108,34 +108,30 @@ def _require(kind: str, address: int, owner: str) -> int:
 
 @command(
     "!peb",
-    summary="Show the process environment block of the current process.",
+    summary="Show the process environment block: images, command line, environment.",
     syntax="!peb [Address]",
-    details="dt nt!_PEB at the address that EPROCESS gives. System processes have none.",
+    details="That of the process that is seen (.process), or the one at Address. System processes have none. "
+    "dt nt!_PEB @$peb shows all fields.",
     examples=(".process 1044; !peb",),
     tier="B",
 )
 def show_peb(session: Session, arguments: Arguments) -> Result:
-    """The PEB as a struct."""
+    """The PEB, and what hangs on it."""
     given = None if arguments.at_end else arguments.expression()
-    process = session.address_space.process or session.processes.current()
-    address = session.processes.describe(process).peb if given is None else given
-    return _dump(session, arguments, "_PEB", _require("PEB", address, "process"))
+    arguments.finish()
+    address = session.processes.peb(session.address_space.seen()) if given is None else given
+    return process_environment(session, _require("PEB", address, "process"))
 
 
 @command(
     "!teb",
     summary="Show the thread environment block of the current thread.",
     syntax="!teb [Address]",
-    details="dt nt!_TEB at the address that KTHREAD gives. System threads have none.",
+    details="System threads have none. dt nt!_TEB @$teb shows all fields.",
     tier="B",
 )
 def show_teb(session: Session, arguments: Arguments) -> Result:
-    """The TEB as a struct."""
+    """The TEB."""
     address = session.processes.teb() if arguments.at_end else arguments.expression()
-    return _dump(session, arguments, "_TEB", _require("TEB", address, "thread"))
-
-
-def _dump(session: Session, arguments: Arguments, name: str, address: int) -> Result:
     arguments.finish()
-    arguments.rest = f"nt!{name} 0x{address:x}"
-    return display_type(session, arguments)
+    return thread_environment(session, _require("TEB", address, "thread"))

@@ -258,6 +258,12 @@ class ModuleTable:
         modules = self._user.visible() if self._session.address_space.is_user(address) else self._modules
         return next((module for module in modules if address in module), None)
 
+    def is_code(self, address: int) -> bool:
+        """Whether it lies in a section of an image that may be executed."""
+        module = self.find(address)
+        section = module.image.section_of(address - module.base) if module and module.image else None
+        return section is not None and section.is_code
+
     @property
     def kernel(self) -> Module | None:
         return self.get("nt")

@@ -31,6 +31,7 @@ from kdnb.render import (
     text_tracing,
     text_types,
     text_unwind,
+    text_user_blocks,
     text_vads,
     text_values,
 )
@@ -64,6 +65,7 @@ FORMATTERS = (
     text_tracing,
     text_types,
     text_unwind,
+    text_user_blocks,
     text_vads,
     text_values,
 )

@@ -34,12 +34,13 @@ def stack_head(value: Stack) -> Iterator[str]:
 
 
 def stack_rows(value: Stack) -> Iterator[str]:
-    """Each frame's text: a line, or several."""
+    """Each frame's text: a line, or several. That the following frames may be wrong is said once for one reason."""
     previous: Frame | None = None
     for frame in value.frames:
         options = value.columns[1:]
         row = _row(frame, previous, value.address_size, options, _with_arguments(value), _is_numbered(value))
-        yield f"{frame.warning}\n{row}" if frame.warning else row
+        is_new = frame.warning and (frame.is_guess or previous is None or frame.warning != previous.warning)
+        yield f"{frame.warning}\n{row}" if is_new else row
         previous = frame
 
 

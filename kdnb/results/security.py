@@ -56,7 +56,7 @@ WELL_KNOWN = {
 """Identifiers that are the same on every machine (public documentation)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SecurityId(Result):
     """A SID. `text` is its usual form, `S-1-5-18`; `note` says why there is none."""
 

@@ -30,15 +30,18 @@ pytest.importorskip("unicorn")
 
 PRICES: dict[str, tuple[int, int]] = {
     "r": (4, 0),
-    "k": (28, 0),
+    "k": (32, 0),
     "u": (4, 0),
     "lm": (0, 0),
-    "!process 0 0": (40, 0),
+    "!process 0 0": (44, 0),
     "p": (12, 12),
     "t": (12, 12),
     "g": (16, 16),
 }
-"""The most packets that a command may cost at a new stop, and once more; acknowledgements are counted."""
+"""The most packets that a command may cost at a new stop, and once more; acknowledgements are counted.
+
+The stack goes from the kernel into user mode: two stacks are read. Six processes have a handle table each.
+"""
 LATER_STACK = 20
 """The most packets of a stack that goes through functions known from an earlier one: registers, stack, code."""
 READ_SIZES = (256, 1024, 1992, 3900)

@@ -101,6 +101,14 @@ def test_a_pattern_sets_several(session: Session) -> None:
     assert "nt!KeBugCheckEx" in [info.symbol for info in table]
 
 
+def test_a_pattern_means_functions_and_variables_only_if_asked(session: Session) -> None:
+    with pytest.raises(CommandError):
+        execute(session, "bm nt!KeTickCoun?")
+    (table,) = execute(session, "bm /a nt!KeTickCoun?")
+    assert isinstance(table, BreakpointList)
+    assert [info.symbol for info in table] == ["nt!KeTickCount"]
+
+
 @pytest.mark.parametrize(
     "command", ["bc", "bc 9", "bc x", "ba x4 nt", "ba w3 nt", "ba w4 nt+1", "bm nt!Nothing*", "bp 1 +"]
 )

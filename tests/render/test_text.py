@@ -226,6 +226,19 @@ def test_a_stack_of_x64() -> None:
     assert [line.index("Child-SP") for line in memory[:1]] == [memory[1].index("fffff803`5f67a9c8")]
 
 
+def test_one_reason_for_wrong_frames_is_given_once_and_a_guess_each_time() -> None:
+    unknown, guess = "WARNING: Frame IP not in any known module.", "WARNING: found by a scan of the stack."
+    frames = (
+        Frame(0, 0x10, 0x20, 0, "0x20", warning=unknown),
+        Frame(1, 0x20, 0x30, 0, "0x30", warning=unknown),
+        Frame(2, 0x30, 0x40, 0, "nt!F", warning=guess, is_guess=True),
+        Frame(3, 0x40, 0, 0, "nt!G", warning=guess, is_guess=True),
+    )
+    text = to_text(Stack(frames, "amd64", 0, 8))
+    assert text.count(unknown) == 1
+    assert text.count(guess) == 2
+
+
 def test_a_stack_of_x86_has_no_numbers_unless_asked() -> None:
     frames = (Frame(0, 0x805499F0, 0x8052E4A1, 0, "nt!RtlpBreakWithStatusInstruction", arguments=(1, 0, 0)),)
     assert to_text(Stack(frames, "x86", 0, 4)).split("\n") == [
