@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.commands.processor import processor_number
+from kdnb.debugger.cpus import interrupt_level
 from kdnb.errors import ExpressionError, RequestFailed, UnsupportedError
 from kdnb.protocol.constants import Api, MachineType
 from kdnb.protocol.messages.io import MsrBody
@@ -19,8 +21,6 @@ SIZES = {"b": 1, "w": 2, "d": 4}
 _LEVELS = {0: "LOW_LEVEL", 1: "APC_LEVEL", 2: "DISPATCH_LEVEL"}
 _LEVELS_64 = {12: "SYNCH_LEVEL", 13: "CLOCK_LEVEL", 14: "IPI_LEVEL", 15: "HIGH_LEVEL"}
 _LEVELS_X86 = {27: "SYNCH_LEVEL", 28: "CLOCK2_LEVEL", 29: "IPI_LEVEL", 30: "POWER_LEVEL", 31: "HIGH_LEVEL"}
-_KPCR_IRQL = 0x24
-"""KPCR.Irql of x86, the same in every build."""
 
 
 @command(
@@ -109,20 +109,18 @@ def write_port(session: Session, arguments: Arguments) -> Result:
 
 @command(
     "!irql",
-    summary="Show the interrupt request level of the current processor.",
-    syntax="!irql",
-    details="On x64 the level is CR8, on x86 KPCR.Irql; the debugger itself runs at HIGH_LEVEL, so "
-    "look at it as the level of the stop.",
-    examples=("!irql",),
+    summary="Show the interrupt request level at which a processor was stopped.",
+    syntax="!irql [Processor]",
+    details="What the kernel saved when it went to the debugger (KPRCB.DebuggerSavedIRQL); where its types lack "
+    "that field, CR8 on x64 and KPCR.Irql on x86. The number is decimal.",
+    examples=("!irql", "!irql 1"),
 )
 def show_irql(session: Session, arguments: Arguments) -> Result:
     """The level in words."""
-    arguments.finish()
-    if session.machine == MachineType.I386:
-        level, names = session.memory.read_u8(session.processes.pcr() + _KPCR_IRQL), _LEVELS_X86
-    elif session.registers.has("cr8"):
-        level, names = session.registers.get("cr8"), _LEVELS_64
-    else:
+    number = processor_number(session, arguments)
+    level = interrupt_level(session, number)
+    if level is None:
         raise UnsupportedError(f"!irql of {session.machine.name} is not known", "x64 and x86 are")
-    name = (_LEVELS | names).get(level, "device level")
-    return Text(f"Debugger saved IRQL for processor 0x{session.current_processor:x} -- {level:x} ({name})")
+    names = _LEVELS | (_LEVELS_X86 if session.machine == MachineType.I386 else _LEVELS_64)
+    name = names.get(level, "device level")
+    return Text(f"Debugger saved IRQL for processor 0x{number:x} -- {level} ({name})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
-from kdnb.debugger.cpus import cpu_info
+from kdnb.debugger.cpus import control_block, cpu_info
 from kdnb.errors import ExpressionError, UnsupportedError
 from kdnb.results.hardware import CpuInfos, InterruptTable, InterruptVector, ProcessorBlock
 
@@ -66,19 +66,13 @@ def _gate(session: Session, vector: int, data: bytes) -> InterruptVector | None:
 
 @command(
     "!pcr",
-    "!prcb",
-    summary="Show where a processor's control region (KPCR) and block (KPRCB) lie, and what runs on it.",
-    syntax="!pcr [Processor]\n!prcb [Processor]",
-    examples=("!pcr", "!prcb 1"),
+    summary="Show where a processor's control region (KPCR) and its tables lie, and what runs on it.",
+    syntax="!pcr [Processor]",
+    examples=("!pcr", "!pcr 1"),
 )
 def show_processor(session: Session, arguments: Arguments) -> Result:
     """Addresses, current, next and idle thread as far as the debugger data block tells their places."""
-    number = arguments.expression(session.current_processor)
-    arguments.finish()
-    if number >= session.processor_count:
-        raise ExpressionError(
-            f"Cannot get PRCB address of processor {number}", f"the target has 0 to {session.processor_count - 1}"
-        )
+    number = processor_number(session, arguments)
     prcb = session.processes.prcb(number)
     block = session.debugger_data
 
@@ -98,8 +92,31 @@ def show_processor(session: Session, arguments: Arguments) -> Result:
         idt=special.get("idtr", 0),
         task=special.get("tr", 0),
         address_size=session.pointer_size,
-        is_block=arguments.name == "!prcb",
     )
+
+
+@command(
+    "!prcb",
+    summary="Show what a processor's block (KPRCB) says: level, threads, interrupts and times.",
+    syntax="!prcb [Processor]",
+    details="Interrupts and clock ticks are in hex. Fields that the kernel's types don't have, or all but the threads "
+    "where there are no types, are named in the last line.",
+    examples=("!prcb", "!prcb 1"),
+)
+def show_block(session: Session, arguments: Arguments) -> Result:
+    """What the kernel keeps for one processor."""
+    return control_block(session, processor_number(session, arguments))
+
+
+def processor_number(session: Session, arguments: Arguments) -> int:
+    """The processor that is named, the current one without a number."""
+    number = arguments.expression(session.current_processor)
+    arguments.finish()
+    if number >= session.processor_count:
+        raise ExpressionError(
+            f"Cannot get PRCB address of processor {number}", f"the target has 0 to {session.processor_count - 1}"
+        )
+    return number
 
 
 @command(
@@ -113,11 +130,5 @@ def show_processor(session: Session, arguments: Arguments) -> Result:
 )
 def show_cpus(session: Session, arguments: Arguments) -> Result:
     """All processors, or one."""
-    only = None if arguments.at_end else arguments.expression()
-    arguments.finish()
-    if only is not None and only >= session.processor_count:
-        raise ExpressionError(
-            f"Cannot get PRCB address of processor {only}", f"the target has 0 to {session.processor_count - 1}"
-        )
-    numbers = range(session.processor_count) if only is None else (only,)
+    numbers = range(session.processor_count) if arguments.at_end else (processor_number(session, arguments),)
     return CpuInfos(tuple(cpu_info(session, number) for number in numbers))

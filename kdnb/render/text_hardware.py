@@ -1,4 +1,4 @@
-"""Text of `!idt !pcr !prcb !pci` (the command reference, 7.13; the layout of `!pci` is plain)."""
+"""Text of `!idt !pcr !prcb !cpuinfo !pci` (the command reference, 7.13; the layout of `!pci` is plain)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
 from kdnb.results.hardware import (
+    ControlBlock,
     CpuInfos,
     InterruptTable,
     InterruptVector,
@@ -69,16 +70,33 @@ def _processor(value: ProcessorBlock) -> Iterator[str]:
     def row(name: str, number: int) -> str:
         return f"{name:>18}: {number:0{digits}x}"
 
-    if value.is_block:
-        yield f"PRCB for Processor {value.number} at {value.prcb:0{digits}x}:"
-    else:
-        yield f"KPCR for Processor {value.number} at {value.pcr:0{digits}x}:"
-        yield row("Prcb", value.prcb)
-        yield row("IDT", value.idt)
-        yield row("GDT", value.gdt)
-        yield row("TSS selector", value.task)
+    yield f"KPCR for Processor {value.number} at {value.pcr:0{digits}x}:"
+    yield row("Prcb", value.prcb)
+    yield row("IDT", value.idt)
+    yield row("GDT", value.gdt)
+    yield row("TSS selector", value.task)
     yield row("CurrentThread", value.current_thread)
     yield row("IdleThread", value.idle_thread)
+
+
+@lines.register(ControlBlock)
+def _block(value: ControlBlock) -> Iterator[str]:
+    digits = 2 * value.address_size
+
+    def shown(number: int | None, width: int = 8) -> str:
+        return "?" * width if number is None else f"{number:0{width}x}"
+
+    yield f"PRCB for Processor {value.number} at {value.address:0{digits}x}:"
+    yield f"Current IRQL -- {'??' if value.level is None else value.level}"
+    threads = (value.current_thread, value.next_thread, value.idle_thread)
+    yield "Threads--  Current {} Next {} Idle {}".format(*(shown(one, digits) for one in threads))
+    place = ", ".join(shown(one, 1) for one in (value.group, value.group_index))
+    yield f"Processor Index {value.number} Number ({place}) GroupSetMember {shown(value.group_set_member, 1)}"
+    yield f"Interrupt Count -- {shown(value.interrupt_count)}"
+    yield f"Times -- Dpc    {shown(value.dpc_time)} Interrupt {shown(value.interrupt_time)}"
+    yield f"         Kernel {shown(value.kernel_time)} User      {shown(value.user_time)}"
+    if value.missing:
+        yield f"Not known of this build: {', '.join(value.missing)}"
 
 
 @lines.register(CpuInfos)

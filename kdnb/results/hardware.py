@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "ControlBlock",
     "CpuInfo",
     "CpuInfos",
     "InterruptTable",
@@ -58,7 +59,7 @@ class InterruptTable(TableResult):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ProcessorBlock(Result):
-    """A processor's KPCR and KPRCB (`!pcr`, `!prcb`). Addresses that the target doesn't tell are 0."""
+    """A processor's KPCR (`!pcr`). Addresses that the target doesn't tell are 0."""
 
     number: int
     pcr: int
@@ -69,8 +70,30 @@ class ProcessorBlock(Result):
     idt: int
     task: int
     address_size: int
-    is_block: bool = False
-    """Shown as `!prcb`."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ControlBlock(Result):
+    """A processor's KPRCB (`!prcb`). What isn't known of this build is None, and named in `missing`."""
+
+    number: int
+    address: int
+    level: int | None
+    """IRQL at which the processor was stopped."""
+    current_thread: int | None
+    next_thread: int | None
+    idle_thread: int | None
+    group: int | None
+    group_index: int | None
+    group_set_member: int | None
+    interrupt_count: int | None
+    dpc_time: int | None
+    """Times are in clock ticks."""
+    interrupt_time: int | None
+    kernel_time: int | None
+    user_time: int | None
+    missing: tuple[str, ...]
+    address_size: int
 
 
 @dataclass(frozen=True, slots=True)

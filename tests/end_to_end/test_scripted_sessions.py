@@ -257,7 +257,7 @@ def test_19_interrupt_table(kd: Debugger) -> None:
 
 def test_20_cpu_structures(kd: Debugger) -> None:
     assert "CurrentThread" in run(kd, "!pcr")
-    assert "CurrentThread" in run(kd, "!prcb")
+    assert "Threads--  Current " in run(kd, "!prcb")
     assert "CurrentPrcb" in run(kd, "dt nt!_KPCR @$pcr")
     assert kd.struct("nt!_KPRCB", "@$prcb").CurrentThread == kd.evaluate("@$thread")
     assert "IRQL" in run(kd, "!irql")
