@@ -40,8 +40,9 @@ class PacketLog(Recording):
         self._chunks = conversation.chunks
         self._tags = [Tag()]
         self._limit = limit
-        self._fresh: deque[tuple[int, Direction, bytes, int, int]] = deque()
-        """Time, direction, data, length and tag of chunks that have no position yet; no data where it was dropped."""
+        self._fresh: deque[tuple[int, bool, bytes, int, int]] = deque()
+        """Time, whether it came to the host, data, length and tag of chunks that have no position yet; no data where it
+        was dropped. Tuples of nothing but numbers and bytes are no work for the garbage collector."""
         self._offsets = dict.fromkeys(Direction, 0)
         self._size = 0
         self._counted = 0
@@ -66,8 +67,8 @@ class PacketLog(Recording):
 
     def record(self, direction: Direction, data: bytes, time_ns: int) -> None:
         """Keep a chunk; `time_ns` counts since 1970."""
-        size = len(data)
-        if direction is Direction.TO_HOST:
+        size, to_host = len(data), direction is Direction.TO_HOST
+        if to_host:
             self.heard_at = time_ns
         if self._limit is not None:
             with self._recording:
@@ -75,7 +76,7 @@ class PacketLog(Recording):
                 if self._counted > self._limit:
                     self.dropped += size
                     data = b""
-        self._fresh.append((time_ns, direction, data, size, len(self._tags) - 1))  # one step: threads can't mix here
+        self._fresh.append((time_ns, to_host, data, size, len(self._tags) - 1))  # one step: threads can't mix here
 
     def tag(self, cell: str | None, command: str | None) -> None:
         """Say what causes the chunks from now on."""
@@ -86,7 +87,8 @@ class PacketLog(Recording):
     def _place(self) -> None:
         """Give what was recorded since the last time its place in the streams."""
         while self._fresh:
-            time_ns, direction, data, size, tag = self._fresh.popleft()
+            time_ns, to_host, data, size, tag = self._fresh.popleft()
+            direction = Direction.TO_HOST if to_host else Direction.TO_TARGET
             offset = self._offsets[direction]
             if data:
                 self._chunks.append(Chunk(time_ns, direction, bytes(data), self._size, offset, True, tag))
