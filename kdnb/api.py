@@ -22,7 +22,7 @@ from kdnb.debugger.process_views import ProcessesView, ThreadsView
 from kdnb.debugger.session import Session
 from kdnb.debugger.typed_views import TypesView, list_at, struct_at
 from kdnb.debugger.views import BreakpointsView, MemoryView, ModulesView, RegistersView, SymbolsView
-from kdnb.errors import KdnbError, StaleError, UnsupportedError, UsageError
+from kdnb.errors import CapturesError, KdnbError, StaleError, UnsupportedError, UsageError
 from kdnb.protocol.constants import ContinueStatus
 from kdnb.symbols.download import progress_lines
 from kdnb.symbols.store import SymbolPath
@@ -119,12 +119,17 @@ def _session(
 
 
 def open_captures(pattern: str | Path, keys: Mapping[str, str] | Sequence[str] | str = ()) -> list[Capture]:
-    """All captures that match a file pattern, in order of their paths.
+    """All captures that match a file pattern, in order of their paths; none where a pattern matches nothing.
 
-    `keys` are tried in turn, or looked up by path or file name; one alone can be given as it is.
+    `keys` are tried in turn, or looked up by path or file name; one alone can be given as it is. All files are tried:
+    if one of several can't be opened, `CapturesError` holds the others. A path without `*`, `?` or `[` is one file.
     """
+    text = str(pattern)
+    is_pattern = glob.escape(text) != text and not Path(text).exists()
+    paths = sorted(glob.glob(text)) if is_pattern else [text]
     opened: list[Capture] = []
-    for path in sorted(glob.glob(str(pattern))):
+    failed: dict[str, KdnbError] = {}
+    for path in paths:
         tried: list[str | None]
         if isinstance(keys, str):
             tried = [None, keys]
@@ -132,7 +137,14 @@ def open_captures(pattern: str | Path, keys: Mapping[str, str] | Sequence[str] |
             tried = [keys.get(path, keys.get(Path(path).name))]
         else:
             tried = [None, *keys]
-        opened.append(_open_with(path, tried))
+        try:
+            opened.append(_open_with(path, tried))
+        except KdnbError as error:
+            if len(paths) == 1:
+                raise
+            failed[path] = error
+    if failed:
+        raise CapturesError(opened, failed)
     return opened
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "AuthenticationError",
     "Cancelled",
     "CaptureError",
+    "CapturesError",
     "CommandError",
     "ConnectError",
     "ConnectionStringError",
@@ -38,6 +39,9 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
 ]
+
+MOST_NAMED = 3
+"""Files that one message names."""
 
 
 class KdnbError(Exception):
@@ -179,6 +183,19 @@ class MemoryWriteError(TargetError):
 
 class CaptureError(KdnbError):
     """A capture, recording or dump that can't be read (any further)."""
+
+
+class CapturesError(CaptureError):
+    """Some of several files are no captures that can be opened. `opened` holds the others, in order of their paths,
+    `failed` the error of each path that failed."""
+
+    def __init__(self, opened: Sequence[object], failed: Mapping[str, KdnbError]) -> None:
+        reasons = [error.message.removesuffix(".") for error in failed.values()]
+        named = "; ".join(reasons[:MOST_NAMED]) + (f"; {len(reasons) - MOST_NAMED} more" * (len(reasons) > MOST_NAMED))
+        message = f"{len(failed)} of {len(failed) + len(opened)} files can't be opened as captures: {named}"
+        super().__init__(message, "the others are in this error's `opened`" if opened else "check the pattern")
+        self.opened = list(opened)
+        self.failed = dict(failed)
 
 
 class SymbolFileError(KdnbError):

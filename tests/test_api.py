@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from kdnb.errors import (
     AuthenticationError,
     Cancelled,
     CaptureError,
+    CapturesError,
     CommandError,
     ConnectError,
     ConnectionStringError,
@@ -38,7 +40,6 @@ from tests.target.scripted import ScriptedTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from kdnb.api import Debugger
     from kdnb.results.events import Stop
@@ -294,3 +295,28 @@ def test_captures_are_opened_by_pattern_with_one_key_several_or_one_for_each_nam
     with pytest.raises(CaptureError, match="none of the 955 KDNET frames"):
         kdnb.open_captures(pattern, keys={name: "1.2.3.4"})
     assert len(kdnb.open_captures(shared / "captures" / "*.pcap")) == 2
+
+
+def test_a_file_that_is_no_capture_costs_none_of_the_others(shared: Path, tmp_path: Path) -> None:
+    good = sorted((shared / "captures").glob("*.pcap"))
+    for path in good:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "a-note.txt").write_text("no capture")
+    (tmp_path / "m-folder").mkdir()
+    with pytest.raises(
+        CapturesError, match=r"2 of 4 files can't be opened as captures: .*a-note\.txt is no capture"
+    ) as told:
+        kdnb.open_captures(tmp_path / "*")
+    assert [Path(capture.name).name for capture in told.value.opened] == [path.name for path in good]
+    assert [Path(path).name for path in told.value.failed] == ["a-note.txt", "m-folder"]
+    with pytest.raises(CaptureError, match=r"a-note\.txt is no capture") as alone:
+        kdnb.open_captures(tmp_path / "*.txt")
+    assert "\n" not in str(alone.value)
+
+
+def test_a_name_that_is_no_pattern_is_one_file(shared: Path, tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match=r"can't read '.*typo\.pcap'"):
+        kdnb.open_captures(tmp_path / "typo.pcap")
+    odd = tmp_path / "run[1].pcap"
+    odd.write_bytes(next((shared / "captures").glob("*.pcap")).read_bytes())
+    assert len(kdnb.open_captures(odd)) == 1
