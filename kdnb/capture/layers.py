@@ -1,8 +1,8 @@
 """Link, IP, UDP and TCP headers: one captured frame in, its segment out.
 
-Ethernet (with VLAN tags), Linux cooked v1 and v2, raw IP, BSD loopback; IPv4 and IPv6 with extension
-headers. Whatever else a frame holds is None. Fragments are told apart, not joined: KD packets are shorter
-than any usual MTU, and TCP doesn't fragment. Numbers: the LINKTYPE_ list of tcpdump.org, RFC 791, 8200, 9293.
+Ethernet (with VLAN tags), Linux cooked v1 and v2, raw IP, BSD loopback; IPv4 and IPv6 with extension headers. Whatever
+else a frame holds is None. Fragments of IP packets are told apart; `fragments` joins them. Numbers: the LINKTYPE_ list
+of tcpdump.org, RFC 791, 8200, 9293.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-__all__ = ["FRAGMENT", "Endpoint", "Segment", "dissect"]
+__all__ = ["Endpoint", "Fragment", "Segment", "dissect", "upper_layer"]
 
 Endpoint = tuple[bytes, int]
 """IP address as 4 or 16 bytes, and port."""
@@ -28,6 +28,7 @@ EXTENSIONS = frozenset({HOP_BY_HOP, ROUTING, DESTINATION, MOBILITY, HIP, SHIM6})
 _tcp_header = struct.Struct(">HHIIBB").unpack_from
 _udp_header = struct.Struct(">HHH").unpack_from
 _u16 = struct.Struct(">H").unpack_from
+_u32 = struct.Struct(">I").unpack_from
 
 
 class Segment(NamedTuple):
@@ -40,12 +41,20 @@ class Segment(NamedTuple):
     flags: int | None
 
 
-FRAGMENT = Segment((b"", 0), (b"", 0), b"", 0, None)
-"""What `dissect` returns for a part of a fragmented IP packet."""
+class Fragment(NamedTuple):
+    """A piece of an IP packet. `offset` in bytes; `data` is empty where the capture cut the frame."""
+
+    source: bytes
+    destination: bytes
+    protocol: int
+    identification: int
+    offset: int
+    more: bool
+    data: bytes
 
 
-def dissect(link_type: int, data: bytes) -> Segment | None:
-    """The UDP or TCP segment in a frame, `FRAGMENT`, or None for everything else (short frames as well)."""
+def dissect(link_type: int, data: bytes) -> Segment | Fragment | None:
+    """The UDP or TCP segment in a frame, a piece of one, or None for everything else (short frames as well)."""
     try:
         at = _network_offset(link_type, data)
         if at < 0:
@@ -55,6 +64,17 @@ def dissect(link_type: int, data: bytes) -> Segment | None:
             return _ipv4(data, at)
         return _ipv6(data, at) if version == 6 else None
     except (IndexError, struct.error):  # the frame ends inside a header
+        return None
+
+
+def upper_layer(protocol: int, data: bytes, source: bytes, destination: bytes) -> Segment | None:
+    """The segment in the joined payload of an IP packet, None for other protocols. IPv6 may have more headers in it."""
+    try:
+        if len(source) == 4:
+            return _transport(data, protocol, 0, len(data), source, destination)
+        found = _behind_extensions(data, protocol, 0, len(data), source, destination)
+        return found if isinstance(found, Segment) else None
+    except (IndexError, struct.error):
         return None
 
 
@@ -77,35 +97,46 @@ def _network_offset(link_type: int, data: bytes) -> int:
     return at if kind in (ETHERTYPE_IPV4, ETHERTYPE_IPV6) else -1
 
 
-def _ipv4(data: bytes, at: int) -> Segment | None:
+def _ipv4(data: bytes, at: int) -> Segment | Fragment | None:
     header = (data[at] & 15) * 4
     (total,), (fragment,) = _u16(data, at + 2), _u16(data, at + 6)
     if header < 20:
         return None
-    if fragment & 0x3FFF:  # more fragments, or not the first
-        return FRAGMENT
     # Length 0 is what a sender with segmentation offload leaves there.
-    end = min(at + total, len(data)) if total else len(data)
-    return _transport(data, data[at + 9], at + header, end, data[at + 12 : at + 16], data[at + 16 : at + 20])
+    end = at + total if total else len(data)
+    source, destination = data[at + 12 : at + 16], data[at + 16 : at + 20]
+    if fragment & 0x3FFF:  # more fragments, or not the first
+        piece = data[at + header : end] if end <= len(data) else b""
+        (identification,), more = _u16(data, at + 4), bool(fragment & 0x2000)
+        return Fragment(source, destination, data[at + 9], identification, (fragment & 0x1FFF) * 8, more, piece)
+    return _transport(data, data[at + 9], at + header, min(end, len(data)), source, destination)
 
 
-def _ipv6(data: bytes, at: int) -> Segment | None:
+def _ipv6(data: bytes, at: int) -> Segment | Fragment | None:
     (length,), following = _u16(data, at + 4), data[at + 6]
     source, destination = data[at + 8 : at + 24], data[at + 24 : at + 40]
-    end = min(at + 40 + length, len(data)) if length else len(data)
-    at += 40
+    end = at + 40 + length if length else len(data)
+    return _behind_extensions(data, following, at + 40, end, source, destination)
+
+
+def _behind_extensions(
+    data: bytes, following: int, at: int, end: int, source: bytes, destination: bytes
+) -> Segment | Fragment | None:
+    """What comes behind IPv6's extension headers. `end` is where the packet says that it ends."""
     while following not in (TCP, UDP):
         if following in EXTENSIONS:
             following, at = data[at], at + 8 + data[at + 1] * 8
         elif following == AUTHENTICATION:
             following, at = data[at], at + 8 + data[at + 1] * 4
         elif following == FRAGMENT_HEADER:
-            if _u16(data, at + 2)[0] & 0xFFF9:
-                return FRAGMENT
+            (place,), (identification,) = _u16(data, at + 2), _u32(data, at + 4)
+            if place & 0xFFF9:
+                piece = data[at + 8 : end] if end <= len(data) else b""
+                return Fragment(source, destination, data[at], identification, place & 0xFFF8, bool(place & 1), piece)
             following, at = data[at], at + 8
         else:
             return None
-    return _transport(data, following, at, end, source, destination)
+    return _transport(data, following, at, min(end, len(data)), source, destination)
 
 
 def _transport(data: bytes, protocol: int, at: int, end: int, source: bytes, destination: bytes) -> Segment | None:

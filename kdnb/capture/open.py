@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kdnb.capture.decode import Chunk, SerialConversation
 from kdnb.capture.decode_kdnet import KdnetConversation
-from kdnb.capture.layers import FRAGMENT, dissect
+from kdnb.capture.fragments import Fragments
+from kdnb.capture.layers import Fragment, dissect
 from kdnb.capture.packet_file import is_packet_file, load, read_frames
 from kdnb.capture.recording import Conversation, Recording
 from kdnb.capture.summary import summarise
@@ -129,16 +130,17 @@ def _open_packets(
 ) -> Capture:
     connections = Connections()
     datagrams: dict[tuple[Endpoint, Endpoint], list[tuple[Segment, int, int | None]]] = {}
-    frames = fragments = kdnet = 0
+    fragments = Fragments()
+    frames = kdnet = 0
     packed = len(problems)
     for frame in read_frames(data, problems):
         frames += 1
-        segment = dissect(frame.link_type, frame.data)
+        found = dissect(frame.link_type, frame.data)
+        # A joined packet counts as captured with the piece that completed it.
+        segment = fragments.add(found, frame.time) if isinstance(found, Fragment) else found
         if segment is None:
             continue
-        if segment is FRAGMENT:
-            fragments += 1
-        elif segment.flags is not None:
+        if segment.flags is not None:
             connections.add(segment, frame.number, frame.time)
         elif segment.payload[:4] == KDNET_MAGIC:
             kdnet += 1
@@ -146,8 +148,8 @@ def _open_packets(
             datagrams.setdefault((min(ends), max(ends)), []).append((segment, frame.number, frame.time))
     if packed:  # the gzip data was cut: that the file inside is cut too says nothing new
         del problems[packed:]
-    if fragments:
-        problems.append(f"{fragments} fragments of IP packets were left out")
+    if left := fragments.left:
+        problems.append(f"{left} fragment{'s'[: left > 1]} of IP packets {'were' if left > 1 else 'was'} left out")
 
     conversations = _serial_conversations(connections.finish(), target_port)
     if kdnet and key is not None:

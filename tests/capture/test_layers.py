@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdnb.capture.layers import FRAGMENT, dissect
+from kdnb.capture.layers import Fragment, Segment, dissect
 
 A4, B4 = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
 A6, B6 = bytes(15) + b"\x01", bytes(15) + b"\x02"
@@ -51,7 +51,7 @@ FRAMES = {
 @pytest.mark.parametrize("name", FRAMES)
 def test_the_datagram_is_found_behind(name: str) -> None:
     segment = dissect(*FRAMES[name])
-    assert segment is not None
+    assert isinstance(segment, Segment)
     assert segment.payload == b"MDBG"
     assert segment.flags is None
     assert (segment.source[1], segment.destination[1]) == (1000, 2000)
@@ -68,15 +68,20 @@ def test_tcp_options_are_skipped_and_padding_left_out() -> None:
 
 
 def test_fragments_are_told_apart() -> None:
-    packet = bytearray(ipv4(b"MDBG"))
+    packet = bytearray(ipv4(b"MDBG", id=7))
+    body = bytes(packet[20:])
     packet[6:8] = b"\x20\x00"
-    assert dissect(101, bytes(packet)) is FRAGMENT
+    assert dissect(101, bytes(packet)) == Fragment(A4, B4, 17, 7, 0, True, body)
     packet[6:8] = b"\x00\x10"  # the last one: an offset, and no more to come
-    assert dissect(101, bytes(packet)) is FRAGMENT
+    assert dissect(101, bytes(packet) + b"padding") == Fragment(A4, B4, 17, 7, 128, False, body)
+    assert dissect(101, bytes(packet)[:-1]) == Fragment(A4, B4, 17, 7, 128, False, b"")  # cut by the snap length
     packet[6:8] = b"\x40\x00"  # only "don't fragment"
-    assert dissect(101, bytes(packet)) not in (None, FRAGMENT)
-    assert dissect(101, ipv6(b"MDBG", bytes([17, 0, 0, 1, 0, 0, 0, 0]), 44)) is FRAGMENT
-    assert dissect(101, ipv6(b"MDBG", bytes([17, 0, 0, 0, 0, 0, 0, 0]), 44)) not in (None, FRAGMENT)
+    assert not isinstance(dissect(101, bytes(packet)), Fragment)
+    piece = ipv6(b"MDBG", bytes([17, 0, 0, 9, 0, 0, 0, 5]), 44)
+    assert dissect(101, piece) == Fragment(A6, B6, 17, 5, 8, True, bytes(udp(b"MDBG")))
+    whole = dissect(101, ipv6(b"MDBG", bytes([17, 0, 0, 0, 0, 0, 0, 0]), 44))
+    assert whole is not None
+    assert not isinstance(whole, Fragment)
 
 
 @pytest.mark.parametrize("name", FRAMES)
