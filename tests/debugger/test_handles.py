@@ -85,10 +85,10 @@ def test_an_open_and_a_closed_file_are_seen_in_the_count(session: Session) -> No
     process = session.processes.describe(session.processes.current())
     (handle,) = Handles(session).one(process, session.registers.get("rcx"))
     assert (handle.type, process.handle_count) == ("File", 1)
-    session.go(until=session.evaluate("nt!PspSleep"), timeout=TIMEOUT)
-    while session.processes.current() != process.address:  # other threads sleep as well
-        session.go(until=session.evaluate("nt!PspSleep"), timeout=TIMEOUT)
-    assert session.processes.describe(process.address).handle_count == 0
+    stops = 0
+    while session.processes.describe(process.address).handle_count:  # other threads go to sleep as well
+        assert (stops := stops + 1) < 50
+        session.go(until=session.evaluate("nt!KeDelayExecutionThread"), timeout=TIMEOUT)
     free = Handles(session).of_process(session.processes.describe(process.address), free=True)
     assert free[0].is_free
     assert "0004: free handle, Entry: " in to_text(free)
