@@ -11,6 +11,8 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kdnb.symbols.names import printable_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -140,4 +142,4 @@ def _range(kind: int, body: bytes, segment: int, offset: int, frame_register: in
 
 
 def _name(body: bytes, at: int) -> str:
-    return body[at:].split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+    return printable_name(body[at:].split(b"\0", 1)[0].decode("utf-8", "backslashreplace"))

@@ -18,6 +18,7 @@ from uuid import UUID
 from kdnb.errors import SymbolFileError
 from kdnb.symbols.frame_data import FrameTable
 from kdnb.symbols.locals import LocalVariable, locals_at
+from kdnb.symbols.names import printable_name
 from kdnb.symbols.table import Symbol
 from kdnb.symbols.types import TypeTable
 
@@ -130,7 +131,7 @@ class PdbFile:
         """Public symbols that lie in the image."""
         with _as_symbol_file_error(self.name):
             return [
-                PublicSymbol(rva, public.name, public.is_function)
+                PublicSymbol(rva, printable_name(public.name), public.is_function)
                 for public in self._pdb.public_symbols()
                 if (rva := self._pdb.to_rva(public.segment, public.offset)) is not None
             ]
@@ -139,7 +140,7 @@ class PdbFile:
         """Procedures with their sizes; none in a stripped PDB."""
         with _as_symbol_file_error(self.name):
             return [
-                Symbol(rva, procedure.name, procedure.code_size, True)
+                Symbol(rva, printable_name(procedure.name), procedure.code_size, True)
                 for procedure in self._pdb.module_procs()
                 if (rva := self._pdb.to_rva(procedure.segment, procedure.offset)) is not None
             ]
@@ -149,7 +150,7 @@ class PdbFile:
         """Global and file-static variables; none in a stripped PDB."""
         with _as_symbol_file_error(self.name):
             return tuple(
-                Variable(rva, item.name, int(item.type_index))
+                Variable(rva, printable_name(item.name), int(item.type_index))
                 for item in self._pdb.data_symbols()
                 if (rva := self._pdb.to_rva(item.segment, item.offset)) is not None
             )
@@ -211,7 +212,7 @@ class PdbFile:
     def _lines(self) -> list[SourceLine]:
         with _as_symbol_file_error(self.name):
             lines = [
-                SourceLine(line.rva, line.file, line.line)
+                SourceLine(line.rva, printable_name(line.file), line.line)
                 for line in self._pdb.lines()  # type: ignore[no-untyped-call]  # purepdb leaves it unannotated
                 if line.rva is not None and line.is_source
             ]

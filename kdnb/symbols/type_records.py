@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from kdnb.errors import SymbolFileError
+from kdnb.symbols.names import printable_name
 
 __all__ = [
     "ArrayRecord",
@@ -204,7 +205,7 @@ class _Cursor:
             after = stop + 1
         text = self.data[self.at : stop].decode("utf-8", "replace")
         self.at = after
-        return text
+        return printable_name(text)
 
     def unique_name(self, properties: int) -> str:
         return self.name() if properties & HAS_UNIQUE_NAME and self.at < self.end else ""

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import re
+import struct
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdnb.errors import SymbolFileError
+from kdnb.simulator import guest
 from kdnb.symbols.pdb import PdbFile, undecorate
 from kdnb.symbols.pe import PeImage
 from kdnb.symbols.table import SymbolTable
+from kdnb.symbols.types import StructType
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from random import Random
 
     from tests.symbols.build import Built
 
@@ -129,3 +134,44 @@ def test_damaged_pdbs_raise_nothing_but_symbol_file_errors(built: Built) -> None
             pass
 
     damage()
+
+
+IMAGES = sorted((Path(guest.__file__).parent / "images").rglob("*.pdb"))
+
+
+def read_all(data: bytes) -> list[str]:
+    """Every name that a PDB gives, by every way to ask for them."""
+    pdb = PdbFile.open(data)
+    names = [symbol.name for symbol in SymbolTable.from_pdb(pdb).search("*")]
+    names += [line.file for line in pdb.lines()]
+    for rva in (0x1000, 0x1234, 0x2345):
+        pdb.line_at(rva)
+        pdb.frame_table.lookup(rva)
+        names += [variable.name for variable in pdb.locals_at(rva, lambda _: 0) or ()]
+    pdb.typedef("ULONG")
+    for name in pdb.types.search("*"):
+        names.append(name)
+        found = pdb.types.lookup(name)
+        names += [field.name for field in found.fields] if isinstance(found, StructType) else []
+    return names
+
+
+@given(st.sampled_from(IMAGES), st.randoms(use_true_random=False))
+def test_damaged_guest_pdbs_raise_nothing_else_in_any_part(path: Path, random: Random) -> None:
+    data = bytearray(path.read_bytes())
+    for _ in range(random.choice([1, 2, 5, 40])):
+        at = random.choice([random.randrange(len(data) - 4), random.randrange(len(data) // 4096) * 4096]) & ~3
+        value = random.choice([0, 1, 0x7FFF, 0x8000, 0x1000 + random.randrange(600), 0x7FFFFFFF, 0xFFFFFFFF])
+        form, mask = random.choice([("<I", 0xFFFFFFFF), ("<H", 0xFFFF)])
+        struct.pack_into(form, data, at, value & mask)
+    with contextlib.suppress(SymbolFileError):
+        assert all(name.isprintable() for name in read_all(bytes(data)))
+
+
+def test_names_that_would_steer_a_terminal_are_made_printable() -> None:
+    data = next(path for path in IMAGES if path.name == "ntkrnlmp.pdb").read_bytes()
+    hostile = data.replace(b"_EPROCESS", b"_E\nRO\x1bESS").replace(b"KeBugCheckEx", b"Ke\x1bugCheck\rx")
+    assert hostile != data
+    names = read_all(hostile)
+    assert {"_E.RO.ESS", "Ke.ugCheck.x"} <= set(names)
+    assert all(name.isprintable() for name in names)
