@@ -93,7 +93,7 @@ def differences(path: Path) -> list[str]:
 @pytest.mark.external("llvm-pdbutil")
 @pytest.mark.parametrize("path", GUEST, ids=lambda path: path.name)
 def test_every_struct_of_the_guest_agrees_with_llvm_pdbutil(path: Path) -> None:
-    assert len(oracle(path)) > 10
+    assert "_UNICODE_STRING" in {name for name, _, _ in oracle(path).values()}  # in user images there is little more
     assert differences(path) == []
 
 
