@@ -326,9 +326,32 @@ class Framer:
         if short and problem:
             self._skip_to(start + 1)
             return True
+        after = body + count + 1
+        if problem == "checksum" and (last := self._packet_that_ends_at(after, body)) is not None:
+            payload, after = bytes(buffer[body:last]), last
         packet = Packet(leader, packet_type, packet_id, payload, claimed)
-        self._emit(found, packet, start, body + count + 1 - start, problem, short)
+        self._emit(found, packet, start, after - start, problem, short)
         return True
+
+    def _packet_that_ends_at(self, end: int, begin: int) -> int | None:
+        """Where in a damaged packet a sound one begins that ends just where the damaged one claims to end.
+
+        Then the length is what was damaged. Packets in a payload (memory that holds some) end before its trailer.
+        """
+        buffer = self._buffer
+        while start := self._search(buffer, begin, end):
+            at = start.start()
+            if end - at > PACKET_HEADER_SIZE:
+                leader, _, count, _, claimed = HEADER.unpack_from(buffer, at)
+                body = at + PACKET_HEADER_SIZE
+                if (
+                    leader == DATA_LEADER
+                    and body + count + 1 == end
+                    and checksum(bytes(buffer[body : end - 1])) == claimed
+                ):
+                    return at
+            begin = at + 1
+        return None
 
     def _truncated(self, start: int, found: list[Framed]) -> bool:
         """The stream ends inside the packet at `start`: report what there is, then look inside it."""

@@ -125,11 +125,18 @@ def test_every_byte_is_packet_break_in_or_junk(stream, break_in, repair):
     value=st.integers(0, 255),
     lost=st.booleans(),
 )
+@example(before=b"", hit=6, value=len(GOOD) - 17 + len(OTHER), lost=False)  # a length that ends at OTHER's end
 def test_after_damage_the_next_packet_is_found(before, hit, value, lost):
     damaged = GOOD[:hit] + (b"" if lost else bytes([value])) + GOOD[hit + 1 :]
     packets = valid(before + damaged + OTHER + ACK)
     assert packets[-1] == make_control(4, 0x80800000)
     assert make_data(3, 0x80800001, b"print") in packets
+
+
+def test_a_packet_in_the_payload_of_a_damaged_one_is_none():
+    outer = bytearray(encode_packet(make_data(2, 0x80800000, b"before" + OTHER)))
+    outer[17] ^= 1
+    assert valid(bytes(outer) + ACK) == [make_control(4, 0x80800000)]
 
 
 def test_junk_is_counted_and_kept():
