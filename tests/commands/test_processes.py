@@ -62,7 +62,11 @@ def test_overviews(session: Session) -> None:
     assert any("Blocked    nt!KiSwapContext+" in line for line in stacks)
     assert not any("System]" in line for line in stacks)
     running = run(session, "!running -i")
-    assert re.search(r"  Idle Processors:  \(000000000000000[0-3]\)$", running, re.MULTILINE)
+    idle = re.search(r"  Idle Processors:  \(([0-9a-f]{16})\)$", running, re.MULTILINE)
+    rows = re.findall(r"^ +(\d+) +[0-9a-f]{16} +([0-9a-f]{16}) \(.*? ([0-9a-f]{16}) +\.{16}$", running, re.MULTILINE)
+    assert idle is not None
+    assert [row[0] for row in rows] == ["0", "1"]
+    assert int(idle[1], 16) == sum(1 << int(number) for number, current, own in rows if current == own)
     assert running.count("................") == 2  # with -i those that idle as well
 
 
