@@ -6,39 +6,17 @@ follow C's rules. Nothing is written, no function is called: assignments and cal
 
 from __future__ import annotations
 
-import operator
 import re
-import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.cplusplus_types import (
-    BOOL,
-    DOUBLE,
-    INT,
-    INT64,
-    UINT,
-    UINT64,
-    arithmetic_type,
-    basic_type,
-    c_words,
-    fitted,
-    parse_type_name,
-)
+from kdnb.debugger.cplusplus_operations import Operations, Value, decode, literal
+from kdnb.debugger.cplusplus_tokens import Tokens, character_number
+from kdnb.debugger.cplusplus_types import BOOL, INT, UINT, UINT64, basic_type, parse_type_name
 from kdnb.debugger.locals import typed_local
 from kdnb.debugger.type_lookup import TypeLookup
 from kdnb.debugger.type_rows import follow_path
-from kdnb.debugger.typed import number_of
 from kdnb.errors import ExpressionError, UnknownNameError, UnsupportedError
-from kdnb.symbols.types import (
-    Array,
-    Function,
-    Pointer,
-    PointerTo,
-    Scalar,
-    StructType,
-    Unknown,
-)
+from kdnb.symbols.types import Function, Pointer, PointerTo, StructType, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,36 +24,22 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.symbols.types import FieldType
 
-__all__ = ["Value", "evaluate_cplusplus", "parse_leading_cplusplus"]
+__all__ = ["evaluate_cplusplus", "parse_leading_cplusplus"]
 
 MAX_DEPTH = 64
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<number>0[xX][\da-fA-F`]+|0[nN]\d+|0[tT][0-7]+|0[yY][01]+|\d+(?:\.\d+)?)(?P<suffix>[uUlL]*(?:[iI]64)?)(?!\w)
-    | '(?P<char>(?:[^'\\]|\\.)+)'
-    | (?P<evaluator>@@(?:c\+\+|masm)?\()
-    | @(?P<register>\$?\w+)
-    | (?P<builtin>\#?(?:FIELD_OFFSET|CONTAINING_RECORD)|sizeof)\s*\(
-    | (?P<name>(?:\w+!)?~?[A-Za-z_$][\w$]*(?:::~?[A-Za-z_$][\w$]*)*)
-    | (?P<sign>->|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%&|^~!<>()\[\].?:,=])
-    )""",
-    re.VERBOSE,
-)
-_LEVELS: tuple[dict[str, Callable[[int, int], int]], ...] = (
-    {"||": lambda a, b: a or b},
-    {"&&": lambda a, b: a and b},
-    {"|": operator.or_},
-    {"^": operator.xor},
-    {"&": operator.and_},
-    {"==": operator.eq, "!=": operator.ne},
-    {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge},
-    {"<<": lambda a, b: a << b if 0 <= b < 64 else 0, ">>": lambda a, b: a >> min(max(b, 0), 64)},
-    {"+": operator.add, "-": operator.sub},
-    {"*": operator.mul, "/": operator.floordiv, "%": operator.mod},
+_LEVELS: tuple[tuple[str, ...], ...] = (
+    ("||",),
+    ("&&",),
+    ("|",),
+    ("^",),
+    ("&",),
+    ("==", "!="),
+    ("<", ">", "<=", ">="),
+    ("<<", ">>"),
+    ("+", "-"),
+    ("*", "/", "%"),
 )
 """Binary operators from loose to tight."""
-_TRUTHS = {"==", "!=", "<", ">", "<=", ">=", "&&", "||"}
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 _TYPED_REGISTERS = {
     **{"$proc": "nt!_EPROCESS", "$curprocess": "nt!_EPROCESS", "$thread": "nt!_ETHREAD", "$curthread": "nt!_ETHREAD"},
     **{"$peb": "nt!_PEB", "$teb": "nt!_TEB"},
@@ -83,143 +47,74 @@ _TYPED_REGISTERS = {
 _DATA_MODEL = {"$curprocess": "$proc", "$curthread": "$thread"}
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What an expression is: a number of a type, or a place in memory that holds one."""
-
-    type: FieldType
-    number: int | float | None = None
-    """None while it is a place that nobody has read, and for structs, arrays and functions."""
-    address: int | None = None
-    """Where it lies; None for what only was computed."""
-
-    def number_or_address(self) -> int:
-        """The 64 bits that a MASM expression gets: the number, of a struct or array the address."""
-        number = self.number if self.number is not None else self.address
-        return int(number or 0) & (1 << 64) - 1
-
-
 def evaluate_cplusplus(text: str, session: Session) -> Value:
     """The value of a C++ expression, read from memory where it is a place. Raises `ExpressionError`."""
     parser = _Parser(text, session)
-    value = parser.loaded(parser.expression())
-    parser.end()
+    value = parser.value()
+    parser.tokens.end()
     return value
 
 
 def parse_leading_cplusplus(text: str, session: Session) -> tuple[Value, str]:
     """The longest expression that `text` starts with, and the text behind it."""
     parser = _Parser(text, session)
-    value = parser.loaded(parser.expression())
-    return value, text[parser.at :].lstrip()
+    value = parser.value()
+    return value, text[parser.tokens.at :].lstrip()
 
 
 class _Parser:
     def __init__(self, text: str, session: Session) -> None:
-        self._text = text
+        self.tokens = Tokens(text)
+        self._operations = Operations(session, self.tokens)
         self._session = session
         self._lookup = TypeLookup(session)
         self._depth = 0
-        self._unused = 0
-        """Greater than 0 in the branch of `?:`, `&&`, `||` that doesn't count: nothing is read there."""
-        self.at = 0
 
-    # --- words ----------------------------------------------------------------------------------
-
-    def _peek(self) -> re.Match[str] | None:
-        return _TOKEN.match(self._text, self.at)
-
-    def _sign(self, *signs: str) -> str:
-        """The sign that comes next, if it is one of these; it is taken then."""
-        found = self._peek()
-        if found is None or found["sign"] not in signs:
-            return ""
-        self.at = found.end()
-        return found["sign"]
-
-    def _expect(self, sign: str) -> None:
-        if not self._sign(sign):
-            raise ExpressionError(f"Syntax error at '{self._rest}'", f"'{sign}' is missing")
-
-    @property
-    def _rest(self) -> str:
-        return self._text[self.at :].strip()[:60] or "<EOL>"
-
-    def end(self) -> None:
-        """Nothing may be left."""
-        rest = self._text[self.at :].strip()
-        if rest[:1] == "=" or rest[:2] in ("++", "--"):
-            raise UnsupportedError("C++ expressions don't change anything here", "ed, eq and r do")
-        if rest[:1] == "(":
-            raise UnsupportedError("functions of the target can't be called", "bp and g let the target call them")
-        if rest:
-            raise ExpressionError(f"Extra character error in '{rest[:60]}'")
+    def value(self) -> Value:
+        """An expression, read where it is a place."""
+        return self._operations.loaded(self._expression())
 
     # --- operators ------------------------------------------------------------------------------
 
-    def expression(self) -> Value:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ExpressionError(f"Syntax error at '{self._rest}'", "nested too deeply")
+    def _expression(self) -> Value:
+        self._deeper()
         value = self._binary(0)
-        if self._sign("?"):
-            chosen = bool(self._number(value))
-            first = self._part(chosen, self.expression)
-            self._expect(":")
-            second = self._part(not chosen, self.expression)
+        if self.tokens.sign("?"):
+            chosen = bool(self._operations.number(value))
+            first = self._part(chosen, self._expression)
+            self.tokens.expect(":")
+            second = self._part(not chosen, self._expression)
             value = first if chosen else second
         self._depth -= 1
         return value
 
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ExpressionError(f"Syntax error at '{self.tokens.rest}'", "nested too deeply")
+
     def _part(self, counts: bool, parse: Callable[[], Value]) -> Value:
         """An operand that is read from memory only where it counts."""
-        self._unused += not counts
+        self._operations.unused += not counts
         try:
-            return self.loaded(parse())
+            return self._operations.loaded(parse())
         finally:
-            self._unused -= not counts
+            self._operations.unused -= not counts
 
     def _binary(self, level: int) -> Value:
         if level == len(_LEVELS):
             return self._unary()
         value = self._binary(level + 1)
-        while sign := self._sign(*_LEVELS[level]):
-            left = self._number(value)
+        while sign := self.tokens.sign(*_LEVELS[level]):
+            value = self._operations.loaded(value)
+            left = self._operations.number(value)
             counts = not (sign == "&&" and not left) and not (sign == "||" and left)
             right = self._part(counts, lambda: self._binary(level + 1))
-            value = self._combine(sign, _LEVELS[level][sign], value, left, right)
+            value = self._operations.binary(sign, value, right)
         return value
 
-    def _combine(
-        self, sign: str, function: Callable[[int, int], int], left: Value, number: float, right: Value
-    ) -> Value:
-        other = self._number(right)
-        if sign in _TRUTHS:
-            return Value(BOOL, int(bool(function(number, other))))  # type: ignore[arg-type]  # floats compare as well
-        for pointer, count, value in ((left, other, number), (right, number, other)):
-            step = _step(pointer.type)
-            if step and sign in "+-":
-                if _step(right.type) and pointer is left and sign == "-":
-                    return Value(INT64, int(number - other) // step)
-                return Value(_decayed(pointer.type, self._session.pointer_size), int(function(value, count * step)))  # type: ignore[arg-type]  # as above
-        if sign in "/%" and not other:
-            raise ExpressionError(f"Operand error at '{sign} {self._rest}'", "the divisor is 0")
-        of = left.type if sign in ("<<", ">>") else right.type
-        kind = arithmetic_type(left.type, of)
-        if kind == DOUBLE:
-            if sign not in "+-*/":
-                raise ExpressionError(f"Operand error at '{sign} {self._rest}'", "of whole numbers only")
-            return Value(kind, operator.truediv(number, other) if sign == "/" else function(number, other))  # type: ignore[arg-type]  # as above
-        first, second = int(fitted(kind, number)), int(fitted(kind, other))
-        if sign in "/%":  # C rounds towards zero, and what is left has the sign of the dividend
-            quotient = abs(first) // abs(second) * (1 if (first < 0) == (second < 0) else -1)
-            return Value(kind, fitted(kind, quotient if sign == "/" else first - quotient * second))
-        return Value(kind, fitted(kind, function(first, second)))
-
     def _unary(self) -> Value:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ExpressionError(f"Syntax error at '{self._rest}'", "nested too deeply")
+        self._deeper()
         value = self._prefixed()
         self._depth -= 1
         return value
@@ -227,53 +122,36 @@ class _Parser:
     def _prefixed(self) -> Value:
         if cast := self._cast():
             return cast
-        match self._sign("-", "+", "~", "!", "*", "&", "++", "--"):
-            case "*":
-                return self._pointed(self._unary())
-            case "&":
-                value = self._unary()
-                if value.address is None:
-                    raise ExpressionError(f"Operand error at '{self._rest}'", "& needs something in memory")
-                return Value(PointerTo.make(value.type, self._session.pointer_size), value.address)
-            case "!":
-                return Value(BOOL, int(not self._number(self._unary())))
-            case "-" | "+" | "~" as sign:
-                value = self._unary()
-                number = self._number(value)
-                kind = arithmetic_type(value.type, INT)
-                if sign == "~" and kind == DOUBLE:
-                    raise ExpressionError(f"Operand error at '~ {self._rest}'", "of whole numbers only")
-                changed = ~int(number) if sign == "~" else -number if sign == "-" else number
-                return Value(kind, fitted(kind, changed))
-            case "++" | "--":
-                raise UnsupportedError("C++ expressions don't change anything here", "ed, eq and r do")
+        sign = self.tokens.sign("-", "+", "~", "!", "*", "&", "++", "--")
+        if sign in ("++", "--"):
+            raise UnsupportedError("C++ expressions don't change anything here", "ed, eq and r do")
+        if sign:
+            return self._operations.unary(sign, self._unary())
         return self._postfixed(self._primary())
 
     def _cast(self) -> Value | None:
         """`(Type)operand`; None where the bracket holds no type."""
-        before = self.at
-        if not self._sign("("):
+        before = self.tokens.at
+        if not self.tokens.sign("("):
             return None
         of = self._type_name()
-        if of is None or not self._sign(")"):
-            self.at = before
+        if of is None or not self.tokens.sign(")"):
+            self.tokens.at = before
             return None
-        operand = self._unary()
-        if isinstance(of, (StructType, Array)):
-            raise ExpressionError(f"Operand error at '{self._rest}'", f"cast to a pointer: ({c_words(of)} *)")
-        return Value(of, fitted(of, self._number(operand)))
+        return self._operations.cast(of, self._unary())
 
     def _type_name(self) -> FieldType | None:
         """The type that stands here; nothing is taken where there is none of that name."""
-        found = parse_type_name(self._text, self.at)
+        text = self.tokens.text
+        found = parse_type_name(text, self.tokens.at)
         of = self._named_type(found.name) if found is not None else None
         if found is None:
             return None
         if of is None:
-            if found.pointers and self._text[found.end : found.end + 1] == ")":
+            if found.pointers and text[found.end : found.end + 1] == ")":
                 raise self._lookup.unknown(found.name)
             return None
-        self.at = found.end
+        self.tokens.at = found.end
         for _ in range(min(found.pointers, 8)):
             of = PointerTo.make(of, self._session.pointer_size)
         return of
@@ -286,76 +164,43 @@ class _Parser:
         return found.type if found is not None else self._lookup.typedef(name)
 
     def _postfixed(self, value: Value) -> Value:
-        while sign := self._sign(".", "->", "["):
+        while sign := self.tokens.sign(".", "->", "["):
             if sign == "[":
-                index = int(self._number(self.expression()))
-                self._expect("]")
-                value = self._element(value, index)
+                index = int(self._operations.number(self._expression()))
+                self.tokens.expect("]")
+                value = self._operations.element(value, index)
                 continue
             if sign == "->" or isinstance(value.type, Pointer):  # WinDbg takes a dot for an arrow as well
-                value = self._pointed(value)
-            value = self._member(value)
+                value = self._operations.pointed(value)
+            found = self.tokens.peek()
+            if found is None or not found["name"]:
+                raise ExpressionError(f"Syntax error at '{self.tokens.rest}'", "the name of a field is missing")
+            value = self._operations.member(value, found["name"])
+            self.tokens.at = found.end()
         return value
-
-    def _element(self, value: Value, index: int) -> Value:
-        if isinstance(value.type, Array):
-            return Value(value.type.element, None, (value.address or 0) + index * value.type.element.size)
-        if not isinstance(value.type, Pointer):
-            raise ExpressionError(f"Type error at '[{index}]{self._rest}'", f"{c_words(value.type)} has no elements")
-        target = value.type.target
-        return Value(target, None, int(self._number(value)) + index * target.size & self._session.address_mask)
-
-    def _member(self, value: Value) -> Value:
-        found = self._peek()
-        if found is None or not found["name"]:
-            raise ExpressionError(f"Syntax error at '{self._rest}'", "the name of a field is missing")
-        if not isinstance(value.type, StructType):
-            raise ExpressionError(f"Type error at '{self._rest}'", f"{c_words(value.type)} has no fields")
-        offset, of = follow_path(value.type, found["name"])
-        self.at = found.end()
-        return Value(of, None, (value.address or 0) + offset & self._session.address_mask)
-
-    def _pointed(self, value: Value) -> Value:
-        """What a pointer (or the first element of an array) points to."""
-        if isinstance(value.type, Array):
-            return Value(value.type.element, None, value.address)
-        if not isinstance(value.type, Pointer):
-            raise ExpressionError(f"Type error at '{self._rest}'", f"{c_words(value.type)} is no pointer: (Type *)")
-        return Value(value.type.target, None, int(self._number(value)) & self._session.address_mask)
 
     # --- operands -------------------------------------------------------------------------------
 
     def _primary(self) -> Value:
-        if self._sign("("):
-            value = self.expression()
-            self._expect(")")
+        if self.tokens.sign("("):
+            value = self._expression()
+            self.tokens.expect(")")
             return value
-        found = self._peek()
+        found = self.tokens.peek()
         if found is None or found["sign"]:
-            raise ExpressionError(f"Syntax error at '{self._rest}'")
-        self.at = found.end()
+            raise ExpressionError(f"Syntax error at '{self.tokens.rest}'")
+        self.tokens.at = found.end()
         if found["number"]:
-            return _literal(found["number"], found["suffix"])
+            return literal(found["number"], found["suffix"])
         if found["char"]:
-            text = re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), found["char"])
-            return Value(INT, int.from_bytes(text.encode("latin-1", "replace")[-4:], "big"))
+            return Value(INT, character_number(found["char"]))
         if found["evaluator"]:
-            return Value(UINT64, self._masm())
+            return Value(UINT64, self._session.evaluate(self.tokens.bracketed()))
         if found["register"]:
             return self._register(found["register"])
         if found["builtin"]:
             return self._builtin(found["builtin"].lstrip("#"))
         return self._name(found["name"], found.start())
-
-    def _masm(self) -> int:
-        """`@@(...)` and `@@masm(...)`: a MASM expression up to the bracket that closes it."""
-        start, depth = self.at, 1
-        for at in range(start, len(self._text)):
-            depth += {"(": 1, ")": -1}.get(self._text[at], 0)
-            if not depth:
-                self.at = at + 1
-                return self._session.evaluate(self._text[start:at])
-        raise ExpressionError(f"Syntax error at '{self._rest}'", "')' is missing")
 
     def _register(self, name: str) -> Value:
         lowered = _DATA_MODEL.get(name.lower(), name.lower())
@@ -378,23 +223,23 @@ class _Parser:
         if name == "sizeof":
             of = self._type_name()
             if of is None:
-                of = self._part(False, self.expression).type
-            self._expect(")")
+                of = self._part(False, self._expression).type
+            self.tokens.expect(")")
             return Value(UINT64 if self._session.pointer_size == 8 else UINT, of.size)
         address = 0
         if name == "CONTAINING_RECORD":
-            address = int(self._number(self.expression()))
-            self._expect(",")
+            address = int(self._operations.number(self._expression()))
+            self.tokens.expect(",")
         of = self._type_name()
         if not isinstance(of, StructType):
-            raise ExpressionError(f"Syntax error at '{self._rest}'", "the name of a struct is missing")
-        self._expect(",")
-        path = re.compile(r"\s*([\w$.]+)").match(self._text, self.at)
+            raise ExpressionError(f"Syntax error at '{self.tokens.rest}'", "the name of a struct is missing")
+        self.tokens.expect(",")
+        path = re.compile(r"\s*([\w$.]+)").match(self.tokens.text, self.tokens.at)
         if path is None:
-            raise ExpressionError(f"Syntax error at '{self._rest}'", "the name of a field is missing")
-        self.at = path.end()
+            raise ExpressionError(f"Syntax error at '{self.tokens.rest}'", "the name of a field is missing")
+        self.tokens.at = path.end()
         offset, _ = follow_path(of, path[1])
-        self._expect(")")
+        self.tokens.expect(")")
         if name == "FIELD_OFFSET":
             return Value(INT, offset)
         return Value(PointerTo.make(of, self._session.pointer_size), address - offset & self._session.address_mask)
@@ -407,7 +252,7 @@ class _Parser:
             local = typed_local(self._session, name)
             if local is not None:
                 of, address, data = local
-                return Value(of, None, address) if address is not None else Value(of, _decode(of, data))
+                return Value(of, None, address) if address is not None else Value(of, decode(of, data))
         variable = self._lookup.variable(name)
         if variable is not None:
             return Value(variable.type, None, variable.address)
@@ -417,69 +262,7 @@ class _Parser:
         if address is None:
             near = self._session.symbols.near(name)
             hint = f"did you mean {', '.join(near[:3])}?" if near else "look names up with: x module!*pattern*"
-            raise UnknownNameError(f"Couldn't resolve error at '{self._text[start:].strip()[:60]}'", hint, near)
-        return Value(Function() if self._is_function(address) else Unknown(), None, address)
-
-    def _is_function(self, address: int) -> bool:
-        return self._session.symbols.function_start(address) == address
-
-    # --- reading --------------------------------------------------------------------------------
-
-    def loaded(self, value: Value) -> Value:
-        """With its number, where it is a place that holds one."""
-        if value.number is not None or value.address is None or isinstance(value.type, (StructType, Array, Function)):
-            return value
-        if self._unused:
-            return Value(value.type, 0, value.address)
-        if isinstance(value.type, Unknown) or not value.type.size:
-            raise ExpressionError("Type information missing error", "&name is its address; a cast gives it a type")
-        data = self._session.memory.read(value.address, value.type.size)
-        return Value(value.type, _decode(value.type, data), value.address)
-
-    def _number(self, value: Value) -> int | float:
-        """The number that a value is in arithmetic; arrays and functions are their addresses."""
-        if isinstance(value.type, (Array, Function)):
-            return value.address or 0
-        if isinstance(value.type, StructType):
-            raise ExpressionError(f"Type error at '{self._rest}'", f"{c_words(value.type)} is no number")
-        number = self.loaded(value).number
-        return number if number is not None else 0
-
-
-def _literal(text: str, suffix: str) -> Value:
-    lowered = text.lower().replace("`", "")
-    if "." in lowered:
-        return Value(DOUBLE, float(lowered))
-    bases = {"0x": 16, "0n": 10, "0t": 8, "0y": 2}
-    base = bases.get(lowered[:2])
-    try:
-        if base is not None:
-            number = int(lowered[2:], base)
-        else:
-            number = int(lowered, 8 if len(lowered) > 1 and lowered[0] == "0" else 10)
-    except ValueError as error:
-        raise ExpressionError(f"Syntax error at '{text[:60]}'", "no number") from error
-    if number >> 64:
-        raise ExpressionError(f"Numeric value overflow at '{text[:60]}'")
-    wide = number >> 32 or "64" in suffix or suffix.lower().count("l") > 1
-    unsigned = "u" in suffix.lower() or (base is not None and base != 10 and number >> (63 if wide else 31))
-    if not wide and not unsigned and number >> 31:
-        wide = True
-    unsigned = unsigned or number >> 63
-    return Value((UINT64 if unsigned else INT64) if wide else (UINT if unsigned else INT), number)
-
-
-def _decode(of: FieldType, data: bytes) -> int | float | None:
-    if isinstance(of, Scalar) and of.is_float:
-        return float(struct.unpack("<f" if of.size == 4 else "<d", data)[0]) if of.size in (4, 8) else None
-    return number_of(of, data)
-
-
-def _step(of: FieldType) -> int:
-    """Bytes that one more makes a pointer larger by; 0 for what is no pointer."""
-    target = of.target if isinstance(of, Pointer) else of.element if isinstance(of, Array) else None
-    return 0 if target is None else target.size or 1
-
-
-def _decayed(of: FieldType, size: int) -> FieldType:
-    return PointerTo.make(of.element, size) if isinstance(of, Array) else of
+            rest = self.tokens.text[start:].strip()[:60]
+            raise UnknownNameError(f"Couldn't resolve error at '{rest}'", hint, near)
+        is_function = self._session.symbols.function_start(address) == address
+        return Value(Function() if is_function else Unknown(), None, address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.cplusplus import Value
+from kdnb.debugger.cplusplus_operations import Value
 from kdnb.debugger.cplusplus_types import BOOL, c_words
 from kdnb.debugger.type_rows import Selection, dump_struct
 from kdnb.debugger.typed import TypedReader, clean_text, number_of

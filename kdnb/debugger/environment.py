@@ -16,7 +16,7 @@ from kdnb.protocol.constants import MachineType
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kdnb.debugger.cplusplus import Value
+    from kdnb.debugger.cplusplus_operations import Value
     from kdnb.debugger.session import Session
 
 __all__ = ["SessionEnvironment"]

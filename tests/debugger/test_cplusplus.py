@@ -26,53 +26,6 @@ def words(session: Session, text: str) -> tuple[str, int | float | None]:
 @pytest.mark.parametrize(
     ("text", "kind", "number"),
     [
-        ("10", "int", 10),
-        ("010", "int", 8),
-        ("0x10", "int", 16),
-        ("0n10", "int", 10),
-        ("0y101", "int", 5),
-        ("0xffffffff", "unsigned int", 0xFFFFFFFF),
-        ("4294967296", "int64", 1 << 32),
-        ("3000000000", "int64", 3_000_000_000),
-        ("0xffffffffffffffff", "unsigned int64", 2**64 - 1),
-        ("1ui64", "unsigned int64", 1),
-        ("'A'", "int", 65),
-        ("1.5 * 2", "double", 3.0),
-        ("7 / 2.0", "double", 3.5),
-        ("1 + 2 * 3", "int", 7),
-        ("(1 + 2) * 3", "int", 9),
-        ("-5 / 2", "int", -2),
-        ("-5 % 3", "int", -2),
-        ("5 % -3", "int", 2),
-        ("0u - 1", "unsigned int", 0xFFFFFFFF),
-        ("1 << 40", "int", 0),
-        ("1i64 << 40", "int64", 1 << 40),
-        ("-8 >> 1", "int", -4),
-        ("2147483647 + 1", "int", -(2**31)),
-        ("~0", "int", -1),
-        ("!5", "bool", 0),
-        ("!0", "bool", 1),
-        ("6 & 3 | 8 ^ 1", "int", (6 & 3) | (8 ^ 1)),
-        ("1 < 2 == 1", "bool", 1),
-        ("2 && 4", "bool", 1),
-        ("0 || 0", "bool", 0),
-        ("3 > 2 ? 10 : 20", "int", 10),
-        ("0 ? 10 : 1 ? 20 : 30", "int", 20),
-        ("(unsigned long)-1", "unsigned long", 0xFFFFFFFF),
-        ("(UCHAR)300", "unsigned char", 44),
-        ("(char)200", "char", -56),
-        ("(bool)7", "bool", 1),
-        ("(long long)1 + 1", "int64", 2),
-        ("(int)2.9", "int", 2),
-        ("(double)1 / 4", "double", 0.25),
-        ("(nt!_EPROCESS *)0", "struct _EPROCESS *", 0),
-        ("(struct _LIST_ENTRY **)16", "struct _LIST_ENTRY **", 16),
-        ("(PVOID)5", "void *", 5),
-        ("(PULONG)4 + 1", "unsigned long *", 8),
-        ("(_LIST_ENTRY *)0x1000 + 1", "struct _LIST_ENTRY *", 0x1010),
-        ("1 + (_LIST_ENTRY *)0x1000", "struct _LIST_ENTRY *", 0x1010),
-        ("(_LIST_ENTRY *)0x1020 - (_LIST_ENTRY *)0x1000", "int64", 2),
-        ("(_LIST_ENTRY *)16 == 16", "bool", 1),
         ("sizeof(nt!_LIST_ENTRY)", "unsigned int64", 16),
         ("sizeof(_LIST_ENTRY *)", "unsigned int64", 8),
         ("sizeof(unsigned short)", "unsigned int64", 2),
@@ -125,13 +78,6 @@ def test_inside_masm_it_is_a_number(session_of_module: Session) -> None:
     assert session.evaluate("@@c++(-1)") == 2**64 - 1
 
 
-def test_what_does_not_count_is_not_read(session_of_module: Session) -> None:
-    assert words(session_of_module, "0 && *(int *)0") == ("bool", 0)
-    assert words(session_of_module, "1 || *(int *)0") == ("bool", 1)
-    assert words(session_of_module, "1 ? 2 : *(int *)0") == ("int", 2)
-    assert words(session_of_module, "0 ? *(int *)0 : 3") == ("int", 3)
-
-
 def test_local_variables_are_known_in_registers_and_in_memory(session: Session) -> None:
     session.go(until=session.evaluate("nt!KeClockInterruptNotify"), timeout=30.0)
     frame = session.registers.get("rcx")
@@ -152,20 +98,11 @@ def test_the_rest_of_a_text_is_left(session_of_module: Session) -> None:
         ("1 +", ExpressionError, "Syntax error at '<EOL>'"),
         ("(1", ExpressionError, "Syntax error at '<EOL>'"),
         ("1 2", ExpressionError, "Extra character error in '2'"),
-        ("089", ExpressionError, "Syntax error at '089'"),
-        ("0x11111111111111111", ExpressionError, "Numeric value overflow"),
-        ("1 / 0", ExpressionError, "Operand error"),
-        ("1.5 % 2", ExpressionError, "Operand error"),
-        ("&5", ExpressionError, "Operand error"),
-        ("*5", ExpressionError, "int is no pointer"),
         ("@$proc->Nosuch", ExpressionError, "no field"),
-        ("@$proc->Pcb + 1", ExpressionError, "is no number"),
-        ("5.Flink", ExpressionError, "Extra character|has no fields"),
         ("@nosuch", ExpressionError, "Bad register error"),
         ("rsp", ExpressionError, "registers have @"),
         ("foo->bar", UnknownNameError, "Couldn't resolve error at 'foo->bar'"),
         ("(nt!_NOSUCH *)0", UnknownNameError, "Symbol nt!_NOSUCH not found"),
-        ("(nt!_LIST_ENTRY)0", ExpressionError, "cast to a pointer"),
         ("sizeof(nt!_NOSUCH)", UnknownNameError, "Couldn't resolve"),
         ("*(int *)0", MemoryReadError, "can't read 0x0"),
         ("nt!PsActiveProcessHead.Flink = 5", UnsupportedError, "don't change anything"),

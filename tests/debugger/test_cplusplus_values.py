@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kdnb.debugger.cplusplus import Value, evaluate_cplusplus
+from kdnb.debugger.cplusplus import evaluate_cplusplus
+from kdnb.debugger.cplusplus_operations import Value
 from kdnb.debugger.cplusplus_values import data_view, describe
 from kdnb.symbols.types import Array, BitField, Enumeration, Scalar
 
