@@ -6,6 +6,7 @@ on standard error: `kdnb: what; what to do`.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import os
 import sys
@@ -96,7 +97,7 @@ def _exec(options: argparse.Namespace) -> int:
         read_only=options.read_only,
         progress=_complain if sys.stderr.isatty() else None,  # a script's standard error is for errors
     ) as debugger:
-        debugger.events.on_print(_show_print)
+        _show_prints(debugger)
         debugger.session.options["go_timeout"] = options.timeout
         if options.prompt_default is None and sys.stdin.isatty():
             debugger.ask_prompts(_ask)
@@ -144,11 +145,18 @@ def _show(result: Result) -> None:
         print(text, end="\n" if getattr(result, "ends_line", True) else "", flush=True)
 
 
-def _show_print(event: DebugPrint) -> None:
+def _show_prints(debugger: Debugger) -> None:
     from kdnb.render.lines import printable
 
-    sys.stdout.write(printable(event.text))
-    sys.stdout.flush()
+    def show(event: DebugPrint) -> None:
+        try:
+            sys.stdout.write(printable(event.text))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            debugger.events.on_print.remove(show)
+            _thread.interrupt_main()  # whoever read our output has gone: a `g` would wait for nobody
+
+    debugger.events.on_print(show)
 
 
 def _decode(options: argparse.Namespace) -> int:

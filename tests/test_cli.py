@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 UNICORN = pytest.importorskip("unicorn", reason="needs the extra `sim`")
 
 SCRIPT = "vertarget; lm; bp nt!KeBugCheckEx; bl; k; r; u; db nt L40; t; p"
-"""The session that the issue asks to see."""
+"""A first session: look around, a breakpoint, steps."""
 
 
 def kdnb(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -77,6 +77,18 @@ def test_a_g_that_outlasts_its_time_is_broken_into_and_no_failure() -> None:
     assert done.returncode == 0
     assert "(still running after 3 s: broken into)\nBreak instruction exception" in done.stdout
     assert "0: kd> k 1" in done.stdout or "1: kd> k 1" in done.stdout
+
+
+def test_a_reader_that_goes_away_while_the_target_prints_ends_the_session_quietly() -> None:
+    command = [sys.executable, "-m", "kdnb", "exec", "sim:scenario=storm", "-c", "g"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "0: kd> g\n"
+        assert process.stdout.readline().startswith("storm: line")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 1
 
 
 def test_a_failing_command_ends_the_list_with_one_line_and_status_1() -> None:

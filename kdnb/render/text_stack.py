@@ -11,7 +11,7 @@ from kdnb.results.stack import Frame, FrameRegisters, Stack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["stack_head", "stack_rows"]
+__all__ = ["stack_foot", "stack_head", "stack_rows"]
 
 _ARGUMENTS_WIDTH = {8: 71, 4: 26}
 """Four words of the home space on x64, three stack words on x86."""
@@ -22,8 +22,7 @@ def _stack(value: Stack) -> Iterator[str]:
     yield from stack_head(value)
     for row in stack_rows(value):
         yield from row.split("\n")
-    if value.note and (not value.frames or value.note != value.frames[-1].warning):
-        yield value.note
+    yield from stack_foot(value)
 
 
 def stack_head(value: Stack) -> Iterator[str]:
@@ -42,6 +41,12 @@ def stack_rows(value: Stack) -> Iterator[str]:
         is_new = frame.warning and (frame.is_guess or previous is None or frame.warning != previous.warning)
         yield f"{frame.warning}\n{row}" if is_new else row
         previous = frame
+
+
+def stack_foot(value: Stack) -> Iterator[str]:
+    """The line below the frames: why they end, unless the last frame's warning said so."""
+    if value.note and (not value.frames or value.note != value.frames[-1].warning):
+        yield value.note
 
 
 def _with_arguments(value: Stack) -> bool:

@@ -77,12 +77,11 @@ def test_stop_breaks_into_the_running_target(
         command(page, "insert-cell-above")
         page.evaluate(
             "() => { const panel = window.jupyterapp.shell.currentWidget;"
-            " panel.content.activeCell.model.sharedModel.setSource('connect sim:\\ng\\nk'); }"
+            " panel.content.activeCell.model.sharedModel.setSource('connect sim:\\ned nt!Kd_DEFAULT_Mask f\\ng\\nk'); }"
         )
         command(page, "run-cell")
         active = page.locator(".jp-CodeCell.jp-mod-active")
-        active.get_by_text("Kernel base").wait_for()
-        page.wait_for_function(f"{SESSION}.kernel.status === 'busy'")
+        active.get_by_text("ntfs: opened").first.wait_for()  # it runs
         page.locator("[data-command='notebook:interrupt-kernel'], button[title*='Interrupt']").first.click()
         active.get_by_text("Break instruction exception").first.wait_for()
         active.get_by_text("nt!DbgBreakPointWithStatus").first.wait_for()

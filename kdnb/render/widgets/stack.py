@@ -11,7 +11,7 @@ import traitlets
 
 from kdnb.errors import KdnbError
 from kdnb.render.lines import printable
-from kdnb.render.text_stack import stack_head, stack_rows
+from kdnb.render.text_stack import stack_foot, stack_head, stack_rows
 from kdnb.render.widgets.registers import group_of, rank
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class StackWidget(anywidget.AnyWidget):
         super().__init__(
             head=printable("\n".join(stack_head(value))),
             frames=[[printable(row), registers_text(frame, value.address_size)] for row, frame in rows],
-            note=" ".join(filter(None, (value.note, f"{left_out} more frames left out" if left_out > 0 else ""))),
+            note=" ".join([*stack_foot(value), *([f"{left_out} more frames left out"] if left_out > 0 else [])]),
         )
         self.on_msg(self._answer)
 

@@ -58,3 +58,11 @@ def test_a_runaway_stack_is_cut_and_says_how_much_was_left_out() -> None:
     widget = StackWidget(stack(FRAME_LIMIT + 10))
     assert len(widget.frames) == FRAME_LIMIT
     assert widget.note == "10 more frames left out"
+
+
+def test_why_the_frames_may_be_wrong_is_said_once() -> None:
+    warning = "WARNING: Frame IP not in any known module. Following frames may be wrong."
+    value = stack(2)
+    last = replace(value.frames[-1], warning=warning)
+    assert StackWidget(replace(value, note=warning)).note == warning
+    assert StackWidget(replace(value, frames=(value.frames[0], last), note=warning)).note == ""
