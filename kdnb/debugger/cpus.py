@@ -33,11 +33,11 @@ def cpu_info(session: Session, number: int) -> CpuInfo:
     """One processor; `UnsupportedError` where neither types nor KDBG say where to look."""
     prcb = session.processes.prcb(number)
 
-    def field(name: str, size: int) -> bytes:
-        offset = _offset(session, name)
-        return session.memory.read(prcb + offset, size) if offset is not None else b""
+    def field(name: str, size: int = 0) -> bytes:
+        place = _place(session, name)
+        return session.memory.read(prcb + place[0], size or place[1]) if place is not None else b""
 
-    def integer(name: str, size: int) -> int | None:
+    def integer(name: str, size: int = 0) -> int | None:
         data = field(name, size)
         return int.from_bytes(data, "little") if data else None
 
@@ -52,8 +52,8 @@ def cpu_info(session: Session, number: int) -> CpuInfo:
         stepping=step & 0xFF,
         manufacturer=clean(field("VendorString", VENDOR_SIZE).split(b"\0", 1)[0].decode("latin-1")),
         mhz=integer("MHz", 4) or 0,
-        update_signature=integer("UpdateSignature", 8),
-        features=integer("FeatureBits", 4),
+        update_signature=integer("UpdateSignature"),
+        features=integer("FeatureBits"),
     )
 
 

@@ -1,7 +1,7 @@
 """The kernel's counts of pages, wherever a build keeps them.
 
-Since Windows 10 they are fields of the system partition (`nt!MiSystemPartition`, whose type is in the public PDBs);
-before, global variables, to which the KDBG block points. A counter that none of the three gives is left out and named.
+Since Windows 10 they are in the part of the system partition (`nt!MiSystemPartition`) that public PDBs call visible;
+before, they were global variables, to which the KDBG block points. A counter that nothing gives is left out and named.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PAGING_FILE_LIMIT = 16
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a counter may be: a field of the partition, a field of KDBG that points to it, a global's name."""
+    """Where a counter may be: a field of MI_VISIBLE_PARTITION, a field of KDBG that points to it, a global's name."""
 
     name: str
     field: str
@@ -35,18 +35,18 @@ class _Source:
 
 
 _COUNTERS = (
-    _Source("Physical Memory", "Vp.NumberOfPhysicalPages", "mm_number_of_physical_pages", "MmNumberOfPhysicalPages"),
-    _Source("Available Pages", "Vp.AvailablePages", "mm_available_pages", "MmAvailablePages"),
-    _Source("ResAvail Pages", "Vp.ResidentAvailablePages", "mm_resident_available_pages", "MmResidentAvailablePages"),
-    _Source("Modified Pages", "Vp.ModifiedPageListHead.Total"),
-    _Source("Modified No Write Pages", "Vp.ModifiedNoWritePageListHead.Total"),
+    _Source("Physical Memory", "NumberOfPhysicalPages", "mm_number_of_physical_pages", "MmNumberOfPhysicalPages"),
+    _Source("Available Pages", "AvailablePages", "mm_available_pages", "MmAvailablePages"),
+    _Source("ResAvail Pages", "ResidentAvailablePages", "mm_resident_available_pages", "MmResidentAvailablePages"),
+    _Source("Modified Pages", "ModifiedPageListHead.Total"),
+    _Source("Modified No Write Pages", "ModifiedNoWritePageListHead.Total"),
     _Source(
         "NonPagedPool Max", "", "mm_maximum_non_paged_pool_in_bytes", "MmMaximumNonPagedPoolInBytes", in_bytes=True
     ),
     _Source("PagedPool Maximum", "", "mm_size_of_paged_pool_in_bytes", "MmSizeOfPagedPoolInBytes", in_bytes=True),
-    _Source("Shared Commit", "Vp.SharedCommit", "mm_shared_commit", "MmSharedCommit"),
-    _Source("Committed pages", "Vp.TotalCommittedPages", "mm_total_committed_pages", "MmTotalCommittedPages"),
-    _Source("Commit limit", "Vp.TotalCommitLimit", "mm_total_commit_limit", "MmTotalCommitLimit"),
+    _Source("Shared Commit", "SharedCommit", "mm_shared_commit", "MmSharedCommit"),
+    _Source("Committed pages", "TotalCommittedPages", "mm_total_committed_pages", "MmTotalCommittedPages"),
+    _Source("Commit limit", "TotalCommitLimit", "mm_total_commit_limit", "MmTotalCommitLimit"),
 )
 _FILE_FIELDS = ("Size", "FreeSpace", "MinimumSize", "MaximumSize", "PageFileName")
 
@@ -85,19 +85,20 @@ def _processes(session: Session) -> tuple[tuple[ProcessCommit, ...], str]:
 
 
 def _partition(session: Session) -> Record | None:
-    """The system partition; None in builds that have none, and without types."""
-    place = session.symbols.lookup("nt!MiSystemPartition")
-    paths = [source.field for source in _COUNTERS if source.field]
-    if place is None:
+    """The visible part of the system partition; None in builds that have none, and without types.
+
+    It is read by itself: the partition before it is some 16 KB long in Windows 11.
+    """
+    place, records = session.symbols.lookup("nt!MiSystemPartition"), session.processes.records
+    within = records.layout("_MI_PARTITION", ["Vp"]).fields.get("Vp")
+    if place is None or within is None:
         return None
+    paths = [source.field for source in _COUNTERS if source.field]
     try:
-        record = session.processes.records.read(
-            "_MI_PARTITION", place, [*paths, "Vp.NumberOfPagingFiles", "Vp.PagingFile"]
-        )
+        return records.read("_MI_VISIBLE_PARTITION", place + within[0], [*paths, "NumberOfPagingFiles", "PagingFile"])
     except KdnbError:
         session.require_stopped()  # a cancel ends the command
         return None
-    return record if record.layout.types is not None else None
 
 
 def _value(session: Session, partition: Record | None, source: _Source) -> int | None:
@@ -117,8 +118,8 @@ def _paging_files(session: Session, partition: Record | None) -> tuple[tuple[Pag
     """The paging files of the partition, and why the list ended early."""
     if partition is None:
         return (), ""
-    count, size = partition.number("Vp.NumberOfPagingFiles"), session.pointer_size
-    pointers = partition.bytes("Vp.PagingFile")
+    count, size = partition.number("NumberOfPagingFiles"), session.pointer_size
+    pointers = partition.bytes("PagingFile")
     found: list[PagingFile] = []
     note = f"the kernel claims {count} paging files" if count > PAGING_FILE_LIMIT else ""
     for index in range(min(count, PAGING_FILE_LIMIT, len(pointers) // size)):

@@ -2,7 +2,7 @@
 
 Sizes in a POOL_HEADER count units of the header's own size: 8 bits of 16 bytes each on 64-bit targets, 9 bits of 8
 bytes each on x86 (public PDBs). Since Windows 10 1903 the kernel's pool is a segment heap, whose blocks form no chain;
-there nothing is listed.
+there only the table of large allocations is looked at.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ FOUND_LIMIT = 65_536
 NONPAGED, PAGED = 0, 1
 PROTECTED = 0x80
 """In the last byte of a tag."""
+SEGMENT_HEAP_BUILD = 18362
+"""Windows 10 1903."""
 _REGIONS = {NONPAGED: ("mm_non_paged_pool_start", "mm_non_paged_pool_end", "Nonpaged pool"),
             PAGED: ("mm_paged_pool_start", "mm_paged_pool_end", "Paged pool")}  # fmt: skip
 
@@ -78,10 +80,17 @@ def region_of_type(session: Session, kind: int) -> PoolRegion:
 
 
 def _refuse_segment_heap(session: Session) -> None:
+    """`nt!ExPoolState` is in every public PDB since Windows 10 1903, and in none before."""
+    kernel, build = session.modules.kernel, session.version.minor if session.version is not None else 0
     if session.symbols.lookup("nt!ExPoolState") is not None:
         raise UnsupportedError(
             "this target's pool is a segment heap (nt!ExPoolState): its blocks form no chain of headers",
             "!poolused counts by tag; dt nt!_POOL_HEADER at an allocation's address minus 10 shows its own header",
+        )
+    if build >= SEGMENT_HEAP_BUILD and (kernel is None or kernel.types is None):
+        raise UnsupportedError(
+            "since Windows 10 1903 the pool is a segment heap, whose blocks form no chain of headers",
+            "give the kernel's PDB with .sympath to see large allocations and counts by tag",
         )
 
 
@@ -126,13 +135,13 @@ def page_blocks(data: bytes, page: int, pointer_size: int) -> tuple[list[PoolBlo
 
 def describe_page(session: Session, address: int, *, contents: bool = False) -> PoolPage:
     """The pool page that holds `address`."""
-    _refuse_segment_heap(session)
     page = address & ~(PAGE_SIZE - 1)
     size = session.pointer_size
     region = next((each.name for each in _regions(session) if each.start <= address < each.end), "")
     large = next((each for each in _large(session) if each.address <= address < each.address + each.size), None)
     if large is not None:
         return PoolPage(address, region or "Unknown", (), size, large, describe_tag(large.tag))
+    _refuse_segment_heap(session)
     data = session.memory.read_available(page, PAGE_SIZE)
     if not data:
         raise MemoryReadError(page, PAGE_SIZE)

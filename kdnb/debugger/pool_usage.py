@@ -1,4 +1,8 @@
-"""Pool allocations by tag: the kernel's own counts in PoolTrackTable. The segment heap keeps them too."""
+"""Pool allocations by tag: the kernel's own counts in PoolTrackTable. The segment heap keeps them too.
+
+Since Windows 7 each processor counts in a table of its own (nt!ExPoolTagTables), of which PoolTrackTable is the first:
+what one processor allocated, another may have freed, so that only the sums mean something.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ VERBOSE, BY_NONPAGED, BY_PAGED = 1, 2, 4
 """Flags of `!poolused`."""
 TABLE_LIMIT = 65_536
 """Rows that are read; Windows has some thousand."""
-_PATHS = ("Key", "NonPagedAllocs", "NonPagedFrees", "NonPagedBytes", "PagedAllocs", "PagedFrees", "PagedBytes")
+_COUNTS = ("NonPagedAllocs", "NonPagedFrees", "NonPagedBytes", "PagedAllocs", "PagedFrees", "PagedBytes")
 
 
 def pool_usage(session: Session, flags: int = 0, tag: str = "*") -> PoolUsage:
@@ -47,42 +51,44 @@ def _read(session: Session) -> tuple[list[TagUsage], str]:
         block.get("pool_track_table") if block is not None else None
     )
     count_place = session.symbols.lookup("nt!PoolTrackTableSize")
-    layout = session.processes.records.layout("_POOL_TRACKER_TABLE", _PATHS)
+    layout = session.processes.records.layout("_POOL_TRACKER_TABLE", ("Key", *_COUNTS))
     if place is None or count_place is None or layout.types is None:
         raise UnsupportedError(
             "the pool's counts can't be read without symbols: nt!PoolTrackTable, PoolTrackTableSize, "
             "_POOL_TRACKER_TABLE",
             "give the kernel's PDB with .sympath",
         )
-    start, count = session.memory.read_pointer(place), session.memory.read_pointer(count_place)
+    tables, count = _tables(session, session.memory.read_pointer(place)), session.memory.read_pointer(count_place)
     wanted = min(count, TABLE_LIMIT) * layout.size
-    data = session.memory.read_available(start, wanted)
-    if not data:
-        raise MemoryReadError(start, max(wanted, 1))
-    notes = []
-    if len(data) < wanted:
-        notes.append(f"only {len(data) // layout.size} of {count} rows can be read")
-    elif count > TABLE_LIMIT:
-        notes.append(f"cut after {TABLE_LIMIT} of {count} rows")
-    if session.symbols.lookup("nt!ExPoolTagTables") is not None:
-        notes.append("this build counts by processor (nt!ExPoolTagTables); these are the counts of the first")
-    rows = []
-    for at in range(0, len(data) - layout.size + 1, layout.size):
-        record = Record(layout, start + at, data[at : at + layout.size])
-        if record.number("Key"):
-            rows.append(_usage(record))
-    return rows, "; ".join(notes)
+    notes = [f"cut after {TABLE_LIMIT} of {count} rows"] if count > TABLE_LIMIT else []
+    totals: dict[bytes, list[int]] = {}
+    for number, start in enumerate(tables):
+        session.require_stopped()  # sees a cancel
+        data = session.memory.read_available(start, wanted)
+        if not data and not number:
+            raise MemoryReadError(start, max(wanted, 1))
+        if len(data) < wanted:
+            notes.append(f"only {len(data) // layout.size} of {count} rows of table {number} can be read")
+        for at in range(0, len(data) - layout.size + 1, layout.size):
+            record = Record(layout, start + at, data[at : at + layout.size])
+            if record.number("Key"):
+                counts = totals.setdefault(record.bytes("Key"), [0] * len(_COUNTS))
+                counts[:] = (total + record.number(path) for total, path in zip(counts, _COUNTS, strict=True))
+    sizes = [layout.fields[path][1] if path in layout.fields else 1 for path in _COUNTS]
+    return [_usage(key, counts, sizes) for key, counts in totals.items()], "; ".join(notes)
 
 
-def _usage(record: Record) -> TagUsage:
-    tag, _ = tag_text(record.bytes("Key"))
-    return TagUsage(
-        tag,
-        record.number("NonPagedAllocs"),
-        record.number("NonPagedFrees"),
-        record.number("NonPagedBytes"),
-        record.number("PagedAllocs"),
-        record.number("PagedFrees"),
-        record.number("PagedBytes"),
-        describe_tag(tag),
+def _tables(session: Session, first: int) -> list[int]:
+    """The addresses of the processors' tables; those that can't be read are left out."""
+    place, size = session.symbols.lookup("nt!ExPoolTagTables"), session.pointer_size
+    data = session.memory.read_available(place, session.processor_count * size) if place is not None else b""
+    others = [int.from_bytes(data[at : at + size], "little") for at in range(0, len(data) - size + 1, size)]
+    return list(dict.fromkeys([first, *(each for each in others if each)]))
+
+
+def _usage(key: bytes, counts: list[int], sizes: list[int]) -> TagUsage:
+    tag, _ = tag_text(key)
+    allocated, freed, held, paged_allocated, paged_freed, paged_held = (
+        count & ((1 << 8 * size) - 1) for count, size in zip(counts, sizes, strict=True)
     )
+    return TagUsage(tag, allocated, freed, held, paged_allocated, paged_freed, paged_held, describe_tag(tag))

@@ -17,6 +17,7 @@ from kdnb.debugger.threads import describe_thread, threads_of
 from kdnb.errors import MemoryReadError, UnknownNameError, UnsupportedError
 from kdnb.protocol.constants import MachineType
 from kdnb.results.processes import ProcessInfo, ProcessList, ProcessorInfo, ThreadInfo
+from kdnb.symbols.types import Pointer, StructType
 
 if TYPE_CHECKING:
     from kdnb.debugger.kernel_records import Record
@@ -32,12 +33,16 @@ PROCESS_LIMIT = 8192
 PID_LIMIT = 0x0100_0000
 """A number below it is an id, not an address."""
 _DETAILS = (
-    ("VadRoot", "VadRoot"), ("DeviceMap", "DeviceMap"), ("Token", "Token"), ("UserTime", "Pcb.UserTime"),
-    ("KernelTime", "Pcb.KernelTime"), ("VirtualSize", "VirtualSize"), ("PeakVirtualSize", "PeakVirtualSize"),
-    ("BasePriority", "Pcb.BasePriority"), ("PriorityClass", "PriorityClass"), ("CommitCharge", "CommitCharge"),
-    ("ActiveThreads", "ActiveThreads"),
+    ("VadRoot", "VadRoot.Root"), ("VadRoot", "VadRoot.BalancedRoot.RightChild"), ("DeviceMap", "DeviceMap"),
+    ("Token", "Token"), ("UserTime", "Pcb.UserTime"), ("KernelTime", "Pcb.KernelTime"), ("VirtualSize", "VirtualSize"),
+    ("PeakVirtualSize", "PeakVirtualSize"), ("BasePriority", "Pcb.BasePriority"), ("PriorityClass", "PriorityClass"),
+    ("CommitCharge", "CommitCharge"), ("ActiveThreads", "ActiveThreads"),
 )  # fmt: skip
 """Rows of flag 1: words and fields. Rows that the build doesn't have are left out."""
+_COUNTED = ("DeviceMap", "Token")
+"""What is an EX_FAST_REF, the device map since Windows 11: the low bits count references."""
+_SESSION_ID = 8
+"""Of the session's id in the struct to which EPROCESS.Session points, in every public PDB before Windows 11 24H2."""
 _PATHS = (*(path for _, path in _DETAILS), "ObjectTable", "Session", "ActiveProcessLinks", "ThreadListHead")
 
 
@@ -124,11 +129,11 @@ class Processes:
             peb=record.number("Peb"),
             object_table=table,
             handle_count=self._handle_count(table) if table else 0,
-            session_id=self._session_id(record.number("Session")),
+            session_id=self._session_id(record),
             active_threads=record.get("ActiveThreads"),
             address_size=size,
             details=tuple(
-                (word, value & ~FAST_REFERENCES[size] if word == "Token" else value)
+                (word, value & ~FAST_REFERENCES[size] if word in _COUNTED else value)
                 for word, path in _DETAILS
                 if flags & 1 and (value := record.get(path)) is not None
             ),
@@ -143,11 +148,21 @@ class Processes:
         except MemoryReadError:
             return 0
 
-    def _session_id(self, address: int) -> int | None:
+    def _session_id(self, record: Record) -> int | None:
+        """By the type to which EPROCESS.Session points: MM_SESSION_SPACE, in Windows 11 24H2 PSP_SESSION_SPACE."""
+        address, types = record.number("Session"), record.layout.types
         if not address:
             return None
+        field = types.field("Session") if types is not None else None
+        target = field.type.target if field is not None and isinstance(field.type, Pointer) else None
+        offset = _SESSION_ID
+        if isinstance(target, StructType):
+            known = target.field("SessionId")
+            if known is None and target.name != "_MM_SESSION_SPACE":
+                return None
+            offset = known.offset if known is not None else offset
         try:
-            return self._session.memory.read_u32(address + 8)  # MM_SESSION_SPACE.SessionId in all public PDBs
+            return self._session.memory.read_u32(address + offset)
         except MemoryReadError:
             return None
 

@@ -1,7 +1,8 @@
 """Resources: the kernel's list of ERESOURCEs, their owners, and the threads that wait for them.
 
 Waiters stand at a semaphore (shared) and an event (exclusive) until Windows 7, and in the simulated machine. Newer
-builds chain them in structs that no public PDB has; then only their number is told.
+builds chain them in structs that no public PDB has; then only their number is told. The list also holds FAST_ERESOURCEs
+since Windows 10 2004: they chain their owners where an ERESOURCE has its first one (public PDBs).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ OWNED_EXCLUSIVE = 0x80
 THREAD_OBJECT = 6
 SYNCHRONIZATION_EVENT, SEMAPHORE = 1, 5
 """Types in a dispatcher header of what waiters stand at."""
+FAST_OWNER = "_FAST_OWNER_ENTRY_INTERNAL"
 OWNER_LIMIT = 1024
 """Entries of an owner table: one a thread that shares the resource."""
 WAITER_LIMIT = 1024
@@ -147,6 +149,9 @@ def _owners(session: Session, record: Record) -> tuple[tuple[ResourceOwner, ...]
     layout = records.layout("_OWNER_ENTRY")
     if not record.number("ActiveEntries", "ActiveCount"):
         return (), ""
+    chained = _chained_owners(session, record.address_of("OwnerEntry"))
+    if chained is not None:
+        return chained
     found = [_owner(session, records.read("_OWNER_ENTRY", record.address_of("OwnerEntry")))]
     table, note = record.number("OwnerTable"), ""
     try:
@@ -160,16 +165,34 @@ def _owners(session: Session, record: Record) -> tuple[tuple[ResourceOwner, ...]
     return tuple(owner for owner in found if owner.value), note
 
 
+def _chained_owners(session: Session, head: int) -> tuple[tuple[ResourceOwner, ...], str] | None:
+    """The owners of a FAST_ERESOURCE, and why their list ended early; None where no list head is."""
+    layout = session.processes.records.layout(FAST_OWNER, ("ListEntry", "ThreadAddress"))
+    memory = session.memory
+    try:
+        answer = memory.read_pointer(memory.read_pointer(head) + session.pointer_size)
+    except MemoryReadError:
+        return None
+    if layout.types is None or answer != head:
+        return None
+    links, thread = layout.offset("ListEntry"), layout.offset("ThreadAddress")
+    found = walk_list(memory, head, limit=OWNER_LIMIT, around=(links, layout.size))
+    owners = (memory.read_pointer(link - links + thread) for link in found)
+    return tuple(ResourceOwner(owner, 1, _thread(session, owner)) for owner in owners if owner), found.note
+
+
 def _owner(session: Session, entry: Record) -> ResourceOwner:
     """An entry; its low bits are no part of the thread's address."""
     value = entry.number("OwnerThread")
-    thread = value & ~3
+    return ResourceOwner(value, entry.bits("OwnerCount", 3, 29), _thread(session, value & ~3) if value else 0)
+
+
+def _thread(session: Session, address: int) -> int:
+    """`address` where a thread is, 0 elsewhere."""
     try:
-        if session.memory.read_u8(thread) & 0x7F != THREAD_OBJECT:
-            thread = 0
+        return address if session.memory.read_u8(address) & 0x7F == THREAD_OBJECT else 0
     except MemoryReadError:
-        thread = 0
-    return ResourceOwner(value, entry.bits("OwnerCount", 3, 29), thread if value else 0)
+        return 0
 
 
 def _waiters(session: Session, address: int, kind: int, count: int) -> _Waiters:

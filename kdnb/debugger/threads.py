@@ -41,15 +41,18 @@ _TICK_COUNT = {8: 0xFFFF_F780_0000_0320, 4: 0xFFDF_0320}
 """KUSER_SHARED_DATA.TickCount; the page's address never changed."""
 _PATHS = (
     "Tcb.ContextSwitches", "Tcb.UserTime", "Tcb.KernelTime", "Tcb.Priority", "Tcb.BasePriority", "Tcb.WaitTime",
-    "Tcb.Win32Thread", "Tcb.WaitBlockList", "ThreadListEntry", "IrpList",
+    "Tcb.Win32Thread", "Tcb.Alertable", "Tcb.WaitBlockList", "Tcb.WaitBlockCount", "ThreadListEntry", "IrpList",
 )  # fmt: skip
+_BLOCK_PATHS = ("Object", "NextWaitBlock")
+MOST_WAIT_OBJECTS = 64
+"""MAXIMUM_WAIT_OBJECTS of public headers."""
 WAIT_REASONS = (
     "Executive", "FreePage", "PageIn", "PoolAllocation", "DelayExecution", "Suspended", "UserRequest", "WrExecutive",
     "WrFreePage", "WrPageIn", "WrPoolAllocation", "WrDelayExecution", "WrSuspended", "WrUserRequest", "WrEventPair",
     "WrQueue", "WrLpcReceive", "WrLpcReply", "WrVirtualMemory", "WrPageOut", "WrRendezvous", "WrKeyedEvent",
     "WrTerminated", "WrProcessInSwap", "WrCpuRateControl", "WrCalloutStack", "WrKernel", "WrResource", "WrPushLock",
     "WrMutex", "WrQuantumEnd", "WrDispatchInt", "WrPreempted", "WrYieldExecution", "WrFastMutex", "WrGuardedMutex",
-    "WrRundown", "WrAlertByThreadId", "WrDeferredPreempt", "WrPhysicalFault",
+    "WrRundown", "WrAlertByThreadId", "WrDeferredPreempt", "WrPhysicalFault", "WrIoRing", "WrMdlCache", "WrRcu",
 )  # fmt: skip
 """KWAIT_REASON in order (public headers)."""
 _KINDS = {
@@ -110,7 +113,7 @@ def describe_thread(session: Session, address: int, flags: int = 6) -> ThreadInf
         state=state,
         wait_reason=(WAIT_REASONS[reason] if reason < len(WAIT_REASONS) else f"{reason}") if state == WAITING else "",
         user_wait=bool(record.number("Tcb.WaitMode")),
-        alertable=False,
+        alertable=bool(record.bits("Tcb.Alertable", 0, 1)),
         wait_objects=tuple(_wait_objects(session, record)) if state == WAITING and flags & 2 else (),
         processor=current_threads(session).get(record.address),
         start_address=start,
@@ -193,24 +196,32 @@ def _return_index(session: Session, words: list[int]) -> int | None:
 
 
 def _wait_objects(session: Session, record: Record) -> list[WaitObject]:
-    """What the chain of wait blocks names; one block for each object."""
-    block = record.number("Tcb.WaitBlockList")
-    layout = session.processes.records.layout("_KWAIT_BLOCK", ["Object"])
-    place = layout.fields.get("Object")
-    if not block or place is None:
-        return []
-    try:
-        address = session.memory.read_pointer(block + place[0])
-        kind = session.memory.read_u8(address) & 0x7F
-    except MemoryReadError:
-        return []
-    if not address:
-        return []
+    """What a thread waits for: one wait block for each object, side by side since Windows 8, before in a chain."""
+    records, at = session.processes.records, record.number("Tcb.WaitBlockList")
+    layout = records.layout("_KWAIT_BLOCK", _BLOCK_PATHS)
+    count = record.number("Tcb.WaitBlockCount")
+    found: list[WaitObject] = []
+    seen: set[int] = set()
+    while at and at not in seen and len(seen) < MOST_WAIT_OBJECTS and "Object" in layout.fields:
+        seen.add(at)
+        try:
+            block = records.read("_KWAIT_BLOCK", at, _BLOCK_PATHS)
+            address = block.number("Object")
+            kind = session.memory.read_u8(address) & 0x7F if address else 0
+        except MemoryReadError:
+            break
+        if address:
+            found.append(WaitObject(address, _kind_words(session, kind, address)))
+        at = block.number("NextWaitBlock") or (at + layout.size if len(seen) < count else 0)
+    return found
+
+
+def _kind_words(session: Session, kind: int, address: int) -> str:
     words = _KINDS.get(kind, f"object of type {kind:#x}")
     if kind == SEMAPHORE:
         limit = session.processes.records.read("_KSEMAPHORE", address, ["Limit"]).get("Limit")
         words += f" {limit:#x}" if limit is not None else ""
-    return [WaitObject(address, words)]
+    return words
 
 
 def _image(session: Session, process: int) -> str:

@@ -28,8 +28,11 @@ __all__ = [
     "WaitObject",
 ]
 
-STATES = ("Initialized", "Ready", "Running", "Standby", "Terminated", "Waiting", "Transition", "DeferredReady")
-"""KTHREAD_STATE in order; `GateWait` and later ones differ between builds."""
+STATES = (
+    "Initialized", "Ready", "Running", "Standby", "Terminated", "Waiting", "Transition", "DeferredReady", "GateWait",
+    "WaitingForProcessInSwap",
+)  # fmt: skip
+"""KTHREAD_STATE in order. No thread is in a gate wait any more since Windows 8."""
 
 
 @dataclass(frozen=True, slots=True)
