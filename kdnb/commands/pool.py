@@ -24,7 +24,7 @@ CONTENTS, ONLY_CHOSEN = 1, 2
     syntax="!pool Address [Flags]",
     details="* marks the block with the address. Flags: 1 also the first words of each block, 2 only the block with "
     "the address. Pages of whole allocations are found in nt!PoolBigPageTable. The segment heap (Windows 10 1903 and "
-    "later) has no such pages: there one line says so. What a tag stands for is told for well-known ones.",
+    "later) has no other pages to list: there one line says so. What a tag stands for is told for well-known ones.",
     examples=("!pool @$proc", "!pool poi(buggy!BuggyDevice) 2", "!pool @$thread 1"),
     tier="B",
 )
@@ -46,7 +46,8 @@ def show_pool(session: Session, arguments: Arguments) -> Result:
     summary="Show how much pool is in use, by tag.",
     syntax="!poolused [Flags [Tag]]",
     details="Flags: 1 also allocations and frees, and tags that have nothing now; 2 sorted by nonpaged use, 4 by paged "
-    "use. Tag may have * and ?; its case counts. Numbers are decimal, and those of the kernel's own table.",
+    "use. Tag may have * and ?; its case counts. Numbers are decimal, and those of the kernel's own tables: one for "
+    "each processor, added up.",
     examples=("!poolused", "!poolused 2", "!poolused 1 Irp", "!poolused 0 Ob*"),
     tier="B",
 )

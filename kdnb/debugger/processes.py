@@ -188,11 +188,17 @@ class Processes:
                     current,
                     following,
                     idle,
-                    self.thread(current, 0).priority if current else None,
-                    self.thread(following, 0).priority if following else None,
+                    self._priority(current),
+                    self._priority(following),
                 )
             )
         return tuple(found)
+
+    def _priority(self, thread: int) -> int | None:
+        try:
+            return self.thread(thread, 0).priority if thread else None
+        except (UnknownNameError, MemoryReadError):
+            return None
 
     def running_thread(self, processor: int) -> int:
         """KTHREAD on a processor."""

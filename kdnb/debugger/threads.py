@@ -69,10 +69,15 @@ def threads_of(session: Session, process: Record, flags: int) -> tuple[tuple[Thr
     head = process.address_of("ThreadListHead")
     found = walk_list(session.memory, head, limit=THREAD_LIMIT, around=(links, layout.size))
     threads = []
+    note = found.note
     for link in found:
         session.require_stopped()  # sees a cancel
-        threads.append(describe_thread(session, link - links, flags))
-    return tuple(threads), found.note
+        try:
+            threads.append(describe_thread(session, link - links, flags))
+        except (UnknownNameError, MemoryReadError) as error:
+            note = f"the list of threads is damaged: {error.message}"
+            break
+    return tuple(threads), note
 
 
 def current_threads(session: Session) -> dict[int, int]:
