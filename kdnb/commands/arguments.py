@@ -71,20 +71,23 @@ class Arguments:
         return found
 
     def options(self, shapes: Mapping[str, bool]) -> dict[str, str]:
-        """The `/x` options that come next. `shapes`: letters -> whether an expression or text follows."""
+        """The `/x` options that come next. `shapes`: letters -> whether an expression or text follows.
+
+        Options that nothing follows may share a slash (`/tV`).
+        """
         found: dict[str, str] = {}
+        longest_first = sorted(shapes, key=len, reverse=True)
         while self.rest.startswith("/"):
-            word = self.word()[1:]
-            name = next(
-                (letters for letters in sorted(shapes, key=len, reverse=True) if word.startswith(letters)), None
-            )
-            if name is None:
-                known = " ".join(f"/{letters}" for letters in shapes) or "none"
-                raise ExpressionError(f"Syntax error at '/{word[:60]}'", f"options here: {known}")
-            value = word[len(name) :]
-            if shapes[name] and not value:
-                value = self.word()
-            found[name] = value
+            word = rest = self.word()[1:]
+            while rest or not word:
+                name = next((letters for letters in longest_first if rest.startswith(letters)), None)
+                if name is None:
+                    known = " ".join(f"/{letters}" for letters in shapes) or "none"
+                    raise ExpressionError(f"Syntax error at '/{word[:60]}'", f"options here: {known}")
+                rest = rest[len(name) :]
+                found[name] = ""
+                if shapes[name]:
+                    found[name], rest = rest or self.word(), ""
         return found
 
     def word(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from kdnb.results.base import Result
 
 LONGEST_SLEEP = 24 * 3600 * 1000
+_HOUR = 36_000_000_000
+_MOST_HOURS = 24
 _SHARED_DATA = {8: 0xFFFF_F780_0000_0000, 4: 0xFFDF_0000}
 """KUSER_SHARED_DATA; the page's address never changed."""
 _INTERRUPT_TIME, _SYSTEM_TIME, _ZONE_BIAS = 0x08, 0x14, 0x20
@@ -24,14 +27,27 @@ _INTERRUPT_TIME, _SYSTEM_TIME, _ZONE_BIAS = 0x08, 0x14, 0x20
 @command(
     ".time",
     summary="Show the target's time and how long it has been up.",
-    syntax=".time",
-    details="Both are in the page that the kernel shares with all processes (KUSER_SHARED_DATA).",
-    examples=(".time",),
+    syntax=".time [-h Hours]",
+    details="-h shows the time of a zone that is so many hours from UTC; (-5) needs its parentheses. Both times are "
+    " in the page that the kernel shares with all processes (KUSER_SHARED_DATA).",
+    examples=(".time", ".time -h 1"),
     tier="C",
 )
 def target_time(session: Session, arguments: Arguments) -> Result:
     """System time and uptime at this stop."""
+    hours = arguments.expression() if arguments.match(r"-h\b") else None
     arguments.finish()
+    found = time_of(session)
+    if hours is None:
+        return found
+    hours -= hours >> 63 << 64
+    if abs(hours) > _MOST_HOURS:
+        raise ExpressionError(f"Range error in '.time {arguments.text[:60]}'", f"-{_MOST_HOURS} to {_MOST_HOURS} hours")
+    return replace(found, zone_bias=-hours * _HOUR)
+
+
+def time_of(session: Session) -> TargetTime:
+    """The target's clock, read from the page that the kernel shares."""
     page = _SHARED_DATA.get(session.pointer_size)
     if page is None:
         raise UnsupportedError("where this target keeps its time is not known")

@@ -6,6 +6,7 @@ import struct
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from kdnb.commands.clock import time_of
 from kdnb.commands.declare import command, find_command, help_text
 from kdnb.commands.expressions import command_list
 from kdnb.errors import MemoryReadError, UnknownNameError, UnsupportedError, UsageError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
+    from kdnb.results.clock import TargetTime
 
 REBOOT_TIMEOUT = 60.0
 """Seconds in which a virtual machine is back; slower ones are waited for by g, or by nobody."""
@@ -52,7 +54,15 @@ def target_version(session: Session, arguments: Arguments) -> Result:
         symbol_path=str(session.symbols.path),
         target_kind=_KINDS.get(version.target_kind, f"Target kind {version.target_kind}"),
         debugger=metadata.version("kdnb") if arguments.name == "version" else "",
+        time=_time(session),
     )
+
+
+def _time(session: Session) -> TargetTime | None:
+    try:
+        return None if session.is_running else time_of(session)
+    except (MemoryReadError, UnsupportedError):
+        return None
 
 
 def _build_lab(session: Session) -> str:

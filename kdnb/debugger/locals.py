@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.codeview_registers import frame_register, register_name
+from kdnb.debugger.cplusplus_types import c_words
 from kdnb.debugger.register_names import ALIASES, part_of
 from kdnb.debugger.stacks import walk
-from kdnb.debugger.typed import TypedReader, type_words
+from kdnb.debugger.typed import TypedReader
 from kdnb.errors import MemoryReadError, SymbolFileError, UnknownNameError, UsageError
 from kdnb.protocol.constants import MachineType
 from kdnb.results.locals import Local, LocalList
@@ -33,8 +34,16 @@ _PRESERVED = {
 MOST_BYTES = 0x1000
 
 
-def local_variables(session: Session) -> LocalList:
-    """The variables of the frame chosen by `.frame`. Raises `UsageError` where the PDB has none."""
+def local_variables(session: Session, address: int | None = None) -> LocalList:
+    """The variables of the frame chosen by `.frame`, or without values those of the code at an address.
+
+    Raises `UsageError` where the PDB has none.
+    """
+    if address is not None:
+        found = _described(session, address, {})
+        if found is None:
+            raise UsageError(NO_LOCALS, "private symbols (symbols.pri) are required for locals")
+        return LocalList(found, session.symbols.format(address), session.pointer_size)
     stack = walk(session, session.scope.frame + 1)
     if len(stack.frames) <= session.scope.frame:
         raise UsageError("the chosen frame is gone", ".frame 0 chooses the innermost")
@@ -59,7 +68,7 @@ def typed_local(session: Session, name: str) -> tuple[FieldType, int | None, byt
         found = module.pdb.locals_at(
             frame.instruction_pointer - module.base, lambda bits: frame_register(session.machine, bits)
         )
-        reader = _Reader(session, frame, module.pdb.types)
+        reader = _Reader(session, _known_registers(session, frame), module.pdb.types)
     except SymbolFileError:
         return None
     variable = next((one for one in found or () if one.name == name), None)
@@ -80,25 +89,32 @@ def _variables(session: Session, stack: Stack, frame: Frame) -> tuple[Local, ...
     # A return address may lie behind the function's last call, in another one.
     exact = frame.number == 0 or stack.frames[frame.number - 1].trap_frame is not None
     address = frame.instruction_pointer - (0 if exact else 1)
+    return _described(session, address, _known_registers(session, frame))
+
+
+def _known_registers(session: Session, frame: Frame) -> Mapping[str, int]:
+    """The registers whose values the unwinder knows in a frame."""
+    kept = _PRESERVED.get(session.machine, ())
+    return {name: value for name, value in frame.registers.items() if frame.number == 0 or name in kept}
+
+
+def _described(session: Session, address: int, registers: Mapping[str, int]) -> tuple[Local, ...] | None:
+    """The variables of the code at an address, with the values that these registers lead to."""
     module = session.modules.find(address)
     pdb = module.pdb if module is not None else None
     if module is None or pdb is None:
         return None
     try:
         found = pdb.locals_at(address - module.base, lambda bits: frame_register(session.machine, bits))
-        reader = _Reader(session, frame, pdb.types)
+        reader = _Reader(session, registers, pdb.types)
     except SymbolFileError:
         return None
     return None if found is None else tuple(reader.local(variable) for variable in found)
 
 
 class _Reader:
-    def __init__(self, session: Session, frame: Frame, types: TypeTable) -> None:
-        self._session, self._types = session, types
-        kept = _PRESERVED.get(session.machine, ())
-        self._registers: Mapping[str, int] = {
-            name: value for name, value in frame.registers.items() if frame.number == 0 or name in kept
-        }
+    def __init__(self, session: Session, registers: Mapping[str, int], types: TypeTable) -> None:
+        self._session, self._registers, self._types = session, registers, types
         self._words = TypedReader(session.memory, session.pointer_size, session.symbols.name_at)
 
     def local(self, variable: LocalVariable) -> Local:
@@ -106,31 +122,40 @@ class _Reader:
         value, place, address = "<value unavailable>", "<unavailable>", None
         if variable.place is not None:
             try:
-                place, address = self._where(variable.place)
+                place = self._words_of(variable.place)
+                address = self._address(variable.place)
                 value = self._value(of, self._data(of, variable.place, address))
             except MemoryReadError:
                 value = "<Memory access error>"
             except UnknownNameError:
                 pass  # in a register that the callee may have used
-        return Local(variable.name, type_words(of), value, variable.is_parameter, place, address)
+        return Local(variable.name, c_words(of), value, variable.is_parameter, place, address, of.size)
 
     def typed(self, variable: LocalVariable) -> tuple[FieldType, int | None, bytes]:
         """Type, address and bytes; `UnknownNameError` where it is nowhere."""
         of = self._types.type_at(variable.type_index)
         if variable.place is None:
             raise UnknownNameError("the compiler keeps it nowhere at this instruction")
-        _, address = self._where(variable.place)
+        address = self._address(variable.place)
         return of, address, b"" if address is not None else self._data(of, variable.place, None)
 
-    def _where(self, place: Place) -> tuple[str, int | None]:
+    def _name(self, place: Place) -> str:
         name = register_name(self._session.machine, place.register)
         if name is None:
             raise UnknownNameError(f"register {place.register} of a debug record")
+        return name
+
+    def _words_of(self, place: Place) -> str:
+        """`@rbx`, `@rsp+0x0028`."""
         if place.offset is None:
-            return f"@{name}", None
-        address = (self._register(name) + place.offset) & self._session.address_mask
-        sign = "-" if place.offset < 0 else "+"
-        return f"@{name}{sign}0x{abs(place.offset):04x}", address
+            return f"@{self._name(place)}"
+        return f"@{self._name(place)}{'-' if place.offset < 0 else '+'}0x{abs(place.offset):04x}"
+
+    def _address(self, place: Place) -> int | None:
+        """None for what is in a register."""
+        if place.offset is None:
+            return None
+        return (self._register(self._name(place)) + place.offset) & self._session.address_mask
 
     def _register(self, name: str) -> int:
         name = ALIASES.get(name, name)

@@ -30,4 +30,5 @@ def _line(variable: Local, options: str, size: int) -> str:
     kind = f"{variable.type} " if "t" in options else ""
     # Names are right-aligned, unless something stands before them.
     name = f"{kind}{variable.name}"
-    return f"{start}{name if start or kind else f'{name:>15}'} = {variable.value}"
+    text = f"{start}{name if start or kind else f'{name:>15}'}"
+    return text if "f" in options else f"{text} = {variable.value}"

@@ -73,6 +73,8 @@ def _header(size: int, options: str, with_arguments: bool, numbered: bool) -> st
 
 def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arguments: bool, numbered: bool) -> str:
     start = f"{frame.number:02x} " if numbered else ""
+    if "c" in options:  # a clean trace: modules and functions
+        return start + frame.symbol.partition("+")[0]
     site = _with_parameters(frame, one_in_a_line="P" in options)
     if "v" in options:
         trap = f"TrapFrame @ {format_address(frame.trap_frame, size)}" if frame.trap_frame is not None else ""
@@ -80,8 +82,6 @@ def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arg
         site += f" ({notes})" if notes else ""
     if frame.source and "L" not in options:
         site += f" [{frame.source}]"
-    if "c" in options:
-        return start + site
     if "f" in options:
         distance = f"{frame.child_sp - previous.child_sp:x}" if previous is not None else ""
         start += f"{distance:>9} "
@@ -97,7 +97,7 @@ def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arg
 
 
 def _with_parameters(frame: Frame, *, one_in_a_line: bool) -> str:
-    """`nt!f(Uint4B n = 5)+0x12`; the symbol alone without parameters."""
+    """`nt!f(unsigned long n = 0x5)+0x12`; the symbol alone without parameters."""
     if not frame.parameters:
         return frame.symbol
     name, plus, displacement = frame.symbol.partition("+")

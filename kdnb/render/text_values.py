@@ -100,6 +100,8 @@ def _target(value: TargetInfo) -> Iterator[str]:
         yield f"Built by: {value.build_lab}"
     base, loaded = format_address(value.kernel_base, size), format_address(value.loaded_module_list, size)
     yield f"Kernel base = 0x{base} PsLoadedModuleList = 0x{loaded}"
+    if value.time is not None:
+        yield from _target_time(value.time)
     if value.debugger:
         yield f"kdnb Version {value.debugger}"
 

@@ -23,6 +23,8 @@ class Local:
     """`@rbx`, `@rsp+0x0028`."""
     address: int | None = None
     """Where it lies in memory; None for registers."""
+    size: int = 0
+    """Bytes of its type."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,7 +36,7 @@ class LocalList(TableResult):
     """The frame's instruction."""
     address_size: int
     options: str = ""
-    """Letters of what is shown besides: i kind, t type, v address, V place."""
+    """Letters of what is shown besides: i kind, t type, v address, V place; f leaves values out."""
 
     def rows(self) -> list[dict[str, Any]]:
         return [plain(variable) for variable in self.variables]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kdnb.results.base import Result
+
+if TYPE_CHECKING:
+    from kdnb.results.clock import TargetTime
 
 __all__ = [
     "BugCheck",
@@ -77,6 +81,8 @@ class TargetInfo(Result):
     """NT, boot debugger, EFI, hypervisor, ... (high byte of MajorVersion)."""
     debugger: str = ""
     """kdnb's own version, where it was asked for too (`version`)."""
+    time: TargetTime | None = None
+    """Its clock at this stop, where it can be read."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

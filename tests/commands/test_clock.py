@@ -28,6 +28,19 @@ def test_the_target_tells_its_time_and_how_long_it_is_up(session: Session) -> No
     assert lines[1].startswith("System Uptime: 0 days 0:")
 
 
+def test_the_time_of_another_zone(session: Session) -> None:
+    (east,), (west,) = execute(session, ".time -h 5"), execute(session, ".time -h (-5)")
+    assert "(UTC + 5:00)" in to_text(east)
+    assert "(UTC - 5:00)" in to_text(west)
+    with pytest.raises(CommandError, match="Range error"):
+        execute(session, ".time -h 100")
+
+
+def test_the_banner_has_the_time_too(session: Session) -> None:
+    lines = to_text(execute(session, "vertarget")[0]).split("\n")
+    assert lines[-2:] == to_text(execute(session, ".time")[0]).split("\n")
+
+
 def test_times_are_shown_with_their_zone_and_days() -> None:
     shown = to_text(TargetTime(TARGET_DATE, 3 * DAY + 36_610_205_000, -5 * 36_000_000_000))
     assert shown == ("Debug session time: Wed Apr 17 23:40:00.000 2019 (UTC + 5:00)\nSystem Uptime: 3 days 1:01:01.020")

@@ -66,8 +66,9 @@ def test_kp_shows_typed_parameters(session: Session) -> None:
     assert isinstance(stack, Stack)
     (parameter,) = stack[0].parameters
     assert (parameter.name, parameter.place) == ("TrapFrame", "@rcx")
-    assert "nt!KeClockInterruptNotify(Ptr64 _KTRAP_FRAME TrapFrame = 0x" in to_text(stack)
-    assert "nt!KeClockInterruptNotify(\n\t\t\tPtr64 _KTRAP_FRAME TrapFrame = 0x" in to_text(execute(session, "kP 1")[0])
+    assert "nt!KeClockInterruptNotify(struct _KTRAP_FRAME * TrapFrame = 0x" in to_text(stack)
+    one_in_a_line = "nt!KeClockInterruptNotify(\n\t\t\tstruct _KTRAP_FRAME * TrapFrame = 0x"
+    assert one_in_a_line in to_text(execute(session, "kP 1")[0])
 
 
 def test_source_lines_are_shown_unless_hidden(session: Session) -> None:
@@ -76,3 +77,38 @@ def test_source_lines_are_shown_unless_hidden(session: Session) -> None:
     assert stack[0].source.startswith("ke.c @ ")
     assert f"[{stack[0].source}]" in to_text(stack)
     assert "[ke.c @" not in to_text(execute(session, "kL 1")[0])
+
+
+def test_a_clean_trace_has_modules_and_functions_only(session: Session) -> None:
+    text = to_text(execute(session, "kc 3")[0])
+    assert text.split("\n")[:2] == [" # Call Site", "00 nt!KeUpdateSystemTime"]
+    assert "+0x" not in text
+    assert "[" not in text
+
+
+@pytest.mark.parametrize(
+    ("command", "frames"), [("k = @rsp 3", 3), ("k = @rsp @rip 3", 3), ("k = @rsp 0n2", 2), ("kn = @rsp @rip 1", 1)]
+)
+def test_a_stack_begins_at_registers_of_ones_choice(session: Session, command: str, frames: int) -> None:
+    (stack,) = execute(session, command)
+    (usual,) = execute(session, f"k {frames:x}")
+    assert isinstance(stack, Stack)
+    assert isinstance(usual, Stack)
+    assert stack.frames == usual.frames
+
+
+def test_without_a_count_all_frames_are_shown(session: Session) -> None:
+    (usual,) = execute(session, "k")
+    for command in ("k = @rsp", "k = @rsp @rip"):
+        (stack,) = execute(session, command)
+        assert isinstance(stack, Stack)
+        assert isinstance(usual, Stack)
+        assert stack.frames == usual.frames
+
+
+def test_a_frame_is_counted_from_a_stack_pointer_of_ones_choice(session: Session) -> None:
+    (second,) = execute(session, ".frame 1")
+    (frame,) = execute(session, ".frame = @rsp 1")
+    assert isinstance(frame, Frame)
+    assert frame == second
+    assert session.scope.pc == frame.instruction_pointer

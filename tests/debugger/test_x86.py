@@ -66,3 +66,13 @@ def test_what_is_written_reads_back_in_either_form_of_the_address(x86: Session) 
     assert place >> 32 in (0, 0xFFFFFFFF)
     x86.memory.write(place & 0xFFFFFFFF, b"\x11\x22")
     assert x86.memory.read(place | 0xFFFFFFFF00000000, 2) == b"\x11\x22"
+
+
+def test_a_stack_of_registers_of_ones_choice_is_the_usual_one(x86: Session) -> None:
+    x86.go(until=x86.evaluate("nt!NtCreateFile"), timeout=TIMEOUT)
+    (usual,) = execute(x86, "k")
+    for command in ("k = @ebp @esp @eip", "k = @ebp", "k = @ebp @esp @eip ff"):
+        (chosen,) = execute(x86, command)
+        assert chosen.frames == usual.frames, command  # type: ignore[attr-defined]  # both are stacks
+    (frame,) = execute(x86, ".frame = @ebp @esp @eip")
+    assert frame == usual.frames[0]  # type: ignore[attr-defined]  # as above
