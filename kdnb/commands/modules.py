@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
@@ -17,60 +17,71 @@ if TYPE_CHECKING:
     from kdnb.results.base import Result
 
 _USER_LIMIT = {8: 1 << 47, 4: 1 << 31}
+_OPTION = r"sm|1m|[Dovlkuefintpc]"
+
+
+@dataclass(slots=True)
+class _Request:
+    options: str = ""
+    name: str | None = None
+    path: str | None = None
+    address: int | None = None
 
 
 @command(
     "lm",
     summary="List loaded modules.",
-    syntax="lm[v][k|u][o][l][e][f|n|t][1m][sm] [a Address] [m Pattern]",
-    details="v shows details, f paths, n image names, t timestamps, 1m names only, o those with symbols, e those "
-    "without, k kernel and u user space only, sm sorts by name. lmvm NAME is the same as lm v m NAME.",
-    examples=("lm", "lmvm nt", "lm m d*", "lm a @rip", "lmn", "lm1m"),
-    suffix="(?:sm|1m|[Dovlkuefintpca])*m?",
+    syntax="lm[D][o][l][v][k|u][e][1m][sm][i|f|n|p|t|c] [a Address] [m Pattern | M Pattern]",
+    details="v shows details, f paths, n image names, i image names beside the symbols' status, p the mapped image "
+    "(none is mapped here), t timestamps, c checksums, 1m names only; l those whose symbols are loaded, e those with a "
+    "symbol problem (mismatched, exports, none), o loaded ones only, k kernel and u user space only; sm sorts by "
+    "name. a takes the module around an address, m a pattern of names, M one of image paths. Letters may be combined, "
+    "and the pattern may cling to its m: lmDvmnt.",
+    examples=("lm", "lmvm nt", "lm m d*", "lm M *disk*", "lm a @rip", "lmn", "lm1m", "lmDvmnt"),
+    suffix=rf"(?:{_OPTION})*(?:[mM]\S*|a(?![A-Za-z])\S*)?",
 )
 def list_modules(session: Session, arguments: Arguments) -> Result:
     """Modules in address order."""
-    options = arguments.suffix
-    pattern = _trailing_pattern(arguments, options)
-    address = None
-    if pattern is None:
-        while not arguments.at_end and address is None and pattern is None:
-            word = arguments.word()
-            if word == "a":
-                address = arguments.expression()
-            elif word in ("m", "M"):
-                pattern = arguments.word()
-            elif re.fullmatch(r"(?:sm|1m|[Dovlkuefintpc])+", word):
-                options += word
-            else:
-                raise ExpressionError(f"Syntax error at '{word[:60]}'", ".hh lm shows the options")
-    modules = sorted(session.modules, key=lambda module: module.base)
-    modules = [m for m in modules if _wanted(session, m, options, pattern, address)]
-    if "sm" in options:
+    request = _read(arguments)
+    modules = [m for m in sorted(session.modules, key=lambda module: module.base) if _wanted(session, m, request)]
+    if "sm" in request.options:
         modules.sort(key=lambda module: module.name.lower())
+    options = request.options.replace("sm", "")
     verbose = "v" in options
-    headers = verbose or "t" in options
+    headers = verbose or "t" in options or "c" in options
     infos = tuple(module.info(headers=headers) for module in modules)
     return ModuleList(infos, session.pointer_size, verbose, options)
 
 
-def _trailing_pattern(arguments: Arguments, options: str) -> str | None:
-    """The pattern where the options end with `m` (`lmvm nt`)."""
-    if options.endswith("m") and not options.endswith(("1m", "sm")):
-        return arguments.word()
-    if options.endswith("a"):
-        arguments.rest = f"a {arguments.rest}"
-    return None
+def _read(arguments: Arguments) -> _Request:
+    """The options, with or without blanks between them."""
+    request = _Request()
+    arguments.rest = f"{arguments.suffix} {arguments.rest}".strip()
+    while not arguments.at_end:
+        if (letters := arguments.match(_OPTION)) is not None:
+            request.options += letters[0]
+        elif arguments.match("m"):
+            request.name = arguments.word()
+        elif arguments.match("M"):
+            request.path = arguments.word()
+        elif arguments.match("a"):
+            request.address = arguments.expression()
+        else:
+            raise ExpressionError(f"Syntax error at '{arguments.rest[:60]}'", ".hh lm shows the options")
+    return request
 
 
-def _wanted(session: Session, module: Module, options: str, pattern: str | None, address: int | None) -> bool:
-    options = options.replace("sm", "").replace("1m", "")
-    if pattern is not None and not compile_wildcard(pattern).fullmatch(module.name):
-        return False
-    if address is not None and (address & session.address_mask) not in module:
+def _wanted(session: Session, module: Module, request: _Request) -> bool:
+    options = request.options.replace("sm", "").replace("1m", "")
+    for pattern, text in ((request.name, module.name), (request.path, module.path)):
+        if pattern is not None and not compile_wildcard(pattern).fullmatch(text):
+            return False
+    if request.address is not None and (request.address & session.address_mask) not in module:
         return False
     user = module.base < _USER_LIMIT[session.pointer_size]
     if ("k" in options and user) or ("u" in options and not user):
         return False
-    loaded = module.symbol_status != "deferred"
-    return not (("o" in options or "l" in options) and not loaded) and not ("e" in options and loaded)
+    status = module.symbol_status
+    if "l" in options and status == "deferred":
+        return False
+    return "e" not in options or status in ("export symbols", "no symbols") or "mismatched" in module.symbol_note

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.debugger.cplusplus_types import c_words
-from kdnb.debugger.locals import local_variables
+from kdnb.debugger.locals import local_variables, parameter_types
 from kdnb.debugger.type_lookup import TypeLookup
 from kdnb.debugger.typed import TypedReader, type_words
 from kdnb.errors import ExpressionError, SymbolFileError, UnknownNameError
@@ -46,8 +46,8 @@ _LETTERS = "012DtvqpfdaAnNzZ"
     details="* stands for any characters, ? for one, in either case; [a-f] for one of a set, # for any number of what "
     "stands before it. Without a module, the kernel and modules whose symbols are loaded are searched. x *! lists the "
     "modules, x * the local variables. /0 shows addresses only, /1 names, /2 both; /t types; /v kind and size too; "
-    "/f functions only, /d variables only, /s those of that size; /a /n /z sort by address, name or size, in capitals "
-    "downwards; /q quotes names.",
+    "/f functions only, /d variables only, /s those of that size, or whose size isn't known; /a /n /z sort by address, name or "
+    "size, in capitals downwards; /q quotes names.",
     examples=("x nt!KeBug*", "x nt!*List*", "x *!", "x /v /n nt!Ke*", "x /d /t nt!Ps*"),
 )
 def examine_symbols(session: Session, arguments: Arguments) -> Result:
@@ -84,7 +84,7 @@ def _matching(session: Session, pattern: str, letters: str, size: int | None) ->
         shown = [_symbol(session, *one, with_value=with_values) for one in found[:SYMBOL_LIMIT]]
     else:
         every = [_symbol(session, *one) for one in found]
-        kept = [one for one in every if _wanted(one, chosen) and (size is None or one.size == size)]
+        kept = [one for one in every if _wanted(one, chosen) and (size is None or one.size in (size, None))]
         key, descending = next((_ORDERS[letter] for letter in letters if letter in _ORDERS), _ORDERS["a"])
         kept.sort(key=key, reverse=descending)
         left_out = max(len(kept) - SYMBOL_LIMIT, 0)
@@ -113,7 +113,7 @@ def _why_nothing(session: Session, pattern: str) -> str:
 
 
 def _symbol(session: Session, address: int, name: str, *, with_value: bool = False) -> SymbolInfo:
-    """A symbol with its value, or with what WinDbg says behind the name of one whose type isn't known."""
+    """A symbol with its value or parameters, or with what WinDbg says behind the name where these aren't known."""
     module = session.modules.find(address)
     bare = name.partition("!")[2]
     same = [s for s in module.symbols.at(address - module.base) if s.name == bare] if module is not None else []
@@ -126,10 +126,12 @@ def _symbol(session: Session, address: int, name: str, *, with_value: bool = Fal
     of = "<function>" if kind else ""
     if variable is not None:
         size, of = variable.type.size, c_words(variable.type)
+    takes = parameter_types(session, address) if kind and with_value else None
+    details = f" = {value}" if value else f" ({', '.join(takes) or 'void'})" if takes is not None else _TYPELESS[kind]
     return SymbolInfo(
         address,
         name,
-        details=f" = {value}" if value else _TYPELESS[kind],
+        details=details,
         size=size,
         kind={True: "func", False: "global", None: ""}[kind],
         type=of,
@@ -150,12 +152,14 @@ def _value(session: Session, variable: FoundVariable) -> str:
 @command(
     "ln",
     summary="Show the symbols nearest to an address.",
-    syntax="ln [Address]",
+    syntax="ln [/D] [Address]",
     examples=("ln @rip", "ln nt!KeBugCheckEx", "ln nt!KeBugCheckEx+3"),
 )
 def list_nearest(session: Session, arguments: Arguments) -> Result:
     """The symbol at or before the address and the next one."""
+    arguments.options({"D": False})
     address = arguments.expression(session.environment.instruction_pointer) & session.address_mask
+    arguments.finish()
     nearest = session.symbols.nearest(address)
     if nearest is None:
         return NearestSymbols(address, session.pointer_size)
@@ -168,7 +172,9 @@ def list_nearest(session: Session, arguments: Arguments) -> Result:
     rva = address - module.base
     following = module.symbols.next_symbol(rva)
     after = SymbolInfo(module.base + following.rva, f"{module.name}!{following.name}") if following else None
-    exact = tuple(_symbol(session, address, f"{module.name}!{symbol.name}") for symbol in module.symbols.at(rva))
+    exact = tuple(
+        _symbol(session, address, f"{module.name}!{symbol.name}", with_value=True) for symbol in module.symbols.at(rva)
+    )
     return NearestSymbols(
         address, session.pointer_size, before, after, exact, _source(module, rva, nearest.displacement)
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kdnb.symbols.locals import LocalVariable, Place
     from kdnb.symbols.types import FieldType, TypeTable
 
-__all__ = ["local_variables", "parameters"]
+__all__ = ["local_variables", "parameter_types", "parameters", "typed_local"]
 
 NO_LOCALS = "Unable to enumerate locals, HRESULT 0x80004005"
 _PRESERVED = {
@@ -83,6 +83,12 @@ def typed_local(session: Session, name: str) -> tuple[FieldType, int | None, byt
 def parameters(session: Session, stack: Stack, frame: Frame) -> tuple[Local, ...]:
     """The parameters of a frame (`kp`); none where the PDB has none."""
     return tuple(variable for variable in _variables(session, stack, frame) or () if variable.is_parameter)
+
+
+def parameter_types(session: Session, address: int) -> list[str] | None:
+    """C's words for what the function at an address takes; None where the PDB doesn't tell."""
+    found = _described(session, address, {})
+    return None if found is None else [variable.type for variable in found if variable.is_parameter]
 
 
 def _variables(session: Session, stack: Stack, frame: Frame) -> tuple[Local, ...] | None:

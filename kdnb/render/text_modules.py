@@ -25,21 +25,25 @@ def _modules(value: ModuleList) -> Iterator[str]:
     yield f"{'start':<{width}} {'end':<{width}}   module name"
     for module in value.modules:
         start = f"{format_address(module.start, size)} {format_address(module.end, size)}   "
-        if any(letter in options for letter in "nft"):
+        if any(letter in options for letter in "nftpc"):
             yield start + _named(module, options)
         else:
-            yield start + _status(module)
+            yield start + _status(module, module.image_name if "i" in options else module.symbol_file)
         if value.verbose:
             yield from _details(module)
 
 
-def _status(module: ModuleInfo) -> str:
+def _status(module: ModuleInfo, file: str) -> str:
     status = f"({module.symbol_status})"
     text = f"{module.name:<10} {status}"
-    return f"{text:<33} {module.symbol_file}" if module.symbol_file else text
+    return f"{text:<33} {file}" if file else text
 
 
 def _named(module: ModuleInfo, options: str) -> str:
+    if "c" in options:
+        return f"{module.name:<8} {'unavailable' if module.checksum is None else f'{module.checksum:08X}'}"
+    if "p" in options:
+        return module.name
     image = module.image_path if "f" in options else module.image_name
     text = f"{module.name:<8} {image}"
     return f"{text:<21} {_time(module)}" if "t" in options else text
@@ -83,6 +87,8 @@ def _symbols(value: SymbolList) -> Iterator[str]:
 
 def _symbol_line(symbol: SymbolInfo, size: int, letters: str) -> str:
     address = format_address(symbol.address, size)
+    if "v" not in letters and "0" not in letters:
+        address = f"{address:<17}"  # the names stand in one column whatever the target
     for letter, text in (("0", address), ("1", symbol.text), ("2", f"{address} {symbol.text}")):
         if letter in letters:
             return text

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
 
 
+TAKES = "(unsigned long, unsigned int64, unsigned int64, unsigned int64, unsigned int64)"
+"""What KeBugCheckEx takes, in C's words."""
+
+
 def lines(session: Session, command: str) -> list[str]:
     (value,) = execute(session, command)
     return to_text(value).split("\n")
@@ -64,7 +68,7 @@ def test_addresses_names_or_both_can_be_shown_alone(session: Session) -> None:
     assert lines(session, "x /0 nt!KeBugCheckEx") == [address]
     assert lines(session, "x /1 nt!KeBugCheckEx") == ["nt!KeBugCheckEx"]
     assert lines(session, "x /2 nt!KeBugCheckEx") == [f"{address} nt!KeBugCheckEx"]
-    assert lines(session, "x /q nt!KeBugCheckEx") == [f'{address} @!"nt!KeBugCheckEx" (<no parameter info>)']
+    assert lines(session, "x /q nt!KeBugCheckEx") == [f'{address} @!"nt!KeBugCheckEx" {TAKES}']
     assert lines(session, "x /p nt!KeBugCheckEx") == [f"{address} nt!KeBugCheckEx(<no parameter info>)"]
 
 
@@ -118,3 +122,23 @@ def test_why_nothing_matches_is_said(session: Session) -> None:
         execute(session, f".sympath {before}")
     with pytest.raises(CommandError, match="Syntax error at '/x'"):
         execute(session, "x /x nt!*")
+
+
+def test_functions_show_what_they_take(session: Session) -> None:
+    (line,) = lines(session, "x nt!KeClockInterruptNotify")
+    assert line.endswith(" nt!KeClockInterruptNotify (struct _KTRAP_FRAME *)")
+    assert lines(session, "x nt!HalProcessorIdle")[0].endswith(" nt!HalProcessorIdle (void)")
+    assert lines(session, "x nt!KiClockInterrupt")[0].endswith(" nt!KiClockInterrupt (<no parameter info>)")
+    assert lines(session, "x /p nt!HalProcessorIdle")[0].endswith(" nt!HalProcessorIdle(void)")
+    assert lines(session, "ln /D nt!PoIdle")[-1] == "    nt!PoIdle (struct _KPRCB *)"
+
+
+def test_symbols_of_unknown_size_are_shown_whatever_the_size_asked_for(session: Session) -> None:
+    before = str(session.symbols.path)
+    execute(session, ".sympath /nowhere")
+    try:
+        (value,) = execute(session, "x /s 5 nt!KeBugCheckEx")
+    finally:
+        execute(session, f".sympath {before}")
+    assert isinstance(value, SymbolList)
+    assert [symbol.size for symbol in value] == [None]
