@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
-from kdnb.errors import ExpressionError, UnknownNameError, UnsupportedError
+from kdnb.commands.host_files import read_text
+from kdnb.errors import ExpressionError, UnknownNameError
 from kdnb.render.text import to_text
 from kdnb.results.values import Text
 
@@ -20,6 +22,8 @@ __all__ = ["aliases_of", "expand"]
 LENGTH_LIMIT = 65_536
 """Characters that a line may grow to."""
 _REFERENCE = re.compile(r"\$\{(?:/([dfnv]):)?([^{}\s]+)\}")
+_AUTOMATIC = {"$ntnsym": "nt", "$ntwsym": "nt", "$ntsym": "nt"}
+"""Where NT's names are: in the kernel, whatever the target's words are long."""
 _UNTOUCHED = re.compile(r"(?:as|al|ad)\b", re.IGNORECASE)
 
 
@@ -32,7 +36,7 @@ def aliases_of(session: Session) -> dict[str, str]:
 
 def expand(session: Session, line: str) -> str:
     """The line with aliases replaced, once; lines that define aliases stay as they are."""
-    aliases = aliases_of(session)
+    aliases = _AUTOMATIC | aliases_of(session)
     if _UNTOUCHED.match(line):
         return line
     for name, text in aliases.items():
@@ -67,9 +71,10 @@ def _referred(aliases: dict[str, str], found: re.Match[str]) -> str:
     "aS",
     summary="Define an alias; aS ends at the ; unless the text is quoted.",
     syntax='as Name Text to the end of the line\naS Name Text|"Text"\nas|aS /x Name Expression\n'
-    "as|aS /ma|/mu|/msa|/msu Name Address\nas|aS /c Name Commands",
+    "as|aS /ma|/mu|/msa|/msu Name Address\nas|aS /c Name Commands\nas|aS /e Name Variable\naS /f Name File",
     details="The name is replaced by the text where it stands alone, or as ${Name}; it is seen from the next block on. "
-    "/x takes a value, /ma and /mu a string in memory, /msa and /msu a counted one, /c the output of commands.",
+    "/x takes a value, /ma and /mu a string in memory, /msa and /msu a counted one, /e an environment variable of this "
+    "computer; these end at a ;. /c takes the output of commands, /f the text of a file.",
     examples=("as here nt!KeBugCheckEx", 'aS two "a; b"', "aS /x sp @rsp", "aS /c mods lm1m"),
     tier="B",
     needs_stop=False,
@@ -79,7 +84,7 @@ def set_alias(session: Session, arguments: Arguments) -> Result:
     options = arguments.options({name: False for name in ("x", "ma", "mu", "msa", "msu", "c", "e", "f")})
     kind = next(iter(options), "")
     if kind in ("e", "f"):
-        raise UnsupportedError(f"as /{kind} is not available", "write the text: as Name Text")
+        arguments.require_trusted()
     name = arguments.word()
     if not re.fullmatch(r"[^\s\"'{}();$,]{1,64}", name):
         raise ExpressionError(f"Syntax error at '{name[:60] or '<EOL>'}'", "as Name Text")
@@ -93,6 +98,13 @@ def _text(session: Session, arguments: Arguments, kind: str) -> str:
             return f"0x{arguments.expression():x}"
         case "c":
             return "\n".join(to_text(result) for result in arguments.run(arguments.all()))
+        case "e":
+            variable = arguments.word()
+            if variable not in os.environ:
+                raise UnknownNameError(f"there is no environment variable {variable[:60]!r}", "as Name Text")
+            return os.environ[variable]
+        case "f":
+            return read_text(arguments.all())
         case "ma" | "mu":
             return session.memory.read_string(arguments.expression(), wide=kind == "mu")
         case "msa" | "msu":
@@ -115,17 +127,19 @@ def list_aliases(session: Session, arguments: Arguments) -> Result:
 @command(
     "ad",
     summary="Delete aliases.",
-    syntax="ad Name|*",
+    syntax="ad [/q] Name|*",
+    details="/q: a name that isn't there is no error.",
     examples=("ad *",),
     tier="B",
     needs_stop=False,
 )
 def delete_alias(session: Session, arguments: Arguments) -> Result:
     """Silent."""
-    name = arguments.all().removeprefix("/q").strip()
+    quiet = "q" in arguments.options({"q": False})
+    name = arguments.all().strip()
     aliases = aliases_of(session)
     if name == "*":
         aliases.clear()
-    elif aliases.pop(name, None) is None:
+    elif aliases.pop(name, None) is None and not quiet:
         raise UnknownNameError(f"There is no alias '{name[:60]}'", "al lists them")
     return Text("")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.debugger.expression import parse_leading
 from kdnb.debugger.ranges import parse_leading_range
-from kdnb.errors import ExpressionError
+from kdnb.errors import ExpressionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,9 +36,12 @@ class Arguments:
         name: str = "",
         suffix: str = "",
         run: Callable[[str], Iterator[Result]] | None = None,
+        trusted: bool = True,
     ) -> None:
         self.session = session
         self._run = run
+        self.trusted = trusted
+        """Whether the user typed it; what may come from the target can't touch files of this computer."""
         self.name = name
         self.suffix = suffix
         self.text = text.strip()
@@ -119,6 +122,11 @@ class Arguments:
     def run(self, text: str) -> Iterator[Result]:
         """Run a block of commands: one value after the other."""
         return self._run(text) if self._run is not None else iter(())
+
+    def require_trusted(self) -> None:
+        """Raise where the text may come from the target."""
+        if not self.trusted:
+            raise UsageError(f"{self.name} can't be used in commands of breakpoints and targets", "type it yourself")
 
     def finish(self) -> None:
         """Raise when something is left over."""

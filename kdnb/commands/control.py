@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.commands.host_files import read_text
 from kdnb.errors import Cancelled, CommandError, ExpressionError
 from kdnb.render.text import to_text
 from kdnb.results.values import Text
@@ -227,9 +228,10 @@ def catch_errors(session: Session, arguments: Arguments) -> Iterator[Result]:
 
 @command(
     ".foreach",
-    summary="Run a block for each word of a command's output or of a text.",
     syntax=".foreach [/pS Skip] [/ps Step] (Name { Commands }) { Commands }\n"
-    '.foreach [/pS Skip] [/ps Step] /s (Name "Text") { Commands }',
+    '.foreach [/pS Skip] [/ps Step] /s (Name "Text") { Commands }\n'
+    '.foreach [/pS Skip] [/ps Step] /f (Name "File") { Commands }',
+    summary="Run a block for each word of a command's output, of a text, or of a file.",
     details="The name stands for the word where it stands alone or as ${Name}. /pS leaves out words at the start, /ps "
     "some behind each.",
     examples=('.foreach /s (w "1 2 3") { ? w }', ".foreach (m { lm1m }) { .echo m }"),
@@ -238,16 +240,19 @@ def catch_errors(session: Session, arguments: Arguments) -> Iterator[Result]:
 )
 def for_each(session: Session, arguments: Arguments) -> Iterator[Result]:
     """The values of every turn."""
-    options = arguments.options({"pS": True, "ps": True, "s": False})
+    options = arguments.options({"pS": True, "ps": True, "s": False, "f": False})
     skip, step = (session.evaluate(options.get(name) or "0") for name in ("pS", "ps"))
     source = _enclosed(arguments, "(").strip()
     block = _enclosed(arguments, "{")
     arguments.finish()
     name, _, rest = source.partition(" ")
     arguments.rest = rest.strip()
-    if "s" in options:
-        text = arguments.quoted()
-        text = arguments.all() if text is None else text
+    if "s" in options or "f" in options:
+        quoted = arguments.quoted()
+        text = arguments.all() if quoted is None else quoted
+        if "f" in options:
+            arguments.require_trusted()
+            text = read_text(text)
     else:
         text = "\n".join(to_text(result) for result in arguments.run(_enclosed(arguments, "{")))
     words = text.split()[skip : skip + TOKEN_LIMIT : step + 1]

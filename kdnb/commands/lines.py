@@ -13,8 +13,8 @@ __all__ = ["cut", "first", "logical_lines"]
 _PIECE = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']{1,4}')|([{}])|([()])|(;)|(.)""", re.DOTALL)
 _PATH_COMMANDS = re.compile(r"\.sympath\+?\s+[^\s;]", re.IGNORECASE)
 """Paths may hold `;`: only one with a blank behind it ends the command."""
-_WHOLE_LINE = re.compile(r"(?:\*|as\s|\$<|\$><|j[\s(]|~(?:\d+|[*.#])e\s)", re.IGNORECASE)
-"""Commands that take the rest of the line, `;` included; `as` only in lower case."""
+_WHOLE_LINE = re.compile(r"(?:\*|as\s(?!\s*/(?:e|x|ma|mu|msa|msu)\s)|\$<|\$><|j[\s(]|~(?:\d+|[*.#])e\s)", re.IGNORECASE)
+"""Commands that take the rest of the line, `;` included; `as` only in lower case, and not with most options."""
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 import struct
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.debugger.stacks import source_at
 from kdnb.errors import ExpressionError, MemoryReadError
 from kdnb.results.addresses import format_address
 from kdnb.results.values import Text
@@ -17,77 +19,117 @@ if TYPE_CHECKING:
     from kdnb.results.base import Result
 
 WIDTH_LIMIT = 256
-_CONVERSION = re.compile(r"%(?:(%)|([-+ 0#]*)(\d*)(?:\.(\d+))?(I64|ll|l|h)?(ma|mu|msa|msu|[diuoxXcspNyfegEG]))")
+_CONVERSION = re.compile(
+    r"%(?:(%)|([-+ 0#]*)(\*|\d*)(?:\.(\*|\d*))?(I64|I32|I|ll|l|hh|h|w)?(ma|mu|msa|msu|[diuoxXcCsSpNyfFegEG]))"
+)
+_COLOURS = ("od", "oD", "oe", "on", "op", "oP", "os", "ov", "ow")
+"""Colours of WinDbg's window; the text is the same."""
+_NARROW = {"h": 16, "hh": 8, "w": 16}
 
 
 @command(
     ".printf",
     summary="Show a text with values in it.",
-    syntax='.printf "Format" [, Value ...]',
-    details="Conversions: %d %u %x %o %c (32 bits; %I64x for 64), %p a pointer, %y a symbol, %ma and %mu the string at "
-    "an address, %msa and %msu a counted string, %f %e %g floating point. \\n ends the line; none is added.",
-    examples=(r'.printf "%p is %y\n", @rip, @rip', r'.printf "%d %08x\n", 0n12, ff'),
+    syntax='.printf [/D] [/od|/oD|/oe|/on|/op|/oP|/os|/ov|/ow] "Format" [, Value ...]',
+    details="Conversions as in C: %d %u %x %o (32 bits; %I64x or %llx for 64, %hx for 16), %c, %f %e %g (32 bits; %lf "
+    "for 64), with flags, width and precision, also from a value (*). %p is a pointer, %y a symbol, %ly a symbol with "
+    "its source line, %ma and %mu the string at an address, %msa and %msu a counted string. \\n ends the line; none is "
+    "added. /D: the format is DML, whose tags are left out; the colours of /o are not shown.",
+    examples=(r'.printf "%p is %y\n", @rip, @rip', r'.printf "%d %08x\n", 0n12, ff', r'.printf /D "<b>%p</b>\n", @rip'),
     tier="B",
     needs_stop=False,
 )
 def print_formatted(session: Session, arguments: Arguments) -> Result:
     """The text."""
-    arguments.match(r"(?:/\w+\s+)+")
+    is_markup = "D" in arguments.options(dict.fromkeys(("D", *_COLOURS), False))
     form = arguments.quoted()
     if form is None:
         raise ExpressionError(
             f"Syntax error at '{arguments.rest[:60] or '<EOL>'}'", 'the format stands in quotes: "%p"'
         )
     parts, at = [], 0
-    for found in _CONVERSION.finditer(form):
-        parts += [form[at : found.start()], "%" if found[1] else _convert(session, found, arguments)]
+    for sign in re.finditer("%", form):
+        if sign.start() < at:
+            continue
+        found = _CONVERSION.match(form, sign.start())
+        if found is None:
+            raise ExpressionError(
+                f"Syntax error at '{form[sign.start() :].split()[0][:60]}'", ".hh .printf lists conversions"
+            )
+        value = "%" if found[1] else _convert(session, found, arguments)
+        parts += [form[at : found.start()], html.escape(value) if is_markup else value]
         at = found.end()
     text = "".join(parts) + form[at:]
+    if is_markup:
+        text = html.unescape(re.sub(r"</?[A-Za-z][^<>]*>", "", text))
     return Text(text.removesuffix("\n"), ends_line=text.endswith("\n"))
 
 
 def _convert(session: Session, found: re.Match[str], arguments: Arguments) -> str:
     """One value in the form that its conversion asks for."""
     _, flags, width, precision, size, kind = found.groups()
+    columns, places = (_count(arguments, text) for text in (width, precision))
+    if columns is not None and columns < 0:
+        flags, columns = flags + "-", -columns
     value = arguments.expression()
-    text = _words(session, kind, value, size or "", precision)
-    columns = min(int(width or 0), WIDTH_LIMIT)
-    if "-" in flags:
-        return text.ljust(columns)
-    return text.rjust(columns, "0" if "0" in flags and kind in "diuoxX" else " ")
+    form = f"%{flags}{min(columns or 0, WIDTH_LIMIT) or ''}"
+    if places is not None and places >= 0:
+        form += f".{min(places, WIDTH_LIMIT)}"
+    if kind in "diuoxX":
+        return _integer(session, form, kind, value, size or "")
+    if kind in "feFgEG":
+        bits, layout = (
+            (value.to_bytes(8, "little"), "<d") if size == "l" else (_low(value, 32).to_bytes(4, "little"), "<f")
+        )
+        return str(f"{form}{kind}" % struct.unpack(layout, bits)[0])
+    return f"{form}s" % _words(session, kind, value, size or "")
 
 
-def _words(session: Session, kind: str, value: int, size: str, precision: str | None) -> str:
-    whole = size in ("I64", "ll")
-    number = value & (0xFFFFFFFF_FFFFFFFF if whole else 0xFFFFFFFF)
+def _count(arguments: Arguments, text: str | None) -> int | None:
+    """A width or precision: digits, or `*` for a value."""
+    if text == "*":
+        value = _low(arguments.expression(), 32)
+        return value - (1 << 32) if value >> 31 else value
+    return int(text or 0) if text is not None else None
+
+
+def _low(value: int, bits: int) -> int:
+    return value & (1 << bits) - 1
+
+
+def _integer(session: Session, form: str, kind: str, value: int, size: str) -> str:
+    pointer = 8 * session.pointer_size
+    bits = {"I64": 64, "ll": 64, "I": pointer}.get(size) or _NARROW.get(size, 32)
+    number = _low(value, bits)
+    if kind in "di":
+        return f"{form}d" % (number - (1 << bits) if number >> (bits - 1) else number)
+    if kind == "o" and "#" in form:  # Python writes 0o17 where C writes 017
+        return f"{form.replace('#', '')}s" % f"0{number:o}"
+    return f"{form}{'d' if kind == 'u' else kind}" % number
+
+
+def _words(session: Session, kind: str, value: int, size: str) -> str:
     match kind:
-        case "d" | "i":
-            bits = 64 if whole else 32
-            return str(number - (1 << bits) if number >> (bits - 1) else number)
-        case "u":
-            return str(number)
-        case "o" | "x" | "X":
-            return f"{number:{kind}}".rjust(min(int(precision or 0), WIDTH_LIMIT), "0")
         case "c":
-            return chr(number & 0xFF)
+            return chr(value & 0xFF)
+        case "C":
+            return chr(value & 0xFFFF)
         case "p":
             return format_address(value, session.pointer_size)
         case "N":  # a pointer of the host, without the target's accent
             return f"{value:0{2 * session.pointer_size}x}"
         case "y":
             nearest = session.symbols.nearest(value)
-            return f"{nearest.text if nearest else ''} ({format_address(value, session.pointer_size)})".strip()
-        case "ma" | "mu" | "msa" | "msu" | "s":
-            return _string(session, kind, value)
-    if size == "l":
-        return f"{struct.unpack('<d', value.to_bytes(8, 'little'))[0]:.{min(int(precision or 6), 99)}{kind}}"
-    return f"{struct.unpack('<f', (value & 0xFFFFFFFF).to_bytes(4, 'little'))[0]:.{min(int(precision or 6), 99)}{kind}}"
+            text = f"{nearest.text if nearest else ''} ({format_address(value, session.pointer_size)})".strip()
+            line = source_at(session.modules.find(value), value) if size == "l" else ""
+            return f"{text} [{line}]" if line else text
+    return _string(session, {"s": "ma", "S": "mu"}.get(kind, kind), value)
 
 
 def _string(session: Session, kind: str, address: int) -> str:
     memory = session.memory
     try:
-        if kind in ("ma", "mu", "s"):
+        if kind in ("ma", "mu"):
             return memory.read_string(address, wide=kind == "mu")
         data = memory.read(memory.read_pointer(address + session.pointer_size), memory.read_u16(address))
         return data.decode("utf-16-le" if kind == "msu" else "latin-1", "replace")

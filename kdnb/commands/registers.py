@@ -52,9 +52,11 @@ def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
         return _snapshot(session, mask)
     if arguments.match(r"\.$"):
         return _used_registers(session)
-    fixed = arguments.match(r"\$\.u(\d)\s*=\s*(.*)$")
+    fixed = arguments.match(r"\$\.u(\d)\s*(=)?\s*(.*)$")
+    if fixed is not None and not fixed[2]:
+        return Text(f"$.u{fixed[1]}={aliases_of(session).get(f'$u{fixed[1]}', '')}")
     if fixed is not None:
-        aliases_of(session)[f"$u{fixed[1]}"] = fixed[2].strip('"')
+        aliases_of(session)[f"$u{fixed[1]}"] = fixed[3].strip('"')
         return Text("")
     values: dict[str, int] = {}
     widths: dict[str, int] = {}

@@ -92,10 +92,8 @@ class Runner:
         session, command = self.session, invocation.command
         if command.changes_target:
             session.require_writable(f"{invocation.name} would change the target")
-        if command.touches_host and not self.trusted:
-            raise UsageError(
-                f"{invocation.name} can't be used in commands of breakpoints and targets", "type it yourself"
-            )
+        if command.touches_host:
+            self._arguments(invocation).require_trusted()
         if command.needs_stop:
             session.require_stopped()
         if command.resumes:
@@ -111,8 +109,12 @@ class Runner:
             if session.log is not None:
                 session.log.tag(self.cell, None)
 
+    def _arguments(self, invocation: Invocation) -> Arguments:
+        name, suffix = invocation.name, invocation.suffix
+        return Arguments(self.session, invocation.arguments, name, suffix, self.run_block, self.trusted)
+
     def _call(self, invocation: Invocation) -> Iterator[Result]:
-        arguments = Arguments(self.session, invocation.arguments, invocation.name, invocation.suffix, self.run_block)
+        arguments = self._arguments(invocation)
         result = invocation.command.function(self.session, arguments)
         if isinstance(result, Result):
             arguments.finish()

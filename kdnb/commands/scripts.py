@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdnb.commands.aliases import aliases_of
 from kdnb.commands.declare import command
+from kdnb.commands.host_files import read_text
 from kdnb.commands.lines import logical_lines
 from kdnb.errors import UsageError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
 
-SIZE_LIMIT = 1 << 20
 DEPTH_LIMIT = 20
 """Files that may run files."""
 
@@ -40,7 +39,7 @@ DEPTH_LIMIT = 20
 def run_file(session: Session, arguments: Arguments) -> Iterator[Result]:
     """The values of the file's commands."""
     name, *values = _words(arguments) if arguments.name == "$$>a<" else [arguments.all().strip('" ')]
-    text = _read(name)
+    text = read_text(name, "Command file execution failed: ")
     aliases = aliases_of(session)
     given = {f"$arg{number}": value for number, value in enumerate(values, 1)} | {"$argc": str(len(values))}
     depth = session.options.get("script_depth", 0)
@@ -64,19 +63,6 @@ def _words(arguments: Arguments) -> list[str]:
     """The file's name and the arguments; quotes hold blanks together."""
     words = [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', arguments.all())]
     return words or [""]
-
-
-def _read(name: str) -> str:
-    path = Path(name).expanduser()
-    try:
-        with path.open("rb") as file:
-            data = file.read(SIZE_LIMIT + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"Command file execution failed: {name[:200]}: {reason}", "check the path") from error
-    if len(data) > SIZE_LIMIT:
-        raise UsageError(f"{name[:200]} is longer than 1 MB", "is it a command file?")
-    return data.decode("utf-8-sig", "replace")
 
 
 def _joined(text: str) -> str:

@@ -46,7 +46,7 @@ _LETTERS = "012DtvqpfdaAnNzZ"
     details="* stands for any characters, ? for one, in either case; [a-f] for one of a set, # for any number of what "
     "stands before it. Without a module, the kernel and modules whose symbols are loaded are searched. x *! lists the "
     "modules, x * the local variables. /0 shows addresses only, /1 names, /2 both; /t types; /v kind and size too; "
-    "/f functions only, /d variables only, /s those of that size, or whose size isn't known; /a /n /z sort by address, name or "
+    "/f functions only, /d variables only, /s those of that or of unknown size; /a /n /z sort by address, name or "
     "size, in capitals downwards; /q quotes names.",
     examples=("x nt!KeBug*", "x nt!*List*", "x *!", "x /v /n nt!Ke*", "x /d /t nt!Ps*"),
 )

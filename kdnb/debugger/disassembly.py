@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.masm import Symbolize
     from kdnb.results.memory import MemoryReader
 
-__all__ = ["annotation", "disassemble", "disassemble_before", "instruction_size"]
+__all__ = ["annotation", "disassemble", "disassemble_before", "effective_addresses", "instruction_size"]
 
 MAX_SIZE = 15
 """Bytes of the longest x86 instruction."""
@@ -260,22 +260,40 @@ def annotation(
     return _memory_annotation(found, operand, registers, memory, machine, symbolize)
 
 
+def effective_addresses(instruction: Instruction, registers: Mapping[str, int], machine: int) -> list[int]:
+    """Where the operands in memory of an instruction lie, in its order; none for ARM64."""
+    found = next(_decoder(machine).disasm(instruction.data, instruction.address, 1), None)
+    if found is None or machine == MachineType.ARM64:
+        return []
+    operands = (item for item in found.operands if item.type == x86_const.X86_OP_MEM)
+    return [_effective_address(found, item, registers, machine)[1] for item in operands]
+
+
+def _effective_address(found: Any, operand: Any, registers: Mapping[str, int], machine: int) -> tuple[int, int]:
+    """The offset that an operand names, and where that lies: behind the base of fs or gs."""
+    pointer_size = 8 if machine == MachineType.AMD64 else 4
+    mask = (1 << 8 * pointer_size) - 1
+    offset = absolute_operand(found, pointer_size)
+    if offset is None:
+        base = found.reg_name(operand.mem.base) if operand.mem.base else ""
+        index = found.reg_name(operand.mem.index) if operand.mem.index else ""
+        offset = registers.get(base, 0) + registers.get(index, 0) * operand.mem.scale + operand.mem.disp
+    segment = found.reg_name(operand.mem.segment) if operand.mem.segment else ""
+    place = offset + (registers.get(f"{segment}_base", 0) if segment in ("fs", "gs") else 0)
+    return offset & mask, place & mask
+
+
 def _memory_annotation(
     found: Any, operand: Any, registers: Mapping[str, int], memory: MemoryReader, machine: int, symbolize: Symbolize
 ) -> str:
     pointer_size = 8 if machine == MachineType.AMD64 else 4
-    address = absolute_operand(found, pointer_size)
+    address, place = _effective_address(found, operand, registers, machine)
     base = found.reg_name(operand.mem.base) if operand.mem.base else ""
-    if address is None:
-        index = found.reg_name(operand.mem.index) if operand.mem.index else ""
-        address = registers.get(base, 0) + registers.get(index, 0) * operand.mem.scale + operand.mem.disp
-    address &= (1 << 8 * pointer_size) - 1
     segment = found.reg_name(operand.mem.segment) if operand.mem.segment else ""
-    place = address + registers.get(f"{segment}_base", 0) if segment in ("fs", "gs") else address
     segment = segment or ("ss" if base in ("rsp", "rbp", "esp", "ebp") else "ds")
     data = None
     if segment not in ("fs", "gs") or f"{segment}_base" in registers:
-        data = _read_available(memory, place & (1 << 8 * pointer_size) - 1, operand.size)
+        data = _read_available(memory, place, operand.size)
     value = _value(data, operand.size)
     is_branch = found.group(capstone.CS_GRP_JUMP) or found.group(capstone.CS_GRP_CALL)
     if is_branch and data and (name := symbolize(int.from_bytes(data, "little"))):

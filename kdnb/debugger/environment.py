@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.cplusplus import evaluate_cplusplus, parse_leading_cplusplus
+from kdnb.debugger.disassembly import effective_addresses
 from kdnb.debugger.locals import local_variables
 from kdnb.debugger.memory import PAGE_SIZE
 from kdnb.debugger.segments import segment_base
 from kdnb.debugger.stops import bugcheck_parameters
 from kdnb.errors import ExpressionError, KdnbError
 from kdnb.protocol.constants import MachineType
+from kdnb.symbols.types import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +64,15 @@ class SessionEnvironment:
     def source_line(self, module: str, file: str, line: int) -> int | None:
         return self._session.symbols.source_line(module, file, line)
 
+    def function_result(self, address: int) -> str:
+        module = self._session.modules.find(address)
+        pdb, types = (module.pdb, module.types) if module is not None else (None, None)
+        if module is None or pdb is None or types is None:
+            return ""
+        index = pdb.procedure_type(address - module.base & self._session.address_mask)
+        of = types.type_at(index) if index is not None else None
+        return of.returns if isinstance(of, Function) else ""
+
     def segment(self, selector: int | str) -> int:
         return segment_base(self._session, selector)
 
@@ -88,7 +99,7 @@ class SessionEnvironment:
         if name[:1] == "t" and name[1:].isdecimal() and int(name[1:]) < USER_VARIABLES:
             return 0
         if name.startswith("bp") and name[2:].isdecimal():
-            return next((b.address for b in session.breakpoints if b.number == int(name[2:])), None)
+            return next((b.address for b in session.breakpoints if b.number == int(name[2:])), 0)
         if name.startswith("bug_"):
             return self._bug_check(name)
         if name.startswith("exr_"):
@@ -131,9 +142,40 @@ def _result_register(session: Session) -> int:
     return session.scope.get(_RESULT_REGISTERS.get(session.machine, "eax"))
 
 
+def _entry_point(session: Session) -> int | None:
+    """Where the program of the process that is seen begins."""
+    peb, size = session.processes.peb(session.address_space.process), session.pointer_size
+    if not peb:
+        return None
+    base = session.memory.read_pointer(peb + 2 * size)
+    header = session.memory.read_u32(base + 0x3C)
+    return base + session.memory.read_u32(base + header + 0x28)
+
+
+def _effective_address(session: Session, index: int) -> int | None:
+    """Of the instruction at the scope's instruction pointer, whose registers are known."""
+    (here,) = session.disassemble(session.scope.pc, 1)
+    found = effective_addresses(here, session.scope.values(), session.machine)
+    return found[index] if index < len(found) else None
+
+
+_ARGUMENT_REGISTERS = {MachineType.AMD64: "rcx", MachineType.ARM64: "x0"}
+
+
+def _argument_register(session: Session) -> int | None:
+    """The first argument at a function's start; x86 passes it on the stack."""
+    name = _ARGUMENT_REGISTERS.get(session.machine)
+    return session.scope.get(name) if name is not None else None
+
+
 _ANSWERS: dict[str, Callable[[Session], int | None]] = {
     "ip": lambda s: s.scope.pc,
     "eventip": lambda s: s.last_stop.address if s.last_stop is not None else None,
+    "previp": lambda s: s.previous_stop.address if s.previous_stop is not None else None,
+    "exentry": _entry_point,
+    "ea": lambda s: _effective_address(s, 0),
+    "ea2": lambda s: _effective_address(s, 1),
+    "argreg": _argument_register,
     "csp": lambda s: s.scope.sp,
     "scopeip": lambda s: s.scope.pc,
     "frame": lambda s: s.scope.frame,

@@ -346,6 +346,7 @@ class Execution:
         assert session.change is not None
         stop = describe(session, session.change, cause)
         session.sequence = stop.sequence
+        session.previous_stop = session.last_stop
         session.stop = session.last_stop = stop
         session.breakpoints.clear_temporary()
         self._grant_break()

@@ -7,14 +7,14 @@ What names mean is asked of an `Environment`; this module knows no target.
 
 from __future__ import annotations
 
-import fnmatch
 import operator
 import re
 from typing import TYPE_CHECKING, Protocol
 
 from kdnb.debugger.expression_tokens import Kind, Token, next_token, parse_number
-from kdnb.errors import ExpressionError, MemoryReadError, RequestFailed, UnknownNameError, UnsupportedError
+from kdnb.errors import ExpressionError, MemoryReadError, RequestFailed, UnknownNameError
 from kdnb.results.addresses import Segment
+from kdnb.symbols.wildcards import compile_wildcard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,9 @@ class Environment(Protocol):
 
     def source_line(self, module: str, file: str, line: int) -> int | None:
         """First address of a source line; in every module whose symbols are there where `module` is empty."""
+
+    def function_result(self, address: int) -> str:
+        """C's words for what the function at an address gives back; empty where nothing tells."""
 
     def segment(self, selector: int | str) -> int:
         """Base address of a segment, by the name of its register or by its selector."""
@@ -361,7 +364,7 @@ class _Parser:
                 self.expect(",")
                 right = self.string()
                 if name == "spat":
-                    return int(fnmatch.fnmatchcase(left.lower(), right.lower()))
+                    return int(compile_wildcard(right).fullmatch(left) is not None)
                 if name == "sicmp":
                     left, right = left.lower(), right.lower()
                 return (left > right) - (left < right)
@@ -374,7 +377,21 @@ class _Parser:
                 header = self.read(base + 0x3C, 4, self.environment.read)
                 return base + self.read(base + header + 0x28, 4, self.environment.read)
             case _:
-                raise UnsupportedError(f"${name} is not available", "compare $retreg yourself")
+                return self.is_success()
+
+    def is_success(self) -> int:
+        """`$fnsucc(Function, Value, Flag)`: the type that it gives back decides, else the flag."""
+        function = self.expression()
+        self.expect(",")
+        value = self.expression()
+        self.expect(",")
+        flag = self.expression()
+        of = self.environment.function_result(function)
+        if of == "HRESULT":
+            return int(not value >> 31 & 1)
+        if of == "bool":
+            return int(value & 0xFF != 0)
+        return int(value == 0 if flag and not of.endswith("*") else value != 0)
 
     def is_readable(self, address: int, size: int) -> int:
         """1 when all of the range can be read. One byte a page is asked for."""

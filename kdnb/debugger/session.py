@@ -55,6 +55,9 @@ ALL_PROCESSORS = 0xFFFF
 class Session:
     """A target and what is known about it. Use on the engine's thread only."""
 
+    previous_stop: Stop | None = None
+    """The stop before the last one."""
+
     def __init__(
         self,
         target: Target,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.debugger.unwind import UnwoundFrame
 
-__all__ = ["walk"]
+__all__ = ["source_at", "walk"]
 
 SET_CONTEXT = "  *** Stack trace for last set context - .thread/.cxr resets it"
 
@@ -81,7 +81,7 @@ def _frame(session: Session, number: int, frame: UnwoundFrame, caller: UnwoundFr
         arguments=_arguments(session, frame, caller),
         registers=frame.registers,
         trap_frame=frame.trap_frame,
-        source=_source(module, frame.lookup_address) if module is not None else "",
+        source=source_at(module, frame.lookup_address),
         is_guess=frame.is_guess,
         frame_summary=frame.frame_summary,
         warning=frame.warning,
@@ -89,11 +89,12 @@ def _frame(session: Session, number: int, frame: UnwoundFrame, caller: UnwoundFr
     )
 
 
-def _source(module: Module, address: int) -> str:
+def source_at(module: Module | None, address: int) -> str:
     """`file @ line`, only of symbols that are loaded anyway."""
-    pdb = module.pdb if module.symbol_status != "deferred" else None
+    if module is None or module.symbol_status == "deferred":
+        return ""
     try:
-        line = pdb.line_at(address - module.base) if pdb is not None else None
+        line = module.pdb.line_at(address - module.base) if module.pdb is not None else None
         symbol = module.symbols.nearest_symbol(address - module.base)
     except SymbolFileError:
         return ""

@@ -146,6 +146,19 @@ class PdbFile:
             ]
 
     @cached_property
+    def _procedure_types(self) -> dict[int, int]:
+        with _as_symbol_file_error(self.name):
+            return {
+                rva: int(procedure.type_index)
+                for procedure in self._pdb.module_procs()
+                if (rva := self._pdb.to_rva(procedure.segment, procedure.offset)) is not None
+            }
+
+    def procedure_type(self, rva: int) -> int | None:
+        """Type index of the procedure that begins at an RVA; None where none is known."""
+        return self._procedure_types.get(rva)
+
+    @cached_property
     def variables(self) -> tuple[Variable, ...]:
         """Global and file-static variables; none in a stripped PDB."""
         with _as_symbol_file_error(self.name):

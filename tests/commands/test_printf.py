@@ -29,6 +29,13 @@ if TYPE_CHECKING:
         (r'"%ma\n", nt+4e', None),
         (r'"%ma\n", 0', "????"),
         (r'"%f\n", 3fc00000', "1.500000"),
+        (r'"%lf %8.2lf %g\n", 3ff8000000000000, 3ff8000000000000, 3fc00000', "1.500000     1.50 1.5"),
+        (r'"%+d|% d|%#x|%#o|%5.3d|%.3x|%05d|%-5d|\n", 5, 5, 5, 8, 5, 5, 5, 5', "+5| 5|0x5|010|  005|005|00005|5    |"),
+        (r'"%*d|%-*d|%.*x\n", 4, 5, 4, 5, 3, 5', "   5|5   |005"),
+        (r'"%hx %hhx %I32x %Ix %lld\n", 12345, 12345, -1, -1, -1', "2345 45 ffffffff ffffffffffffffff -1"),
+        (r'"%C\n", 41', "A"),
+        (r'/D "<link cmd=\"dt %p\">a &lt; %p</link>\n", 5, 6', "a < 00000000`00000006"),
+        (r'/oe "err %d\n", 1', "err 1"),
         (r'"a\tb \"q\"\n"', 'a\tb "q"'),
     ],
 )
@@ -53,6 +60,18 @@ def test_no_line_end_is_added(session: Session) -> None:
 
 
 def test_missing_values_are_one_clear_line(session: Session) -> None:
-    for text in ('.printf "%d"', ".printf", ".printf %d"):
+    for text in ('.printf "%d"', ".printf", ".printf %d", r'.printf "%z\n", 1', '.printf /q "x"', '.printf "%*d", 5'):
         with pytest.raises(CommandError):
             execute(session, text)
+
+
+def test_a_symbol_comes_with_its_source_line(session: Session) -> None:
+    text = to_text(execute(session, r'.printf "%ly", nt!KeBugCheckEx+3')[0])
+    assert text.startswith("nt!KeBugCheckEx+0x3 (fffff800`")
+    assert " [ke.c @ " in text
+    assert "[" not in to_text(execute(session, r'.printf "%ly", nt!KiClockInterrupt')[0])
+
+
+def test_markup_of_the_target_is_no_markup(session: Session) -> None:
+    shown = to_text(execute(session, r'.printf /D "<b>%c%c%c</b>", 3c, 62, 3e')[0])
+    assert shown == "<b>"

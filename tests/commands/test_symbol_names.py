@@ -69,7 +69,7 @@ def test_addresses_names_or_both_can_be_shown_alone(session: Session) -> None:
     assert lines(session, "x /1 nt!KeBugCheckEx") == ["nt!KeBugCheckEx"]
     assert lines(session, "x /2 nt!KeBugCheckEx") == [f"{address} nt!KeBugCheckEx"]
     assert lines(session, "x /q nt!KeBugCheckEx") == [f'{address} @!"nt!KeBugCheckEx" {TAKES}']
-    assert lines(session, "x /p nt!KeBugCheckEx") == [f"{address} nt!KeBugCheckEx(<no parameter info>)"]
+    assert lines(session, "x /p nt!KeBugCheckEx") == [f"{address} nt!KeBugCheckEx{TAKES}"]
 
 
 def test_types_kinds_and_sizes_are_known_from_private_symbols(session: Session) -> None:

@@ -32,7 +32,8 @@ def test_breakpoints_variables_and_exceptions_are_pseudo_registers(session: Sess
     assert session.evaluate("$retreg") == session.registers.get("rax")
     assert session.evaluate("$eventip") == session.registers.pc
     assert session.evaluate("$exp") == 0
-    for unknown in ("$bp7", "$t20", "$nonsense", "$bug_code", "$exr_param9", "$exr_nonsense"):
+    assert session.evaluate("$bp7") == 0
+    for unknown in ("$t20", "$nonsense", "$bug_code", "$exr_param9", "$exr_nonsense"):
         with pytest.raises(ExpressionError):
             session.evaluate(unknown)
 
@@ -76,3 +77,35 @@ def test_a_running_target_has_no_instruction_pointer(session: Session) -> None:
     with pytest.raises(TargetRunningError):
         session.evaluate(".")
     assert session.evaluate("1 + 1") == 2
+
+
+def test_stops_and_operands_are_pseudo_registers(session: Session) -> None:
+    here = session.registers.pc
+    session.go(until=session.evaluate("nt!KeClockInterruptNotify"), timeout=30.0)
+    assert session.evaluate("$previp") == here
+    assert session.evaluate("$argreg") == session.registers.get("rcx")
+    while "[" not in session.disassemble(session.registers.pc, 1)[0].operands:
+        session.step()
+    shown = session.scope.snapshot().instruction
+    assert shown is not None
+    place = shown.annotation.partition("=")[0].rpartition(":")[2].replace("`", "")
+    if shown.annotation.startswith(("ds:", "ss:")):
+        assert session.evaluate("$ea") == int(place, 16)
+
+
+def test_whether_a_function_succeeded_is_told_by_its_type_or_the_flag(session: Session) -> None:
+    for text, value in {
+        "$fnsucc(nt!PspLookupCid, 0, 1)": 0,  # gives a pointer: the flag doesn't count
+        "$fnsucc(nt!PspLookupCid, 5, 1)": 1,
+        "$fnsucc(nt!NtReadFile, 0, 1)": 1,
+        "$fnsucc(nt!NtReadFile, 0, 0)": 0,
+        "$fnsucc(5, 7, 0)": 1,
+    }.items():
+        assert session.evaluate(text) == value, text
+
+
+def test_patterns_are_those_of_x_and_bm(session: Session) -> None:
+    assert session.evaluate('$spat("nt!KeBug", "*!ke[a-c]ug")') == 1
+    assert session.evaluate('$spat("aaab", "a#b")') == 1
+    assert session.evaluate('$spat("b", "a#b")') == 1
+    assert session.evaluate('$spat("b", "a+b")') == 0
