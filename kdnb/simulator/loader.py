@@ -28,6 +28,7 @@ SCENARIOS = (
     "doublefault",
     "driverload",
     "serviceexception",
+    "driverunload",
 )
 """Their places are the numbers that the guest knows them by."""
 

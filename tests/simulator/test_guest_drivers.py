@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from kdnb.simulator.architecture import AMD64, X86, Architecture
@@ -70,6 +72,73 @@ def test_its_data_are_those_of_the_file_at_each_load(architecture: Architecture)
     go(machine)
     next_notification(machine)
     assert machine.read_virtual(0, base + rva, size) == bytes(size)
+
+
+def unloaded(machine: Machine, architecture: Architecture) -> list[tuple[str, int, int, int]]:
+    """Name, start, end and time of each driver in the guest's list, by its public symbols; in the array's order."""
+    size = architecture.pointer_size
+    form = struct.Struct("<H6xQQQQ" if size == 8 else "<H2xIIIQ")
+    array = int.from_bytes(machine.read_virtual(0, address_of(architecture, "MmUnloadedDrivers"), size), "little")
+    found = []
+    for index in range(50 if array else 0):
+        length, name, *rest = form.unpack(machine.read_virtual(0, array + index * form.size, form.size))
+        if name:
+            found.append((machine.read_virtual(0, name, length).decode("utf-16-le"), *rest))
+    return found
+
+
+def address_of(architecture: Architecture, name: str) -> int:
+    kernel = guest_files(architecture)[0]
+    decorated = name if architecture is AMD64 else f"_{name}"
+    rva = next(public.rva for public in PdbFile.open(kernel.pdb).publics() if public.name == decorated)
+    return PeImage.from_file(kernel.image).image_base + rva
+
+
+def unload_once(machine: Machine) -> None:
+    while not next_notification(machine).unload:
+        go(machine)
+    go(machine)
+    machine.run(50)
+
+
+@machines
+def test_what_was_unloaded_is_remembered_in_a_ring_of_fifty(architecture: Architecture) -> None:
+    machine = booted(architecture)
+    image = PeImage.from_file(next(file for file in guest_files(architecture) if file.name == "echo.sys").image)
+    last = address_of(architecture, "MmLastUnloadedDriver")
+    assert unloaded(machine, architecture) == []
+    unload_once(machine)
+    unload_once(machine)
+    first, second = unloaded(machine, architecture)
+    assert first[:3] == second[:3] == ("echo.sys", image.image_base, image.image_base + image.size_of_image)
+    assert 0 < second[3] - first[3] < 10 * 10_000_000, "FILETIMEs, some seconds apart"
+    assert machine.read_virtual(0, last, 4) == bytes((2, 0, 0, 0))
+    machine.write_virtual(0, last, bytes((50, 0, 0, 0)))
+    unload_once(machine)
+    assert machine.read_virtual(0, last, 4) == bytes((1, 0, 0, 0))
+    third, untouched = unloaded(machine, architecture)
+    assert untouched == second
+    assert third[:3] == first[:3]
+    assert third[3] > second[3]
+
+
+@machines
+def test_a_thread_that_a_driver_leaves_behind_runs_into_bug_check_ce(architecture: Architecture) -> None:
+    machine = Machine("driverunload", architecture)
+    machine.boot()
+    image = PeImage.from_file(next(file for file in guest_files(architecture) if file.name == "echo.sys").image)
+    unload_once(machine)
+    trap = next(event for event in iter(lambda: machine.run(1), ()) if isinstance(event, Trap))
+    assert trap.processor in (0, 1)
+    size = architecture.pointer_size
+    data = machine.read_virtual(0, address_of(architecture, "KiBugCheckData"), 5 * size)
+    code, address, _, instruction, _ = (int.from_bytes(data[at : at + size], "little") for at in range(0, 5 * size, size))
+    assert code == 0xCE
+    assert address == instruction
+    assert image.image_base < address < image.image_base + image.size_of_image
+    driver = int.from_bytes(machine.read_virtual(0, address_of(architecture, "KiBugCheckDriver"), size), "little")
+    length, name = struct.unpack("<H6xQ" if size == 8 else "<H2xI", machine.read_virtual(0, driver, 2 * size))
+    assert machine.read_virtual(0, name, length).decode("utf-16-le") == "echo.sys"
 
 
 def test_the_pool_does_not_grow_with_each_load() -> None:

@@ -67,6 +67,8 @@ def test_the_debugger_data_block_is_found_by_its_list_and_points_into_the_kernel
         0x88: names["nt!KiBugCheckData"],
         0x208: names["nt!NtBuildLab"],
         0x218: names["nt!KiProcessorBlock"],
+        0x220: names["nt!MmUnloadedDrivers"],
+        0x228: names["nt!MmLastUnloadedDriver"],
     }
     assert {offset: struct.unpack_from("<Q", data, offset)[0] for offset in pointers} == pointers
     current_thread, prcb_size = struct.unpack_from("<H", data, 0x2B4)[0], struct.unpack_from("<H", data, 0x2B0)[0]

@@ -97,6 +97,8 @@ NOINLINE VOID KdpInitializeDataBlock(void)
     ADDRESS(0x1F8, KdPrintRolloverCount);
     ADDRESS(0x208, NtBuildLab);
     ADDRESS(0x218, KiProcessorBlock);
+    ADDRESS(0x220, MmUnloadedDrivers);
+    ADDRESS(0x228, MmLastUnloadedDriver);
     KdpPut16(0x29A, OFFSET(KTHREAD, Teb));
     KdpPut16(0x29C, OFFSET(KTHREAD, KernelStack));
     KdpPut16(0x29E, OFFSET(KTHREAD, InitialStack));

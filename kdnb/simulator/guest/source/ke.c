@@ -14,6 +14,7 @@ typedef struct _KSERVICE_TABLE_DESCRIPTOR {
 LOADER_PARAMETER_BLOCK *KeLoaderBlock;
 KPRCB *KiProcessorBlock[32];
 EXPORT ULONG_PTR KiBugCheckData[5];
+UNICODE_STRING *KiBugCheckDriver; // who is to blame, where that is known
 EXPORT volatile ULONG KeNumberProcessors;
 EXPORT volatile ULONG64 KeTickCount;
 ULONG KeTimeIncrement = TIME_INCREMENT;
@@ -386,6 +387,9 @@ NOINLINE VOID KeBugCheck2(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, 
     KiPcr()->Irql = HIGH_LEVEL;
     KeBugCheckCount++;
     KeGetCurrentPrcb()->IpiFrozen = TRUE;
+    // code or data of a driver that is gone
+    if (Code == 0x50 && (KiBugCheckDriver = MmLocateUnloadedDriver(P1)))
+        Code = 0xCE;
     // a page fault at raised IRQL in a driver is that driver's bug check
     if (Code == 0xA && (P4 < (ULONG_PTR)KeLoaderBlock->Images[0].Base || P4 >= (ULONG_PTR)KeLoaderBlock->Images[0].Base + KeLoaderBlock->Images[0].SizeOfImage))
         Code = 0xD1;

@@ -37,9 +37,47 @@ NOINLINE VOID MmLoadSystemImage(LOADER_IMAGE *Image)
     MiFlushTranslations();
 }
 
+UNLOADED_DRIVERS *MmUnloadedDrivers;
+ULONG MmLastUnloadedDriver; // where the next one goes, or the number of entries where the ring is about to begin anew
+
+// For debuggers and bug checks: the newest takes the place of the oldest.
+NOINLINE VOID MiRememberUnloadedDriver(const UNICODE_STRING *Name, PVOID Address, ULONG Size)
+{
+    if (!MmUnloadedDrivers) {
+        MmUnloadedDrivers = ExAllocatePoolWithTag(NonPagedPool, MI_UNLOADED_DRIVERS * sizeof(*MmUnloadedDrivers), 'TDmM');
+        memset(MmUnloadedDrivers, 0, MI_UNLOADED_DRIVERS * sizeof(*MmUnloadedDrivers));
+    }
+    if (MmLastUnloadedDriver >= MI_UNLOADED_DRIVERS)
+        MmLastUnloadedDriver = 0;
+    UNLOADED_DRIVERS *Driver = &MmUnloadedDrivers[MmLastUnloadedDriver];
+    if (Driver->Name.Buffer)
+        ExFreePoolWithTag(Driver->Name.Buffer, 'TDmM');
+    Driver->Name.Buffer = ExAllocatePoolWithTag(NonPagedPool, Name->Length, 'TDmM');
+    Driver->Name.Length = Driver->Name.MaximumLength = Name->Length;
+    memcpy(Driver->Name.Buffer, Name->Buffer, Name->Length);
+    Driver->StartAddress = Address;
+    Driver->EndAddress = (UCHAR *)Address + Size;
+    Driver->CurrentTime = *(volatile LONG64 *)(USER_SHARED + 0x14);
+    MmLastUnloadedDriver++;
+}
+
+// The name of the driver that was the last to lie at an address, NULL if none did.
+UNICODE_STRING *MmLocateUnloadedDriver(ULONG_PTR Address)
+{
+    if (!MmUnloadedDrivers)
+        return NULL;
+    for (ULONG Index = MmLastUnloadedDriver, i = 0; i < MI_UNLOADED_DRIVERS; i++) {
+        UNLOADED_DRIVERS *Driver = &MmUnloadedDrivers[Index = (Index ? Index : MI_UNLOADED_DRIVERS) - 1];
+        if (Driver->Name.Buffer && Address >= (ULONG_PTR)Driver->StartAddress && Address < (ULONG_PTR)Driver->EndAddress)
+            return &Driver->Name;
+    }
+    return NULL;
+}
+
 NOINLINE VOID MmUnloadSystemImage(LOADER_IMAGE *Image, KLDR_DATA_TABLE_ENTRY *Entry)
 {
     DbgNotifyImage(Entry, Image->Path, TRUE);
+    MiRememberUnloadedDriver(&Entry->BaseDllName, Entry->DllBase, Entry->SizeOfImage);
     RemoveEntryList(&Entry->InLoadOrderLinks);
     ExFreePoolWithTag(Entry, 'dLmM');
     for (ULONG Offset = 0; Offset < Image->SizeOfImage; Offset += PAGE_SIZE)
@@ -127,7 +165,7 @@ EXPORT VOID IoDeleteDevice(DEVICE_OBJECT *Device)
     ObpFreeObject(Device, 'iveD');
 }
 
-// What the scenario "driverload" does: a service starts a driver and stops it again, a second each.
+// What the scenarios "driverload" and "driverunload" do: a service starts a driver and stops it again, a second each.
 VOID IopDriverThread(PVOID Context)
 {
     UNICODE_STRING Service;

@@ -82,6 +82,6 @@ PVOID MmMapUserPage(ULONG_PTR DirectoryTableBase, ULONG_PTR Address)
 NTSTATUS MmAccessFault(ULONG_PTR FaultCode, ULONG_PTR Address, ULONG Mode, KTRAP_FRAME *TrapFrame)
 {
     if (!Mode && KiPcr()->Irql < DISPATCH_LEVEL && Address >= MmSystemRangeStart)
-        KeBugCheckEx(0x50, Address, FaultCode & 2, TRAP_PC(TrapFrame), 0);
+        KeBugCheckEx(0x50, Address, FaultCode & 0x12, TRAP_PC(TrapFrame), 0);
     return STATUS_ACCESS_VIOLATION;
 }

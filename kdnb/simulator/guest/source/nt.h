@@ -384,6 +384,16 @@ AT(KLDR_DATA_TABLE_ENTRY, BaseDllName, 0x58, 0x2C);
 AT(KLDR_DATA_TABLE_ENTRY, CheckSum, 0x78, 0x40);
 AT(KLDR_DATA_TABLE_ENTRY, TimeDateStamp, 0x9C, 0x58);
 
+// What is remembered of a driver that is gone. The list is a ring of MI_UNLOADED_DRIVERS entries.
+typedef struct _UNLOADED_DRIVERS {
+    UNICODE_STRING Name;
+    PVOID StartAddress;
+    PVOID EndAddress;
+    LONG64 CurrentTime;
+} UNLOADED_DRIVERS;
+SIZED(UNLOADED_DRIVERS, 0x28, 0x18);
+#define MI_UNLOADED_DRIVERS 50
+
 // ---- what the loader (Python) hands over: see kdnb/simulator/loader.py ------------------------------
 
 typedef struct _LOADER_IMAGE {
@@ -425,7 +435,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     LOADER_USER_IMAGE UserImages[4];
 } LOADER_PARAMETER_BLOCK;
 
-enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault, ScenarioDriverLoad, ScenarioServiceException };
+enum { ScenarioIdle, ScenarioBoot, ScenarioSyscalls, ScenarioBugCheck, ScenarioStorm, ScenarioPrompt, ScenarioException, ScenarioDeadlock, ScenarioDoubleFault, ScenarioDriverLoad, ScenarioServiceException, ScenarioDriverUnload };
 
 #include "io.h"
 
@@ -570,6 +580,9 @@ NTSTATUS NtOpenProcess(HANDLE *Process, ULONG Access, OBJECT_ATTRIBUTES *Attribu
 NTSTATUS NtOpenThread(HANDLE *Thread, ULONG Access, OBJECT_ATTRIBUTES *Attributes, CLIENT_ID *ClientId);
 NTSTATUS NtOpenDirectoryObject(HANDLE *Directory, ULONG Access, OBJECT_ATTRIBUTES *Attributes);
 NTSTATUS NtCreateEvent(HANDLE *Event, ULONG Access, OBJECT_ATTRIBUTES *Attributes, ULONG Type, BOOLEAN State);
+extern UNLOADED_DRIVERS *MmUnloadedDrivers;
+extern ULONG MmLastUnloadedDriver;
+UNICODE_STRING *MmLocateUnloadedDriver(ULONG_PTR Address);
 VOID MmInitSystem(void);
 PVOID MmCreateKernelStack(void);
 ULONG_PTR MmCreateProcessAddressSpace(void);

@@ -342,7 +342,7 @@ VOID PsStartScenario(void)
             PspCreateThread(i < 2 ? Explorer : Notepad, 0x1100 + i * 4, i % 2, PspBusyThread, (PVOID)i);
     if (ExScenario() == ScenarioDeadlock)
         PspCreateThread(Explorer, 0x1100, 1, PspSaverThread, NULL);
-    if (ExScenario() == ScenarioDriverLoad)
+    if (ExScenario() == ScenarioDriverLoad || ExScenario() == ScenarioDriverUnload)
         PspCreateThread(PsInitialSystemProcess, 0x40, 1, IopDriverThread, NULL);
     if (ExScenario() == ScenarioStorm)
         PspCreateThread(PsInitialSystemProcess, 0x40, 0, PspStormThread, NULL);
