@@ -202,8 +202,7 @@ def _pointer_row(session: Session, what: str, address: int, value: int | None) -
 
 
 def _symbol(session: Session, address: int) -> str:
-    nearest = session.symbols.nearest(address)
-    return nearest.text if nearest is not None else ""
+    return session.symbols.name_at(address) or ""
 
 
 @command(

@@ -11,10 +11,13 @@ from kdnb.results.modules import ModuleList
 from kdnb.symbols.wildcards import compile_wildcard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.modules import Module
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
+    from kdnb.results.modules import UnloadedModule
 
 _USER_LIMIT = {8: 1 << 47, 4: 1 << 31}
 _OPTION = r"sm|1m|[Dovlkuefintpc]"
@@ -35,8 +38,8 @@ class _Request:
     details="v shows details, f paths, n image names, i image names beside the symbols' status, p the mapped image "
     "(none is mapped here), t timestamps, c checksums, 1m names only; l those whose symbols are loaded, e those with a "
     "symbol problem (mismatched, exports, none), o loaded ones only, k kernel and u user space only; sm sorts by "
-    "name. a takes the module around an address, m a pattern of names, M one of image paths. Letters may be combined, "
-    "and the pattern may cling to its m: lmDvmnt.",
+    "name. Drivers that were unloaded come last, the newest first. a takes the module around an address, m a pattern "
+    "of names, M one of image paths. Letters may be combined, and the pattern may cling to its m: lmDvmnt.",
     examples=("lm", "lmvm nt", "lm m d*", "lm M *disk*", "lm a @rip", "lmn", "lm1m", "lmDvmnt"),
     suffix=rf"(?:{_OPTION})*(?:[mM]\S*|a(?![A-Za-z])\S*)?",
 )
@@ -50,7 +53,7 @@ def list_modules(session: Session, arguments: Arguments) -> Result:
     verbose = "v" in options
     headers = verbose or "t" in options or "c" in options
     infos = tuple(module.info(headers=headers) for module in modules)
-    return ModuleList(infos, session.pointer_size, verbose, options)
+    return ModuleList(infos, session.pointer_size, verbose, options, tuple(_unloaded(session, request)))
 
 
 def _read(arguments: Arguments) -> _Request:
@@ -81,7 +84,22 @@ def _wanted(session: Session, module: Module, request: _Request) -> bool:
     user = module.base < _USER_LIMIT[session.pointer_size]
     if ("k" in options and user) or ("u" in options and not user):
         return False
+    if "o" in options and module.is_unloaded:
+        return False
     status = module.symbol_status
     if "l" in options and status == "deferred":
         return False
     return "e" not in options or status in ("export symbols", "no symbols") or "mismatched" in module.symbol_note
+
+
+def _unloaded(session: Session, request: _Request) -> Iterator[UnloadedModule]:
+    """Those that were unloaded and that the options want; patterns mean a name with or without extension."""
+    if "1m" in request.options or set(request.options.replace("sm", "")) & set("olue"):
+        return
+    patterns = [compile_wildcard(text) for text in (request.name, request.path) if text is not None]
+    for module in session.modules.remembered:
+        names = module.name, module.name.rpartition(".")[0]
+        if request.address is not None and (request.address & session.address_mask) not in module:
+            continue
+        if all(any(pattern.fullmatch(name) for name in names) for pattern in patterns):
+            yield module

@@ -119,8 +119,7 @@ def _words(session: Session, kind: str, value: int, size: str) -> str:
         case "N":  # a pointer of the host, without the target's accent
             return f"{value:0{2 * session.pointer_size}x}"
         case "y":
-            nearest = session.symbols.nearest(value)
-            text = f"{nearest.text if nearest else ''} ({format_address(value, session.pointer_size)})".strip()
+            text = f"{session.symbols.name_at(value) or ''} ({format_address(value, session.pointer_size)})".strip()
             line = source_at(session.modules.find(value), value) if size == "l" else ""
             return f"{text} [{line}]" if line else text
     return _string(session, {"s": "ma", "S": "mu"}.get(kind, kind), value)

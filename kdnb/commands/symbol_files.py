@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kdnb.commands.declare import command
 from kdnb.errors import ExpressionError, UnknownNameError, UnsupportedError, UsageError
 from kdnb.results.values import Text
+from kdnb.symbols.image_files import find_images
 from kdnb.symbols.store import DEFAULT_STORE, SymbolPath
 from kdnb.symbols.wildcards import compile_wildcard
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.modules import Module
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
+    from kdnb.results.modules import UnloadedModule
 
 DOTS_PER_ROW = 64
 
@@ -27,10 +29,12 @@ DOTS_PER_ROW = 64
     summary="Read the target's module list again; load symbols.",
     syntax=".reload [/f] [/i] [/n] [/u] [/unl] [/user] [/v] [Module[=Base,Size]]",
     details="/user reads the images of the process whose user memory is seen (.process): they show while it is. "
+    "/unl loads symbols of modules that were unloaded: their image files are looked for on the symbol path, and tell "
+    "which PDB belongs to them (/i takes the first file where several builds fit). "
     "/f loads symbols now (of one module, or of all, from servers too); without it they are loaded when first "
     "used. /i takes a PDB of another build where none fits. /u forgets a module's symbols. Module=Base,Size adds an "
     "image that the target's list doesn't have.",
-    examples=(".reload", ".reload /f nt", ".reload /u disk", ".process 1044; .reload /user"),
+    examples=(".reload", ".reload /f nt", ".reload /u disk", ".process 1044; .reload /user", ".reload /unl"),
 )
 def reload_modules(session: Session, arguments: Arguments) -> Result:
     """A fresh list; symbols are loaded when asked for, or now."""
@@ -41,15 +45,16 @@ def reload_modules(session: Session, arguments: Arguments) -> Result:
         return _add(session, arguments, name, place)
     if "u" in options:
         return _forget(session, name)
+    if "unl" in options:
+        lines = _load_unloaded(session, name, first="i" in options, verbose="v" in options)
+        return Text("\n".join(lines))
     if "user" in options:
         lines = load_user_modules(session)
         modules = session.modules.user
     else:
         session.refresh()
         modules = list(session.modules)
-        lines = ["Loading Kernel Symbols", *_dots(modules)]
-    if "unl" in options:
-        lines.append("the target's list of unloaded modules isn't read")
+        lines = ["Loading Kernel Symbols", *_dots(modules), *_unloaded_list(session)]
     if session.modules.note and "user" not in options:
         lines.append(session.modules.note)
     wanted = [_module(session, name)] if name else modules
@@ -70,7 +75,50 @@ def load_user_modules(session: Session) -> list[str]:
     return ["Loading User Symbols", *_dots(session.modules.user), *([note] if note else [])]
 
 
-def _dots(modules: Sequence[Module]) -> list[str]:
+def _unloaded_list(session: Session) -> list[str]:
+    """What there is of it; nothing where no module was unloaded."""
+    unloaded = list(session.modules.remembered)
+    lines = ["Loading unloaded module list", *_dots(unloaded)] if unloaded else []
+    return [*lines, session.modules.remembered.note] if session.modules.remembered.note else lines
+
+
+def _load_unloaded(session: Session, name: str, *, first: bool, verbose: bool) -> list[str]:
+    """Symbols of modules that were unloaded, of all or of one by its name; `first` takes any of several builds."""
+    session.drop_caches()
+    session.modules.remembered.invalidate()
+    every = list({(each.name.lower(), each.start, each.end): each for each in session.modules.remembered}.values())
+    wanted = [each for each in every if not name or name.lower() in _spellings(each)]
+    if name and every and not wanted:
+        raise UnknownNameError(f'"{name[:60]}" was not found in the list of unloaded modules', "lm shows it")
+    lines = _unloaded_list(session) or ["No module was unloaded"]
+    for module in wanted:
+        session.require_stopped()
+        lines += _bring_back(session, module, first=first, verbose=verbose)
+    session.breakpoints.resolve_deferred()
+    return lines
+
+
+def _spellings(module: UnloadedModule) -> tuple[str, str]:
+    return module.name.lower(), module.name.lower().rpartition(".")[0]
+
+
+def _bring_back(session: Session, gone: UnloadedModule, *, first: bool, verbose: bool) -> list[str]:
+    images = find_images(session.symbols.path, gone.name, session.machine, gone.size)
+    if not images:
+        return [
+            f"*** ERROR: no image file {gone.name} of {gone.size:#x} bytes is on the symbol path: which PDB belongs to "
+            "it isn't known; .sympath+ FOLDER names where it lies"
+        ]
+    if len(images) > 1 and not first:
+        paths = ", ".join(str(each.path) for each in images[:4])
+        return [f"*** ERROR: {len(images)} builds of {gone.name} fit: {paths}; .reload /i /unl takes the first"]
+    module = session.modules.bring_back(gone, images[0].image)
+    if module is None:
+        return [f"{gone.name}: an image is loaded there now"]
+    return _load(session, module, verbose=verbose)
+
+
+def _dots(modules: Sequence[object]) -> list[str]:
     """One for each module, in rows."""
     return ["." * min(len(modules) - at, DOTS_PER_ROW) for at in range(0, len(modules), DOTS_PER_ROW)]
 
@@ -96,6 +144,8 @@ def _forget(session: Session, name: str) -> Text:
     wanted = [_module(session, name)] if name else list(session.modules)
     for module in wanted:
         module.forget_symbols()
+        if module.is_unloaded:
+            session.modules.forget_gone(module)
     return Text(f"Unloaded {', '.join(module.name for module in wanted)}")
 
 

@@ -162,7 +162,9 @@ def list_nearest(session: Session, arguments: Arguments) -> Result:
     arguments.finish()
     nearest = session.symbols.nearest(address)
     if nearest is None:
-        return NearestSymbols(address, session.pointer_size)
+        gone = session.modules.remembered.find(address)
+        start = SymbolInfo(gone.start, gone.text_at(gone.start), address - gone.start) if gone is not None else None
+        return NearestSymbols(address, session.pointer_size, start)
     module = nearest.module
     name = f"{module.name}!{nearest.name}" if nearest.name else module.name
     begin = address - nearest.displacement

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
     from kdnb.debugger.session import Session
     from kdnb.results.disassembly import Instruction
+    from kdnb.results.modules import UnloadedModule
     from kdnb.results.stack import Frame, Stack
 
 __all__ = ["analyze"]
 
 USER_INITIATED = 0x10000000
-TOUCHED = {0x50: (0, 1), 0xA: (0, 2), 0xD1: (0, 2)}
+DRIVER_UNLOADED = 0xCE
+"""DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS"""
+TOUCHED = {0x50: (0, 1), 0xA: (0, 2), 0xD1: (0, 2), DRIVER_UNLOADED: (0, 1)}
 """Bug checks whose parameters tell the memory that was touched, and how."""
 ACCESS_WORDS = {0: "read", 1: "write", 2: "write", 8: "execute", 16: "execute"}
 EXCEPTION_RECORD_INFORMATION = {8: (0x18, 0x20), 4: (0x10, 0x14)}
@@ -57,6 +60,16 @@ class Fault:
     """What shows the stack of the fault."""
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Where to look first; empty where nothing is known."""
+
+    symbol: str = ""
+    module: str = ""
+    image: str = ""
+    is_unloaded: bool = False
+
+
 def analyze(session: Session, *, verbose: bool = True) -> Analysis:
     """What can be said about the present stop."""
     session.require_stopped()
@@ -69,8 +82,9 @@ def analyze(session: Session, *, verbose: bool = True) -> Analysis:
     here = session.unwind()
     fault = _fault(session, code & ~USER_INITIATED, parameters, here, unknown)
     stack = walk(session, registers=fault.registers) if fault.registers is not None else here
-    suspect = _suspect(stack)
-    module = session.modules.get(suspect.module) if suspect is not None and suspect.module else None
+    suspect = _suspect(session, stack, code, parameters)
+    if suspect.is_unloaded:
+        unknown.append(f"{suspect.image} was unloaded: .reload /unl {suspect.image} brings its names back")
     return Analysis(
         code=code,
         name=names.bugcheck_name(code) or "" if code else "",
@@ -91,9 +105,9 @@ def analyze(session: Session, *, verbose: bool = True) -> Analysis:
         faulting_symbol=stack[0].symbol if fault.registers is not None and len(stack) else "",
         faulting_instruction=_instruction(session, stack, fault),
         process_name=_process_name(session, unknown),
-        symbol=suspect.symbol if suspect is not None else "",
-        module=suspect.module if suspect is not None else "",
-        image=module.image_name if module is not None else "",
+        symbol=suspect.symbol,
+        module=suspect.module,
+        image=suspect.image,
         bucket=_bucket(code, fault, suspect),
         stack_command=fault.command,
         unknown=tuple(unknown),
@@ -124,7 +138,7 @@ def _fault(session: Session, code: int, parameters: tuple[int, ...], here: Stack
     frame = next((frame.trap_frame for frame in here if frame.trap_frame is not None), None)
     if code and frame is not None:
         try:
-            exception = Status.ACCESS_VIOLATION if code in TOUCHED else 0
+            exception = Status.ACCESS_VIOLATION if code in TOUCHED and code != DRIVER_UNLOADED else 0
             return _from_trap_frame(session, frame, int(exception), touched, access)
         except KdnbError as error:
             unknown.append(f"the trap frame on the stack can't be read ({error.message})")
@@ -157,10 +171,30 @@ def _touched(code: int, parameters: tuple[int, ...]) -> tuple[int | None, str]:
     return parameters[places[0]], ACCESS_WORDS.get(parameters[places[1]], "")
 
 
-def _suspect(stack: Stack) -> Frame | None:
-    """The first frame outside the kernel, else the first with a module at all."""
-    outside = (frame for frame in stack if frame.module and frame.module not in KERNEL_MODULES)
-    return next(outside, None) or next((frame for frame in stack if frame.module), None)
+def _suspect(session: Session, stack: Stack, code: int, parameters: tuple[int, ...]) -> Suspect:
+    """The first frame outside the kernel, else the first with a module at all; an unloaded driver counts as well."""
+    inside: Frame | None = None
+    for frame in stack:
+        gone = session.modules.remembered.find(frame.instruction_pointer) if not frame.module else None
+        if gone is not None:
+            return _unloaded(gone)
+        if frame.module and frame.module not in KERNEL_MODULES:
+            return _in_module(session, frame)
+        inside = inside or (frame if frame.module else None)
+    if code == DRIVER_UNLOADED and parameters:  # the kernel touched data of the driver
+        gone = session.modules.remembered.find(parameters[0])
+        if gone is not None:
+            return _unloaded(gone)
+    return _in_module(session, inside) if inside is not None else Suspect()
+
+
+def _in_module(session: Session, frame: Frame) -> Suspect:
+    module = session.modules.get(frame.module)
+    return Suspect(frame.symbol, frame.module, module.image_name if module is not None else "")
+
+
+def _unloaded(gone: UnloadedModule) -> Suspect:
+    return Suspect(f"{gone.name}!Unloaded", gone.name.rpartition(".")[0] or gone.name, gone.name, is_unloaded=True)
 
 
 def _instruction(session: Session, stack: Stack, fault: Fault) -> Instruction | None:
@@ -185,9 +219,9 @@ def _process_name(session: Session, unknown: list[str]) -> str:
         return ""
 
 
-def _bucket(code: int, fault: Fault, suspect: Frame | None) -> str:
+def _bucket(code: int, fault: Fault, suspect: Suspect) -> str:
     """A name for this kind of failure, in WinDbg's fashion: `AV_buggy!Function`."""
-    if not code or suspect is None:
+    if not code or not suspect.symbol:
         return ""
     if fault.exception_code == Status.ACCESS_VIOLATION:
         kind = "AV"

@@ -152,12 +152,20 @@ class BreakpointTable:
         if isinstance(where, int):
             return where & self._session.address_mask, ""
         try:
-            return self._session.evaluate(where) & self._session.address_mask, ""
+            address = self._session.evaluate(where) & self._session.address_mask
+            if self._is_gone(address) and (symbolic or _is_name(where)):
+                return None, f"'{where}' lies in a module that was unloaded, adding deferred bp"
+            return address, ""
         except ExpressionError:
             # Numbers and names with operators around them can't come true later; a plain name can.
             if not symbolic and not _is_name(where):
                 raise
             return None, f"Bp expression '{where}' could not be resolved, adding deferred bp"
+
+    def _is_gone(self, address: int) -> bool:
+        """Whether it lies in an image that was unloaded: there is nothing to write a breakpoint to."""
+        module = self._session.modules.find(address)
+        return module is not None and module.is_unloaded
 
     def _space(self, address: int | None, process: int | None = None) -> int | None:
         """The process that a user address means: the one given, or the one that is seen."""
@@ -214,6 +222,8 @@ class BreakpointTable:
                 try:
                     address: int | None = self._session.evaluate(breakpoint.expression) & self._session.address_mask
                 except KdnbError:
+                    address = None
+                if address is not None and self._is_gone(address):
                     address = None
                 if address is None and breakpoint.space is not None:
                     continue  # a name of a process that is not seen now

@@ -1,4 +1,4 @@
-"""Records of the loaded-module list: the fixed parts that are read of a KLDR_DATA_TABLE_ENTRY (6.4)."""
+"""Records of the lists of modules: the fixed part of a KLDR_DATA_TABLE_ENTRY (6.4), and UNLOADED_DRIVERS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from kdnb.protocol.wire import Structure, padding, u16, u32, u64
 
-__all__ = ["LoaderEntry32", "LoaderEntry64"]
+__all__ = ["LoaderEntry32", "LoaderEntry64", "UnloadedDriver32", "UnloadedDriver64"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +56,28 @@ class LoaderEntry32(Structure):
     load_count: Annotated[int, u16("LoadCount")] = 0
     padding1: Annotated[bytes, padding(6)] = bytes(6)
     checksum: Annotated[int, u32("CheckSum")] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadedDriver64(Structure):
+    """An entry of MmUnloadedDrivers on 64-bit targets; the same in all versions since Windows 2000."""
+
+    name_length: Annotated[int, u16("Name.Length", "bytes")] = 0
+    name_maximum: Annotated[int, u16("Name.MaximumLength", "bytes")] = 0
+    padding1: Annotated[bytes, padding(4)] = bytes(4)
+    name_buffer: Annotated[int, u64("Name.Buffer")] = 0
+    start: Annotated[int, u64("StartAddress")] = 0
+    end: Annotated[int, u64("EndAddress")] = 0
+    time: Annotated[int, u64("CurrentTime", "FILETIME")] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadedDriver32(Structure):
+    """An entry of MmUnloadedDrivers on 32-bit targets."""
+
+    name_length: Annotated[int, u16("Name.Length", "bytes")] = 0
+    name_maximum: Annotated[int, u16("Name.MaximumLength", "bytes")] = 0
+    name_buffer: Annotated[int, u32("Name.Buffer")] = 0
+    start: Annotated[int, u32("StartAddress")] = 0
+    end: Annotated[int, u32("EndAddress")] = 0
+    time: Annotated[int, u64("CurrentTime", "FILETIME")] = 0

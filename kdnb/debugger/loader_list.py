@@ -14,9 +14,10 @@ from kdnb.errors import MemoryReadError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kdnb.debugger.memory import MemoryCache
     from kdnb.debugger.session import Session
 
-__all__ = ["MAX_MODULES", "LoaderList", "clean"]
+__all__ = ["MAX_MODULES", "MAX_MODULE_SIZE", "LoaderList", "clean", "read_name"]
 
 MAX_MODULES = 4096
 MAX_NAME_BYTES = 1024
@@ -52,10 +53,15 @@ class LoaderList:
 
     def _read_path(self, entry: LoaderEntry64 | LoaderEntry32) -> str:
         for buffer, length in ((entry.path_buffer, entry.path_length), (entry.name_buffer, entry.name_length)):
-            data = self._session.memory.read_available(buffer, min(length, MAX_NAME_BYTES)) if buffer else b""
-            if data:
-                return clean(data[: len(data) & ~1].decode("utf-16-le", "replace"))
+            if name := read_name(self._session.memory, buffer, length):
+                return name
         return ""
+
+
+def read_name(memory: MemoryCache, buffer: int, length: int) -> str:
+    """The text of a UNICODE_STRING, cleaned; empty where it can't be read."""
+    data = memory.read_available(buffer, min(length, MAX_NAME_BYTES)) if buffer else b""
+    return clean(data[: len(data) & ~1].decode("utf-16-le", "replace"))
 
 
 def clean(text: str) -> str:

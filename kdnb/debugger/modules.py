@@ -1,4 +1,4 @@
-"""Loaded images: those of PsLoadedModuleList and of the process that is seen, load and unload notices, what each is.
+"""Images: those of PsLoadedModuleList and of the process that is seen, load and unload notices, what each is.
 
 Image headers and symbols are read when somebody asks for them.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.debugger.image_reader import ImageReader
 from kdnb.debugger.loader_list import LoaderList, clean
+from kdnb.debugger.unloaded_modules import UnloadedModules
 from kdnb.debugger.user_modules import UserModules
 from kdnb.errors import MemoryReadError, SymbolFileError, UnknownNameError
 from kdnb.protocol.constants import MachineType
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from kdnb.debugger.loader_entry import LoaderEntry32, LoaderEntry64
     from kdnb.debugger.session import Session
+    from kdnb.results.modules import UnloadedModule
     from kdnb.symbols.frame_data import FrameTable
     from kdnb.symbols.pdb import PdbFile
     from kdnb.symbols.store import PdbSearch
@@ -37,9 +39,18 @@ CHEAP_EXPORTS = 0x4000
 
 
 class Module:
-    """One loaded image. Addresses are without sign extension."""
+    """One image. Addresses are without sign extension; `image` is given where it doesn't lie in memory."""
 
-    def __init__(self, session: Session, name: str, base: int, size: int, path: str = "", checksum: int = 0) -> None:
+    def __init__(
+        self,
+        session: Session,
+        name: str,
+        base: int,
+        size: int,
+        path: str = "",
+        checksum: int = 0,
+        image: PeImage | None = None,
+    ) -> None:
         self._session = session
         self.name = name
         self.base = base
@@ -49,7 +60,7 @@ class Module:
         self.symbol_file = ""
         self.symbol_note = ""
         """Why there are no better symbols."""
-        self._image: PeImage | None = None
+        self._image = image
         self._image_missing_at = -1
         self._symbols: SymbolTable | None = None
         self._cheap: SymbolTable | None = None
@@ -57,6 +68,8 @@ class Module:
         self._asked_servers = False
         self._types: TypeTable | None = None
         self._typeless = False
+        self.is_unloaded = False
+        """It is no longer there, but its symbols are (`.reload /unl`)."""
         self.accept_mismatch = False
         """Take a PDB of another build where there is none that fits (`.reload /i`)."""
 
@@ -79,7 +92,7 @@ class Module:
     @property
     def image(self) -> PeImage | None:
         """The image as it lies in target memory; None where its headers can't be read (tried again at each stop)."""
-        if self._image is None and self._image_missing_at != self._session.sequence:
+        if self._image is None and not self.is_unloaded and self._image_missing_at != self._session.sequence:
             self._session.require_stopped()
             try:
                 self._image = PeImage.parse(ImageReader(self._session.memory).read, self.base)
@@ -213,20 +226,26 @@ class Module:
 
 
 class ModuleTable:
-    """All loaded images, in the target's load order, the kernel's first. Keys are names (in either case) or numbers."""
+    """All loaded images, in the target's load order, the kernel's first. Keys are names (in either case) or numbers.
+
+    Behind them come those that were unloaded and whose symbols `.reload /unl` has found.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._modules: list[Module] = []
         self._user = UserModules(session)
+        self._gone: list[Module] = []
+        self.remembered = UnloadedModules(session)
+        """What the target says was unloaded."""
         self.note = ""
         """Why the list may not be whole."""
 
     def __iter__(self) -> Iterator[Module]:
-        return iter((*self._modules, *self._user.visible()))
+        return iter((*self._modules, *self._user.visible(), *self._gone))
 
     def __len__(self) -> int:
-        return len(self._modules) + len(self._user.visible())
+        return len(self._modules) + len(self._user.visible()) + len(self._gone)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
@@ -255,8 +274,9 @@ class ModuleTable:
     def find(self, address: int) -> Module | None:
         """The module around `address`, which may be sign-extended."""
         address &= self._session.address_mask
-        modules = self._user.visible() if self._session.address_space.is_user(address) else self._modules
-        return next((module for module in modules if address in module), None)
+        if self._session.address_space.is_user(address):
+            return next((module for module in self._user.visible() if address in module), None)
+        return next((module for module in (*self._modules, *self._gone) if address in module), None)
 
     def is_code(self, address: int) -> bool:
         """Whether it lies in a section of an image that may be executed."""
@@ -272,7 +292,9 @@ class ModuleTable:
 
     def clear(self) -> None:
         self._modules.clear()
+        self._gone.clear()
         self._user.clear()
+        self.remembered.invalidate()
         self.note = ""
 
     def load_user(self) -> str:
@@ -294,7 +316,7 @@ class ModuleTable:
 
     def forget_symbols(self) -> None:
         """The symbol path has changed: look again at the next use, for the images of all processes."""
-        for module in (*self._modules, *self._user.all()):
+        for module in (*self._modules, *self._user.all(), *self._gone):
             module.forget_symbols()
 
     def reload(self) -> None:
@@ -315,6 +337,9 @@ class ModuleTable:
         if not found:
             found = self._kernel_only()
         self._modules = found
+        self.remembered.invalidate()
+        for module in found:
+            self._make_room(module)
 
     def _kernel_list(self) -> LoaderList | None:
         version = self._session.version
@@ -351,6 +376,7 @@ class ModuleTable:
         name = self._free_name(path, base, [module.name.lower() for module in self._modules])
         module = Module(self._session, name, base, max(size, 1), path, checksum)
         self._modules.append(module)
+        self._make_room(module)
         return module
 
     def unloaded(self, base: int) -> Module | None:
@@ -358,7 +384,31 @@ class ModuleTable:
         module = next((m for m in self._modules if m.base == base & self._session.address_mask), None)
         if module is not None:
             self._modules.remove(module)
+        self.remembered.noticed()
         return module
+
+    # --- those that were unloaded -----------------------------------------------------------------
+
+    def bring_back(self, gone: UnloadedModule, image: PeImage) -> Module | None:
+        """The symbols of an image that was unloaded count again; None where another one lies there now."""
+        known = next((m for m in self._gone if (m.base, m.end, m.path) == (gone.start, gone.end, gone.name)), None)
+        if known is not None:
+            return known
+        if any(module.base < gone.end and gone.start < module.end for module in (*self._modules, *self._gone)):
+            return None
+        name = self._free_name(gone.name, gone.start, [module.name.lower() for module in self])
+        module = Module(self._session, name, gone.start, gone.size, gone.name, image.checksum, image)
+        module.is_unloaded = True
+        self._gone.append(module)
+        return module
+
+    def forget_gone(self, module: Module) -> None:
+        """No longer (`.reload /u`)."""
+        self._gone = [each for each in self._gone if each is not module]
+
+    def _make_room(self, module: Module) -> None:
+        """What is loaded takes the place of what was unloaded there."""
+        self._gone = [each for each in self._gone if each.end <= module.base or module.end <= each.base]
 
 
 def _module_name(file_name: str) -> str:

@@ -179,15 +179,16 @@ class Symbols:
         return Nearest(module, *hit) if hit is not None else Nearest(module, "", rva)
 
     def name_at(self, address: int) -> str | None:
-        """`nt!X+0x10`, `drv+0x1c`, or None outside all modules."""
+        """`nt!X+0x10`, `drv+0x1c`, `<Unloaded_drv.sys>+0x1c`, or None outside all modules."""
         nearest = self.nearest(address)
-        return nearest.text if nearest is not None else None
+        return nearest.text if nearest is not None else self._session.modules.remembered.name_at(address)
 
     def format(self, address: int, *, cheap: bool = False) -> str:
         """The address as a name, or as a number where there is no module."""
         nearest = self.nearest(address, cheap=cheap)
-        if nearest is not None:
-            return nearest.text
+        name = nearest.text if nearest is not None else self._session.modules.remembered.name_at(address)
+        if name is not None:
+            return name
         return "0x" + format_address(address & self._session.address_mask, self._session.pointer_size)
 
     def function_start(self, address: int) -> int | None:

@@ -144,9 +144,13 @@ def _step(
         return None, f"stack walk ended: {error.message}"
     if step is None:
         return None, UNKNOWN_MODULE
-    # A step without data that leaves all modules is surely wrong; 0 is the regular end of a stack.
+    # A step without data that leaves all modules is surely wrong. 0 is the regular end of a stack, but not where it is
+    # only taken for a return address, since nothing is known of the code (x64, ARM64).
     caller = step.registers[pc_name]
-    led_nowhere = step.warning and caller and modules.find(caller - 1) is None
+    if caller:
+        led_nowhere = step.warning and modules.find(caller - 1) is None
+    else:
+        led_nowhere = step.warning == UNKNOWN_MODULE and machine != MachineType.I386
     return step, step.warning if led_nowhere else ""
 
 

@@ -17,7 +17,7 @@ from kdnb.results.addresses import format_address, format_place
 from kdnb.results.breakpoints import BreakpointList
 from kdnb.results.disassembly import Disassembly
 from kdnb.results.memory import MemoryDump, PointerTable
-from kdnb.results.modules import ModuleList, SymbolList
+from kdnb.results.modules import ModuleInfo, ModuleList, SymbolList, UnloadedModule
 from kdnb.results.registers import RegisterSet
 from kdnb.results.stack import Stack
 from kdnb.results.types import TypeDump, TypeDumps
@@ -173,22 +173,24 @@ def _listing(
     return lambda value: table(head, list(rows(value))) if is_plain(value) else None
 
 
-to_html.register(ModuleList)(
-    _listing(
-        ("start", "end", "module name", "symbols", "image"),
-        lambda value: (
-            (
-                format_address(module.start, value.address_size),
-                format_address(module.end, value.address_size),
-                module.name,
-                module.symbol_status,
-                module.image_name,
-            )
-            for module in value.modules
-        ),
-        lambda value: not value.verbose and not value.options,
-    )
-)
+@to_html.register
+def _modules(value: ModuleList) -> str | None:
+    if value.verbose or value.options:
+        return None
+
+    def places(module: ModuleInfo | UnloadedModule) -> tuple[str, str]:
+        return format_address(module.start, value.address_size), format_address(module.end, value.address_size)
+
+    rows: list[Sequence[Cell]] = [
+        (*places(module), module.name, module.symbol_status, module.image_name) for module in value.modules
+    ]
+    loaded = table(("start", "end", "module name", "symbols", "image"), rows)
+    if not value.unloaded:
+        return loaded
+    gone = table(("start", "end", "module name"), [(*places(module), module.name) for module in value.unloaded])
+    return f'{loaded}<div class="kdnb dim">Unloaded modules:</div>{gone}'
+
+
 to_html.register(SymbolList)(
     _listing(
         ("address", "name", ""),

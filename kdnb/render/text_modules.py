@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.render.lines import lines
 from kdnb.results.addresses import format_address
-from kdnb.results.modules import ModuleInfo, ModuleList, NearestSymbols, SymbolInfo, SymbolList
+from kdnb.results.modules import ModuleInfo, ModuleList, NearestSymbols, SymbolInfo, SymbolList, UnloadedModule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,25 @@ def _modules(value: ModuleList) -> Iterator[str]:
             yield start + _status(module, module.image_name if "i" in options else module.symbol_file)
         if value.verbose:
             yield from _details(module)
+    if value.unloaded:
+        yield from ("", "Unloaded modules:")
+    for gone in value.unloaded:
+        yield f"{format_address(gone.start, size)} {format_address(gone.end, size)}   {gone.name}"
+        if value.verbose or "t" in options:
+            yield from _remembered(gone)
+
+
+def _remembered(module: UnloadedModule) -> Iterator[str]:
+    """What WinDbg says of images of which the kernel keeps a name and a place only."""
+    yield "    Timestamp: unavailable (00000000)"
+    yield "    Checksum:  00000000"
+    yield f"    ImageSize:  {module.size:08X}"
+
+
+@lines.register(UnloadedModule)
+def _unloaded(value: UnloadedModule) -> Iterator[str]:
+    size = 8 if value.end >> 32 else 4
+    yield f"{format_address(value.start, size)} {format_address(value.end, size)}   {value.name}"
 
 
 def _status(module: ModuleInfo, file: str) -> str:

@@ -11,7 +11,7 @@ from kdnb.results.base import Result, TableResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ModuleInfo", "ModuleList", "NearestSymbols", "SymbolInfo", "SymbolList"]
+__all__ = ["ModuleInfo", "ModuleList", "NearestSymbols", "SymbolInfo", "SymbolList", "UnloadedModule"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,13 +47,39 @@ class ModuleInfo(Result):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class UnloadedModule(Result):
+    """An image that is no longer there, as the target remembers it. `end` is exclusive."""
+
+    name: str
+    """File name: `echo.sys`."""
+    start: int
+    end: int
+    time: int = 0
+    """When it was unloaded: FILETIME, 100 ns since 1601."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that the image had in memory."""
+        return self.end - self.start
+
+    def __contains__(self, address: object) -> bool:
+        return isinstance(address, int) and self.start <= address < self.end
+
+    def text_at(self, address: int) -> str:
+        """An address in it, as WinDbg names it: `<Unloaded_echo.sys>+0x10f0`."""
+        behind = f"+{address - self.start:#x}" if address > self.start else ""
+        return f"<Unloaded_{self.name}>{behind}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ModuleList(TableResult):
-    """Loaded modules; `verbose` is `lmv`."""
+    """Loaded modules, in `unloaded` those that were once, the newest first; `verbose` is `lmv`."""
 
     modules: tuple[ModuleInfo, ...]
     address_size: int
     verbose: bool = False
     options: str = ""
+    unloaded: tuple[UnloadedModule, ...] = ()
 
     def __len__(self) -> int:
         return len(self.modules)

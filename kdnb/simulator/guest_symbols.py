@@ -1,4 +1,7 @@
-"""The guest's own PDBs, written where a debugger's symbol path finds them: NAME/GUIDAGE/NAME."""
+"""The guest's own files, written where a debugger's symbol path finds them.
+
+PDBs as NAME/GUIDAGE/NAME, images as NAME/TIMESTAMPSIZE/NAME: a debugger needs them for drivers that were unloaded.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,17 @@ __all__ = ["write_symbols"]
 
 
 def write_symbols(folder: Path, architecture: Architecture = AMD64) -> list[Path]:
-    """Write each image's PDB into `folder` in store layout; the files written."""
+    """Write each image and its PDB into `folder` in store layout; the PDBs' paths."""
     written = []
     for file in guest_files(architecture):
-        codeview = PeImage.from_file(file.image).codeview
-        if codeview is None:
-            continue
-        target = folder / file.pdb_name / codeview.key / file.pdb_name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.pdb)
-        written.append(target)
+        image = PeImage.from_file(file.image)
+        _write(folder / file.name / f"{image.timestamp:08X}{image.size_of_image:x}" / file.name, file.image)
+        if image.codeview is not None:
+            written.append(folder / file.pdb_name / image.codeview.key / file.pdb_name)
+            _write(written[-1], file.pdb)
     return written
+
+
+def _write(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from kdnb.symbols.pe import CodeView
 
-__all__ = ["DEFAULT_STORE", "Fetcher", "PathElement", "PdbSearch", "SymbolPath", "safe_name"]
+__all__ = ["DEFAULT_STORE", "Fetcher", "PathElement", "PdbSearch", "SymbolPath", "read_file", "safe_name"]
 
 DEFAULT_STORE = Path("~/.kdnb/symbols")
 """The folder meant by an empty place in `srv**url` (WinDbg: its own `sym` folder)."""
@@ -168,7 +168,7 @@ class _Search:
     def in_folders(self, element: PathElement) -> bool:
         for path in _candidates(element, self._name, self._codeview.key):
             try:
-                data = _read(path)
+                data = read_file(path)
                 if data is None:
                     self._tried.append(f"{path}{_NOT_FOUND}")
                     continue
@@ -230,7 +230,7 @@ def _candidates(element: PathElement, name: str, key: str) -> Iterator[Path]:
             yield folder / name / spelling / name
 
 
-def _read(path: Path) -> bytes | None:
+def read_file(path: Path) -> bytes | None:
     """The bytes of a file, of its compressed form beside it, or of what a `file.ptr` beside it points to."""
     for source in (path, path.with_name(path.name[:-1] + "_"), path.with_name("file.ptr")):
         if not _is_file(source):

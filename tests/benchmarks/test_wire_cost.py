@@ -32,7 +32,7 @@ PRICES: dict[str, tuple[int, int]] = {
     "r": (4, 0),
     "k": (32, 0),
     "u": (4, 0),
-    "lm": (0, 0),
+    "lm": (4, 0),
     "!process 0 0": (44, 0),
     "p": (12, 12),
     "t": (12, 12),
@@ -40,7 +40,8 @@ PRICES: dict[str, tuple[int, int]] = {
 }
 """The most packets that a command may cost at a new stop, and once more; acknowledgements are counted.
 
-The stack goes from the kernel into user mode: two stacks are read. Six processes have a handle table each.
+The stack goes from the kernel into user mode: two stacks are read. Six processes have a handle table each. `lm` asks
+once for the list of unloaded drivers, and again when another one was unloaded.
 """
 LATER_STACK = 20
 """The most packets of a stack that goes through functions known from an earlier one: registers, stack, code."""
@@ -97,6 +98,11 @@ def test_a_stack_at_a_later_stop_reads_no_unwind_data_again(kd: Debugger) -> Non
     kd.execute("g; k")
     kd.execute("g")
     assert price(kd, "k") <= LATER_STACK
+
+
+def test_the_list_of_modules_is_not_read_again_at_a_later_stop(kd: Debugger) -> None:
+    kd.execute("lm; t")
+    assert price(kd, "lm") == 0
 
 
 def test_all_looks_in_a_row_share_what_they_read(kd: Debugger) -> None:

@@ -57,6 +57,18 @@ def test_a_jump_into_nowhere_finds_the_caller_further_up_the_stack() -> None:
     assert note is None
 
 
+def test_a_zero_on_top_of_unknown_code_is_no_end_of_the_stack() -> None:
+    module = CodeModule()
+    module.push(0, 0xFFFF, module.returns_to, 0, 0, 0, 0, 0, 0)
+    frames, _ = walk(module, 0xDEAD)
+    assert [frame.instruction_pointer for frame in frames] == [0xDEAD, module.returns_to]
+    assert frames[0].warning == GUESSED
+    module = CodeModule()
+    module.push(0, 0xFFFF, 0)
+    frames, note = walk(module, 0xDEAD)
+    assert (len(frames), frames[0].warning, note) == (1, UNKNOWN_MODULE, None)
+
+
 def test_without_a_likely_word_the_walk_ends_as_before() -> None:
     module = CodeModule()
     module.push(0x1234, module.base + 0x1100, 0xFFFF, 0)

@@ -163,7 +163,7 @@ def test_11_driver_load_while_the_system_runs(arch: str) -> None:
             assert " \\Driver\\echo" in run(debugger, f"!drvobj {driver}")
             run(debugger, "sxe ud:echo")
             assert "echo.sys" in run(debugger, "g")
-            assert "echo" not in run(debugger, "lm")
+            assert "echo" not in run(debugger, "lmo")
             assert "nt!NtUnloadDriver" in run(debugger, "k")
 
 

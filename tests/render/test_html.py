@@ -14,7 +14,7 @@ from kdnb.render.text import to_text
 from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
 from kdnb.results.disassembly import Disassembly, Instruction
 from kdnb.results.memory import MemoryDump, PointerRow, PointerTable
-from kdnb.results.modules import ModuleInfo, ModuleList, SymbolInfo, SymbolList
+from kdnb.results.modules import ModuleInfo, ModuleList, SymbolInfo, SymbolList, UnloadedModule
 from kdnb.results.registers import RegisterSet
 from kdnb.results.stack import Frame, Stack
 from kdnb.results.values import Text
@@ -68,6 +68,7 @@ FRAME = Frame(0, 0x1000, 0x2000, 0x3000, "nt!F", arguments=(7, 8, 9, 10), source
         MemoryDump("df", 0x1000, bytes(4) + b"\0\0\x80?", 8, 4, 4, 8),
         MemoryDump("dyb", 0x1000, b"\x4d", 1, 1, 4, 8),
         ModuleList((ModuleInfo("nt", 0x1000, 0x2000, "ntoskrnl.exe"),), 8, verbose=True),
+        ModuleList((), 8, unloaded=(UnloadedModule("echo.sys", 0x1000, 0x2000),)),
         BreakpointList((BreakpointInfo(0, "w", 0x1000, "x", size=4, process=0x9999),), 8),
         RegisterSet("amd64", 0, {"cr0": 5, "rax": 1}, mask=0x80),
         RegisterSet("amd64", 0, {"rax": 1, "efl": 0x246, **SEGMENTS}, heading="Last set context:"),

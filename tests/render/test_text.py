@@ -14,7 +14,7 @@ from kdnb.results.breakpoints import BreakpointInfo, BreakpointList
 from kdnb.results.disassembly import Disassembly, Instruction
 from kdnb.results.events import DebugPrint, LastEvent, Stop
 from kdnb.results.memory import MemoryBlocks, MemoryDump, PointerRow, PointerTable, StringDump, StringRow
-from kdnb.results.modules import ModuleInfo, ModuleList, NearestSymbols, SymbolInfo, SymbolList
+from kdnb.results.modules import ModuleInfo, ModuleList, NearestSymbols, SymbolInfo, SymbolList, UnloadedModule
 from kdnb.results.registers import RegisterSet, RegisterValues
 from kdnb.results.stack import Frame, Stack
 from kdnb.results.values import BugCheck, Evaluation, ExceptionInfo, Formats, MsrValue, TargetInfo, Text
@@ -286,6 +286,25 @@ def test_modules() -> None:
         "    ImageSize:        00009000",
     ]
     assert to_text(ModuleList((ECHO, KERNEL), 8, options="1m")) == "Echo\nnt"
+
+
+def test_unloaded_modules_come_behind_a_heading_and_tell_little_of_themselves() -> None:
+    gone = UnloadedModule("dump_storport.sys", 0xFFFFF801_0BFA0000, 0xFFFFF801_0BFAE000, 132530000000000000)
+    assert to_text(ModuleList((ECHO,), 8, unloaded=(gone,))) == text("""
+        start             end                 module name
+        fffff801`0bf90000 fffff801`0bf99000   Echo       (deferred)
+
+        Unloaded modules:
+        fffff801`0bfa0000 fffff801`0bfae000   dump_storport.sys
+        """)
+    assert to_text(ModuleList((), 8, verbose=True, unloaded=(gone,))).split("\n")[3:] == [
+        "fffff801`0bfa0000 fffff801`0bfae000   dump_storport.sys",
+        "    Timestamp: unavailable (00000000)",
+        "    Checksum:  00000000",
+        "    ImageSize:  0000E000",
+    ]
+    assert gone.text_at(gone.start + 0x1234) == "<Unloaded_dump_storport.sys>+0x1234"
+    assert to_text(gone) == "fffff801`0bfa0000 fffff801`0bfae000   dump_storport.sys"
 
 
 def test_symbols() -> None:

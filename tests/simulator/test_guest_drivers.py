@@ -132,7 +132,9 @@ def test_a_thread_that_a_driver_leaves_behind_runs_into_bug_check_ce(architectur
     assert trap.processor in (0, 1)
     size = architecture.pointer_size
     data = machine.read_virtual(0, address_of(architecture, "KiBugCheckData"), 5 * size)
-    code, address, _, instruction, _ = (int.from_bytes(data[at : at + size], "little") for at in range(0, 5 * size, size))
+    code, address, _, instruction, _ = (
+        int.from_bytes(data[at : at + size], "little") for at in range(0, 5 * size, size)
+    )
     assert code == 0xCE
     assert address == instruction
     assert image.image_base < address < image.image_base + image.size_of_image

@@ -12,9 +12,11 @@ import pytest
 from kdnb.protocol.constants import Api, PacketType
 from kdnb.protocol.framing import encode_packet, make_control
 from kdnb.simulator.guest_symbols import write_symbols
+from kdnb.simulator.loader import guest_files
 from kdnb.simulator.machine import Machine
 from kdnb.simulator.serve import Server
 from kdnb.symbols.pdb import PdbFile
+from kdnb.symbols.pe import PeImage
 from kdnb.transport.registry import listen
 from tests.simulator.raw_client import RawClient, Terminal
 
@@ -99,6 +101,10 @@ def test_the_storm_reaches_a_client_that_only_acknowledges() -> None:
 def test_symbols_are_written_in_store_layout(tmp_path: Path) -> None:
     written = write_symbols(tmp_path)
     assert {path.name for path in written} >= {"ntkrnlmp.pdb", "disk.pdb", "ntfs.pdb", "buggy.pdb"}
+    for file in guest_files():
+        image = PeImage.from_file(file.image)
+        place = tmp_path / file.name / f"{image.timestamp:08X}{image.size_of_image:x}" / file.name
+        assert place.read_bytes() == file.image
     for path in written:
         pdb = PdbFile.open(path)
         assert (
