@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Fields = Mapping[str, tuple[int, int]]
 
-__all__ = ["field_names", "known_fields"]
+__all__ = ["STRUCTS", "field_names", "known_fields", "known_size"]
 
 _BUILDS = range(19041, 26201)
 """Windows 10 2004 to Windows 11 25H2. The simulated machine calls itself 19041."""
@@ -69,7 +69,7 @@ _SAME: Mapping[str, Fields] = {
         "Body": (0x30, 8),
     },
     "_OBJECT_HEADER_NAME_INFO": {"Directory": (0, 8), "Name": (8, 16), "ReferenceCount": (0x18, 4)},
-    "_OBJECT_HEADER_CREATOR_INFO": {"TypeList": (0, 16), "CreatorUniqueProcess": (0x10, 8), "Reserved2": (0x1C, 4)},
+    "_OBJECT_HEADER_CREATOR_INFO": {"TypeList": (0, 16), "CreatorUniqueProcess": (0x10, 8)},
     "_OBJECT_TYPE": {"TypeList": (0, 16), "Name": (0x10, 16), "Index": (0x28, 1), "TotalNumberOfObjects": (0x2C, 4)},
     "_OBJECT_DIRECTORY": {"HashBuckets": (0, 37 * 8)},
     "_OBJECT_DIRECTORY_ENTRY": {"ChainLink": (0, 8), "Object": (8, 8)},
@@ -110,7 +110,7 @@ _SAME: Mapping[str, Fields] = {
         "LowValue": (0, 8), "HighValue": (8, 8), "Attributes": (0, 8), "ObjectPointerBits": (0, 8),
         "GrantedAccessBits": (8, 4),
     },
-    "_KWAIT_BLOCK": {"WaitListEntry": (0, 16), "Thread": (0x18, 8), "Object": (0x20, 8), "SparePtr": (0x28, 8)},
+    "_KWAIT_BLOCK": {"WaitListEntry": (0, 16), "Thread": (0x18, 8), "Object": (0x20, 8)},
     "_DISPATCHER_HEADER": {"Type": (0, 1), "SignalState": (4, 4), "WaitListHead": (8, 16)},
     "_KSEMAPHORE": {"Limit": (0x18, 4)},
     "_ERESOURCE": {
@@ -120,7 +120,7 @@ _SAME: Mapping[str, Fields] = {
         "NumberOfExclusiveWaiters": (0x4C, 4),
     },
     "_OWNER_ENTRY": {"OwnerThread": (0, 8), "OwnerCount": (8, 4), "TableSize": (8, 4)},
-    "_IRP": {  # up to the last field: the stack locations begin behind it
+    "_IRP": {
         "Type": (0, 2), "Size": (2, 2), "MdlAddress": (8, 8), "Flags": (0x10, 4),
         "AssociatedIrp.SystemBuffer": (0x18, 8), "ThreadListEntry": (0x20, 16), "IoStatus.Status": (0x30, 4),
         "IoStatus.Information": (0x38, 8), "RequestorMode": (0x40, 1), "PendingReturned": (0x41, 1),
@@ -139,6 +139,14 @@ _SAME: Mapping[str, Fields] = {
     },
 }  # fmt: skip
 
+_SIZES = {
+    "_OBJECT_HEADER_NAME_INFO": 0x20, "_OBJECT_HEADER_CREATOR_INFO": 0x20, "_HANDLE_TABLE_FREE_LIST": 0x40,
+    "_HANDLE_TABLE_ENTRY": 0x10, "_KWAIT_BLOCK": 0x30, "_OWNER_ENTRY": 0x10, "_IRP": 0xD0, "_IO_STACK_LOCATION": 0x48,
+}  # fmt: skip
+"""Of structs that stand in rows, or before something."""
+
+STRUCTS = (*_CHANGED, *_SAME)
+
 
 def known_fields(name: str, build: int) -> Fields:
     """Offset and size of the fields of `_NAME` in an x64 build; empty where the build is not known."""
@@ -146,6 +154,11 @@ def known_fields(name: str, build: int) -> Fields:
         return {}
     eras = _CHANGED.get(name)
     return eras[max(first for first in eras if first <= build)] if eras is not None else _SAME.get(name, {})
+
+
+def known_size(name: str, build: int) -> int:
+    """Size of `_NAME`, where something depends on it; 0 for others."""
+    return _SIZES.get(name, 0) if build in _BUILDS else 0
 
 
 def field_names(name: str) -> Iterable[str]:

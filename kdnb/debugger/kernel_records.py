@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.kernel_layouts import field_names, known_fields
+from kdnb.debugger.kernel_layouts import field_names, known_fields, known_size
 from kdnb.debugger.loader_list import clean
 from kdnb.errors import UnsupportedError
 from kdnb.protocol.constants import MachineType
@@ -149,15 +149,20 @@ class Records:
         wanted = dict.fromkeys([*known, *field_names(name), *paths, *(before.fields if before is not None else ())])
         found = types.lookup(name) if types is not None else None
         if not isinstance(found, StructType):
-            return Layout(name, known, min(max([at + size for at, size in known.values()], default=1), MAX_RECORD))
+            end = max([at + size for at, size in known.values()], default=1)
+            return Layout(name, known, min(max(end, known_size(name, self._build())), MAX_RECORD))
         fields = {path: place for path in wanted if (place := _place(found, path)) is not None}
         return Layout(name, fields or known, min(max(found.size, 1), MAX_RECORD), found)
+
+    def _build(self) -> int:
+        """Of an x64 kernel; 0 for others."""
+        session = self._session
+        return session.version.minor if session.version is not None and session.machine == MachineType.AMD64 else 0
 
     def _known(self, name: str) -> Mapping[str, tuple[int, int]]:
         """Offsets without types."""
         session = self._session
-        build = session.version.minor if session.version is not None else 0
-        fields = dict(known_fields(name, build)) if session.machine == MachineType.AMD64 else {}
+        fields = dict(known_fields(name, self._build()))
         block = session.debugger_data
         for path, key in _KDBG.get(name, {}).items():
             offset = block.get(key) if block is not None else None

@@ -131,16 +131,18 @@ class Objects:
         return self._records.string(info, "Name"), info.number("Directory")
 
     def full_name(self, address: int) -> str:
-        r"""`\Device\Harddisk0\DR0`; empty without a name."""
+        r"""`\Device\Harddisk0\DR0`; empty without a name. The root's own name is a backslash."""
         parts: list[str] = []
+        found = ""
         while address and len(parts) < DEPTH_LIMIT:
             try:
                 name, address = self.name_of(self._header(address))
             except MemoryReadError:
                 break
-            if name:
+            found = found or name
+            if name and name != "\\":
                 parts.insert(0, name)
-        return "\\" + "\\".join(parts) if parts else ""
+        return "\\" + "\\".join(parts) if found else ""
 
     def type_of(self, header: Record) -> tuple[int, str]:
         """OBJECT_TYPE of an object and its name; 0 and `?` where it can't be found."""
