@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.debugger.image_headers import image_headers
 from kdnb.errors import ExpressionError, SymbolFileError, UnknownNameError, UnsupportedError
-from kdnb.results.images import ImageHeaders, ImageSection, LoadedImage
+from kdnb.results.images import LoadedImage
 from kdnb.symbols.pe import PeImage
 
 if TYPE_CHECKING:
@@ -94,24 +95,4 @@ def display_headers(session: Session, arguments: Arguments) -> Result:
     if image is None:
         raise UnsupportedError(f"no headers can be read at {base:x}", "lm lists the images")
     letter = option[1] if option else "a"
-    sections = tuple(
-        ImageSection(one.name, one.virtual_size, one.rva, one.file_size, one.file_offset, one.characteristics)
-        for one in image.sections
-    )
-    return ImageHeaders(
-        base=base,
-        machine=image.machine,
-        timestamp=image.timestamp,
-        characteristics=image.characteristics,
-        is_64bit=image.is_64bit,
-        entry_point=image.entry_point,
-        image_base=image.image_base,
-        size_of_image=image.size_of_image,
-        size_of_headers=image.size_of_headers,
-        checksum=image.checksum,
-        subsystem=image.subsystem,
-        directories=image.directories,
-        sections=sections,
-        shows_headers=letter != "s",
-        shows_sections=letter != "f",
-    )
+    return image_headers(image, base, shows_headers=letter != "s", shows_sections=letter != "f")

@@ -10,7 +10,7 @@ __all__ = ["NOT_BUILT"]
 
 _EXTENSIONS = """
 !address !alpc !apc !apic !apicerr !arbiter !blockeddrv !bushnd !ca !callback !cbreg !chkimg !cmreslist !cpuid
-!cs !dbgprint !dblink !deadlock !devext !dflink !dlls !dma !dpcs !dreg !dumpobj !errlog !errrec !exca !exqueue
+!cs !dbgprint !dblink !deadlock !devext !dflink !dma !dpcs !dreg !dumpobj !errlog !errrec !exca !exqueue
 !filecache !filelock !for_each_frame !for_each_process !for_each_thread !frag !gentable !gflag !heap
 !htrace !imgscan !ioapic !ioresdes !ioreslist !job !logexts !lookaside !lpc !mca !memusage !mtrr !ndiskd
 !numa !obja !obtrace !pfn !pnpevent !poaction !pocaps !podev !poolval !popolicy !powertriage

@@ -31,7 +31,8 @@ class LoaderEntry64(Structure):
     name_buffer: Annotated[int, u64("BaseDllName.Buffer")] = 0
     flags: Annotated[int, u32("Flags")] = 0
     load_count: Annotated[int, u16("LoadCount")] = 0
-    padding4: Annotated[bytes, padding(10)] = bytes(10)
+    tls_index: Annotated[int, u16("TlsIndex", "of a process's images")] = 0
+    padding4: Annotated[bytes, padding(8)] = bytes(8)
     checksum: Annotated[int, u32("CheckSum")] = 0
     padding5: Annotated[bytes, padding(12)] = bytes(12)
 
@@ -54,7 +55,8 @@ class LoaderEntry32(Structure):
     name_buffer: Annotated[int, u32("BaseDllName.Buffer")] = 0
     flags: Annotated[int, u32("Flags")] = 0
     load_count: Annotated[int, u16("LoadCount")] = 0
-    padding1: Annotated[bytes, padding(6)] = bytes(6)
+    tls_index: Annotated[int, u16("TlsIndex", "of a process's images")] = 0
+    padding1: Annotated[bytes, padding(4)] = bytes(4)
     checksum: Annotated[int, u32("CheckSum")] = 0
 
 

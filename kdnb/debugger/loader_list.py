@@ -25,11 +25,15 @@ MAX_MODULE_SIZE = 0x4000_0000
 
 
 class LoaderList:
-    """Entries with their paths from the list head at `head` on; after the walk `note` says why it ended early."""
+    """Entries with their paths from the list head at `head` on; after the walk `note` says why it ended early.
 
-    def __init__(self, session: Session, head: int) -> None:
+    `links` is where in an entry the list's links lie: an entry is in several lists.
+    """
+
+    def __init__(self, session: Session, head: int, links: int = 0) -> None:
         self._session = session
         self._head = head
+        self._links = links
         self.note = ""
 
     def __iter__(self) -> Iterator[tuple[int, LoaderEntry64 | LoaderEntry32, str]]:
@@ -44,14 +48,15 @@ class LoaderList:
                     self.note = "the target's module list has a loop"
                     return
                 seen.add(at)
-                entry = layout.decode(memory.read(at, layout.SIZE))
+                entry = layout.decode(memory.read(at - self._links, layout.SIZE))
                 if entry.base and 0 < entry.size <= MAX_MODULE_SIZE:
-                    yield at, entry, self._read_path(entry)
-                at = entry.next
+                    yield at - self._links, entry, self.read_path(entry)
+                at = memory.read_pointer(at)
         except MemoryReadError as error:
             self.note = f"the module list ends early: {error.message}"
 
-    def _read_path(self, entry: LoaderEntry64 | LoaderEntry32) -> str:
+    def read_path(self, entry: LoaderEntry64 | LoaderEntry32) -> str:
+        """Where the image came from, else its file name; cleaned."""
         for buffer, length in ((entry.path_buffer, entry.path_length), (entry.name_buffer, entry.name_length)):
             if name := read_name(self._session.memory, buffer, length):
                 return name
