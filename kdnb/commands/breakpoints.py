@@ -10,6 +10,7 @@ from kdnb.commands.declare import command
 from kdnb.errors import ExpressionError, UnknownNameError, UsageError
 from kdnb.results.breakpoints import BreakpointList
 from kdnb.results.values import Text
+from kdnb.symbols.wildcards import compile_wildcard
 
 if TYPE_CHECKING:
     from kdnb.commands.arguments import Arguments
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
 
-_OPTIONS = {"1": False, "p": True, "t": True, "c": True, "C": True}
+_OPTIONS = {"1": False, "p": True, "t": True, "c": True, "C": True, "w": False}
+LARGEST_NUMBER = 9999
 PATTERN_LIMIT = 32
 """Breakpoints that one `bm` may set: as many as a target takes."""
 
@@ -37,8 +39,25 @@ def _place(session: Session, arguments: Arguments) -> str:
         return found[0]
 
 
+def _number(session: Session, arguments: Arguments) -> int | None:
+    """The number that clings to the command's name: decimal, or an expression in brackets."""
+    text = arguments.suffix
+    if text.startswith("["):
+        number = session.evaluate(text[1:-1])
+        if number > LARGEST_NUMBER:
+            raise ExpressionError(f"Range error in '{text[:60]}'", f"numbers go up to {LARGEST_NUMBER}")
+        return number
+    return int(text) if text else None
+
+
 def _add(session: Session, arguments: Arguments, kind: str, size: int) -> Result:
-    options = arguments.options(_OPTIONS)
+    number = _number(session, arguments)
+    options, condition = arguments.options(_OPTIONS), ""
+    if "w" in options:
+        condition = arguments.quoted() or ""
+        if not condition:
+            raise ExpressionError(f"Syntax error at '{arguments.rest[:60] or '<EOL>'}'", 'bp /w "Expression" Address')
+        options |= arguments.options(_OPTIONS)
     place = _place(session, arguments)
     passes = 1
     if not arguments.at_end and not arguments.rest.startswith('"'):
@@ -49,10 +68,10 @@ def _add(session: Session, arguments: Arguments, kind: str, size: int) -> Result
         place,
         kind=kind,
         size=size,
-        number=int(arguments.suffix) if arguments.suffix else None,
+        number=number,
         symbolic=arguments.name == "bu",
         passes=max(passes, 1),
-        command=text,
+        command=f".if (@@c++({condition})) {{ {text or ''} }} .else {{ gc }}" if condition else text,
         one_shot="1" in options,
         process=session.evaluate(options["p"]) if "p" in options else None,
         thread=session.evaluate(options["t"]) if "t" in options else None,
@@ -66,12 +85,14 @@ def _add(session: Session, arguments: Arguments, kind: str, size: int) -> Result
     "bp",
     "bu",
     summary="Set a software breakpoint; bu keeps its name and follows the module over unload and load.",
-    syntax='bp|bu[N] [/1] [/p EPROCESS] [/t ETHREAD] [/c Max] [/C Min] [Address [Passes]] ["Commands"]',
+    syntax="bp|bu[N] [/1] [/p EPROCESS] [/t ETHREAD] [/c Max] [/C Min] "
+    '[/w "Expression"] [Address [Passes]] ["Commands"]',
     details="Without an address: the instruction pointer. /1 removes it at its first hit, Passes stops at the n-th, /p "
-    "and /t want a process and a thread, /c and /C a call stack shallower or deeper than so many frames. Commands run "
-    "at each hit; gc in them goes on. A name that is not known yet makes it deferred.",
+    "and /t want a process and a thread, /c and /C a call stack shallower or deeper than so many frames, /w a C++ "
+    "expression that is not 0. Commands run at each hit; gc in them goes on. A name that is not known yet makes it "
+    "deferred. N is decimal, or an expression in brackets.",
     examples=("bp nt!KeBugCheckEx", "bp5 nt!KeBugCheckEx+4 2", 'bu nt!KeBugCheckEx "k; r"', "bp /1 @rip"),
-    suffix=r"\d*",
+    suffix=r"\[[^\]]+\]|\d*",
     changes_target=True,
 )
 def set_breakpoint(session: Session, arguments: Arguments) -> Result:
@@ -85,7 +106,7 @@ def set_breakpoint(session: Session, arguments: Arguments) -> Result:
     syntax='ba[N] e|w|r|i Size [/1] [Address [Passes]] ["Commands"]',
     details="Size is 1, 2, 4 or 8 bytes (1 for e) and the address is aligned to it. There are four.",
     examples=("ba e1 nt!KeBugCheckEx", "ba w4 @rsp&0`fffffff0|0xffffffff`00000000"),
-    suffix=r"\d*",
+    suffix=r"\[[^\]]+\]|\d*",
     changes_target=True,
 )
 def set_processor_breakpoint(session: Session, arguments: Arguments) -> Result:
@@ -101,15 +122,17 @@ def set_processor_breakpoint(session: Session, arguments: Arguments) -> Result:
 @command(
     "bm",
     summary="Set a breakpoint on every symbol that matches a pattern.",
-    syntax='bm [/a] Module!Pattern [Passes] ["Commands"]',
-    details="Variables are left out; /a takes them too.",
+    syntax='bm [/a] [/d] Module!Pattern [Passes] ["Commands"]',
+    details="Variables are left out; /a takes them too. /d sets them at addresses, as bp does; else they follow their "
+    "names, as those of bu.",
     examples=("bm nt!KeBugCheck*",),
     tier="B",
     changes_target=True,
 )
 def set_matching_breakpoints(session: Session, arguments: Arguments) -> Result:
     """Breakpoints on functions."""
-    with_data = "a" in arguments.options({"a": False})
+    options = arguments.options({"a": False, "d": False})
+    with_data = "a" in options
     pattern = arguments.word()
     passes = arguments.expression() if not arguments.at_end and not arguments.rest.startswith('"') else 1
     text = arguments.quoted()
@@ -120,28 +143,42 @@ def set_matching_breakpoints(session: Session, arguments: Arguments) -> Result:
         raise UsageError(
             f"{pattern[:60]} matches {len(found)} symbols", "a target takes 32 breakpoints: narrow the pattern"
         )
-    added = [session.breakpoints.add(name, symbolic=True, passes=passes, command=text) for _, name in found]
+    symbolic = "d" not in options
+    added = [session.breakpoints.add(name, symbolic=symbolic, passes=passes, command=text) for _, name in found]
     return BreakpointList(tuple(session.breakpoints.info(one) for one in added), session.pointer_size)
 
 
 def _numbers(session: Session, arguments: Arguments) -> list[int]:
-    """Breakpoint numbers (decimal), ranges `1-3`, or `*`."""
-    text = arguments.all()
-    if not text:
-        raise ExpressionError("Numeric expression missing from '<EOL>'", "give numbers, a range 1-3, or *")
+    """Breakpoint numbers (decimal), ranges `1-3`, `[expressions]`, `"patterns"` of names, or `*`."""
+    usage = 'give numbers, a range 1-3, [an expression], a "pattern", or *'
+    if arguments.at_end:
+        raise ExpressionError("Numeric expression missing from '<EOL>'", usage)
     known = [breakpoint.number for breakpoint in session.breakpoints]
-    if text == "*":
-        return known
     found: list[int] = []
-    for part in re.split(r"[\s,]+", text):
-        numbers = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
-        if numbers is None:
-            raise ExpressionError(f"Syntax error at '{part[:60]}'", "give numbers, a range 1-3, or *")
-        if numbers[2]:
-            found += [number for number in known if int(numbers[1]) <= number <= int(numbers[2])]
+    while not arguments.at_end:
+        if arguments.match(r"\*(?=[\s,]|$)"):
+            found += known
+        elif (numbers := arguments.match(r"(\d{1,4})(?:-(\d{1,4}))?(?=[\s,]|$)")) is not None:
+            first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+            inside = [number for number in known if first <= number <= last]
+            found += inside if numbers[2] else [session.breakpoints[first].number]
+        elif (bracket := arguments.match(r"\[([^\]]+)\]")) is not None:
+            found.append(session.breakpoints[session.evaluate(bracket[1])].number)
+        elif (pattern := arguments.quoted()) is not None:
+            found += _named(session, pattern)
         else:
-            found.append(session.breakpoints[int(numbers[1])].number)
+            raise ExpressionError(f"Syntax error at '{arguments.rest[:60]}'", usage)
     return list(dict.fromkeys(found))
+
+
+def _named(session: Session, pattern: str) -> list[int]:
+    """The breakpoints at names that match."""
+    matches = compile_wildcard(pattern, symbols=True).fullmatch
+    names = {
+        one.number: {one.expression, session.symbols.format(one.address) if one.address is not None else ""}
+        for one in session.breakpoints
+    }
+    return [number for number, known in names.items() if any(matches(name) for name in known)]
 
 
 @command(
@@ -227,13 +264,14 @@ def _as_command(breakpoint: Breakpoint) -> str:
 @command(
     "bl",
     summary="List breakpoints.",
-    syntax="bl [Numbers]",
+    syntax="bl [/L] [Numbers]",
     details="Number, e enabled or d disabled (u: follows its name), address, passes left (of all), name, commands.",
     examples=("bl",),
     needs_stop=False,
 )
 def list_breakpoints(session: Session, arguments: Arguments) -> Result:
     """The table, or a part of it."""
+    arguments.options({"L": False})  # addresses instead of source lines: they always are
     listed = session.breakpoints.listing()
     if arguments.at_end:
         return listed
@@ -246,8 +284,8 @@ def list_breakpoints(session: Session, arguments: Arguments) -> Result:
     "bd",
     "be",
     summary="Clear (bc), disable (bd) or enable (be) breakpoints.",
-    syntax="bc|bd|be Numbers|*",
-    details="Numbers are decimal; ranges are written 1-3.",
+    syntax='bc|bd|be Number|From-To|[Expression]|"Pattern"|* ...',
+    details="Numbers are decimal; a pattern chooses those at names that match.",
     examples=("bc *", "bd *", "be *"),
     needs_stop=False,
 )

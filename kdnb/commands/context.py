@@ -46,7 +46,7 @@ def _set(
     syntax=".trap [Address]",
     details="r, k, u and expressions use them until .trap without an address (or with 0), .cxr, or the next resume. "
     "kv shows where trap frames lie. They can't be changed.",
-    examples=(".trap", ".trap @rsp"),
+    examples=(".trap", ".trap @rsp-190"),
 )
 def trap_frame(session: Session, arguments: Arguments) -> Result:
     """The interrupted code's registers."""

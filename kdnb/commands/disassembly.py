@@ -64,8 +64,9 @@ def _up_to_end(code: tuple[Instruction, ...], wanted: Range) -> tuple[Instructio
 
 @command(
     "u",
+    "uu",
     summary="Disassemble.",
-    syntax="u [Address [End | L Count]]",
+    syntax="u|uu [Address [End | L Count]]",
     details="Eight instructions unless a count of instructions or an end address is given. Without an address it goes "
     "on where the last u ended (at first: the instruction pointer).",
     examples=("u", "u @rip L3", "u . .+8", "u nt!KeBugCheckEx L2"),
@@ -117,21 +118,23 @@ def disassemble_physical(session: Session, arguments: Arguments) -> Result:
 @command(
     "uf",
     summary="Disassemble a whole function.",
-    syntax="uf [/c] [Address]",
+    syntax="uf [/c] [/D] [/m] [/o] [/O] [/i] [Address]",
     details="Jumps are followed inside the bounds that unwind data (x86: the PDB's frame data) give; parts of the "
     "function elsewhere are shown too. Blocks are in address order, with a blank line between them. /c shows only "
-    "the calls.",
+    "the calls, /i also the number of instructions; /D, /m, /o and /O change nothing here.",
     examples=("uf nt!KeBugCheckEx", "uf /c nt!KeBugCheckEx"),
 )
 def disassemble_function(session: Session, arguments: Arguments) -> Result:
     """All instructions of the function around an address."""
-    calls_only = "c" in arguments.options({"c": False})
+    options = arguments.options(dict.fromkeys("cDmoOi", False))
+    calls_only = "c" in options
     address = arguments.expression(session.environment.instruction_pointer)
     arguments.finish()
     blocks = function_blocks(session, address)
     name_at = session.symbols.format
     if not calls_only:
-        return FunctionCode(blocks, session.pointer_size, with_bytes=not session.options.get("no_code_bytes"))
+        with_bytes = not session.options.get("no_code_bytes")
+        return FunctionCode(blocks, session.pointer_size, with_bytes=with_bytes, with_count="i" in options)
     start = next((block[0] for block in blocks if "+" not in block[0].label), blocks[0][0])
     calls = [
         Call(

@@ -11,6 +11,7 @@ from kdnb.debugger.type_lookup import TypeLookup
 from kdnb.debugger.type_rows import follow_path
 from kdnb.errors import ExpressionError
 from kdnb.results.lists import ForEach
+from kdnb.results.values import Text
 from kdnb.symbols.types import StructType
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ ELEMENT = "extret"
 @command(
     "!list",
     summary="Run commands for each element of a linked list.",
-    syntax='!list [-t [Module!]Type.Field] [-x "Commands"] [-a "Arguments"] [-m Max] Address',
+    syntax='!list [-t [Module!]Type.Field] [-x "Commands"] [-a "Arguments"] [-e] [-m Max] Address\n!list "..."\n'
+    "!list -h",
     details="Address is the first element (of the type), or a list head in a module's data (a variable of type "
-    "_LIST_ENTRY), which is no element itself. @$extret is the element's address; -a is put behind the commands. "
+    "_LIST_ENTRY), which is no element itself. @$extret is the element's address; commands that don't name it get it "
+    "at their end, and -a is put behind that. -e shows the commands too. All of it may stand in quotes. "
     "Without -t the address is that of links themselves. The walk ends where a list is damaged or runs in a circle.",
     examples=(
         '!list -t nt!_EPROCESS.ActiveProcessLinks.Flink -x "dt nt!_EPROCESS ImageFileName @$extret" '
@@ -41,10 +44,12 @@ ELEMENT = "extret"
 )
 def for_each_element(session: Session, arguments: Arguments) -> Result:
     """The commands' values, element by element."""
-    if arguments.rest.startswith('"') and arguments.rest.endswith('"'):
-        arguments.rest = arguments.rest[1:-1].strip()  # WinDbg's documentation puts all of it into quotes
-    path, commands, behind, limit = "", SHOWN_WITHOUT_COMMAND, "", LIST_LIMIT
-    while (option := arguments.match(r"-([txamep])(?=\s|$)")) is not None:
+    if arguments.rest.startswith('"') and arguments.rest.endswith('"'):  # all of it in quotes, as WinDbg documents it
+        arguments.rest = re.sub(r'\\(["\\])', r"\1", arguments.rest[1:-1]).strip()
+    if arguments.match(r"-h$"):
+        return Text(_USAGE)
+    path, commands, behind, limit, echo = "", SHOWN_WITHOUT_COMMAND, "", LIST_LIMIT, False
+    while (option := arguments.match(r"-([txame])(?=\s|$)")) is not None:
         match option[1]:
             case "t":
                 path = arguments.word()
@@ -54,12 +59,16 @@ def for_each_element(session: Session, arguments: Arguments) -> Result:
                 behind = _text(arguments)
             case "m":
                 limit = min(arguments.expression(), LIST_LIMIT)
+            case "e":
+                echo = True
     if arguments.at_end:
         raise ExpressionError("Syntax error at '<EOL>'", _USAGE)
     address = arguments.expression() & session.address_mask
     arguments.finish()
     base, walk = _walk(session, path, address, limit)
-    return _run(session, f"{commands} {behind}".strip(), [link - base for link in walk], walk.note)
+    if "$extret" not in commands + behind:
+        commands = f"{commands} @$extret"
+    return _run(session, f"{commands} {behind}".strip(), [link - base for link in walk], walk.note, echo=echo)
 
 
 def _text(arguments: Arguments) -> str:
@@ -88,7 +97,7 @@ def _walk(session: Session, path: str, address: int, limit: int) -> tuple[int, L
     return base, walk_chain(session.memory, address + base, offset=offset - base, limit=limit)
 
 
-def _run(session: Session, commands: str, addresses: list[int], note: str) -> ForEach:
+def _run(session: Session, commands: str, addresses: list[int], note: str, *, echo: bool) -> ForEach:
     from kdnb.commands.run import execute  # it imports the table of all commands, and so this module
 
     results: list[Result] = []
@@ -97,6 +106,7 @@ def _run(session: Session, commands: str, addresses: list[int], note: str) -> Fo
         for address in addresses:
             session.require_stopped()  # sees a cancel
             session.variables[ELEMENT] = address
+            results += [Text(commands)] if echo else []
             results += execute(session, re.sub(r"@@\(?\$extret\)?", "@$extret", commands))
     finally:
         session.variables.pop(ELEMENT, None)

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.debugger.paging import translate
+from kdnb.errors import ExpressionError
 from kdnb.results.paging import PageTableEntries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
 
 PAGE_SHIFT = 12
+MOST_PAGES = 0x400
 
 
 @command(
@@ -40,13 +44,20 @@ def virtual_to_physical(session: Session, arguments: Arguments) -> Result:
 @command(
     "!pte",
     summary="Show the page table entries of a virtual address.",
-    syntax="!pte VirtualAddress",
+    syntax="!pte VirtualAddress\n!pte StartAddress EndAddress",
     details="The letters: C copy on write, G global, L large page, D dirty, A accessed, N not cached, T write-through, "
-    "U user or K kernel, W writable or R read-only, E executable, V valid.",
-    examples=("!pte nt", "!pte @rsp"),
+    "U user or K kernel, W writable or R read-only, E executable, V valid. Two addresses show each page from the one "
+    "to the other.",
+    examples=("!pte nt", "!pte @rsp", "!pte nt nt+1000"),
 )
-def page_table_entries(session: Session, arguments: Arguments) -> Result:
-    """The entries of each level with their bits."""
+def page_table_entries(session: Session, arguments: Arguments) -> Iterator[Result]:
+    """The entries of each level with their bits, page by page."""
     address = arguments.expression() & session.address_mask
+    last = arguments.expression(address) & session.address_mask
     arguments.finish()
-    return PageTableEntries(translate(session, address))
+    pages = range(address, max(last, address) + 1, 1 << PAGE_SHIFT)
+    if last < address or len(pages) > MOST_PAGES:
+        raise ExpressionError(f"Range error in '!pte {arguments.text[:60]}'", f"at most {MOST_PAGES:x} pages at once")
+    for page in pages:
+        session.require_stopped()  # sees a cancel
+        yield PageTableEntries(translate(session, page))

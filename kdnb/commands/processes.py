@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
@@ -11,12 +13,16 @@ from kdnb.errors import UnsupportedError
 from kdnb.results.processes import ImplicitContext, ProcessList
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
+    from kdnb.results.processes import ProcessInfo
 
 ALL, CURRENT = 0, -1
 SUMMARY_FLAGS, FULL_FLAGS = 3, 0xF
+IN_CONTEXT = 0x10
 SWITCH_TEXT = """You need to continue execution (press 'g' <enter>) for the context
 to be switched. When the debugger breaks in again, you will be in
 the new process context."""
@@ -27,22 +33,61 @@ _WORK_NAMES = ("ExpDebuggerProcessAttach", "ExpDebuggerPageIn", "ExpDebuggerWork
 @command(
     "!process",
     summary="Show processes, and with them their threads and stacks.",
-    syntax="!process 0 [Flags [ImageName]]\n!process [Process|Cid] [Flags [ImageName]]\n!process -1 [Flags]",
+    syntax="!process [/s Session] [/m Module] 0 [Flags [ImageName]]\n"
+    "!process [/s Session] [/m Module] [Process|Cid] [Flags [ImageName]]\n!process -1 [Flags]",
     details="Process is an EPROCESS or a process id (hex), 0 all processes, -1 or nothing the current one. Flags: 1 "
-    "more about the process, 2 threads and what they wait for, 4 their stacks (with 2); 3 unless given for 0, -1 and "
-    "nothing, else F. An ImageName chooses among all. What the target's build doesn't tell is left out.",
+    "more about the process, 2 threads and what they wait for, 4 their stacks (with 2), 8 stacks without arguments, 10 "
+    "(with 1) sees the process's own memory and images meanwhile, so that stacks go on in user mode; 3 unless given "
+    "for 0, -1 and nothing, else F. An ImageName chooses among all, /s those of a session, /m those whose image has "
+    "that name, with or without its extension. What the target's build doesn't tell is left out.",
     examples=("!process 0 0", "!process -1 0", "!process", "!process 0 0 notepad.exe", "!process 4 3"),
 )
 def show_processes(session: Session, arguments: Arguments) -> Result:
     """One process or several."""
+    options = arguments.options({"s": True, "m": True})
+    wanted = session.evaluate(options["s"]) if "s" in options else None
     which = _which(arguments)
     every = which in (ALL, CURRENT)
     flags = arguments.expression(SUMMARY_FLAGS if every else FULL_FLAGS)
     name = arguments.quoted() or arguments.all().strip()
     if name or which == ALL:
-        return session.processes.listing(name, flags)
-    address = session.processes.current() if which == CURRENT else session.processes.find(which)
-    return ProcessList((session.processes.describe(address, flags),))
+        listing = session.processes.listing(name, 0)
+    else:
+        address = session.processes.current() if which == CURRENT else session.processes.find(which)
+        listing = ProcessList((session.processes.describe(address, 0),))
+    chosen = [
+        each
+        for each in listing
+        if wanted in (None, each.session_id) and ("m" not in options or _has_name(each.image, options["m"]))
+    ]
+    return replace(listing, processes=tuple(_described(session, each, flags) for each in chosen))
+
+
+def _has_name(image: str, name: str) -> bool:
+    return name.lower() in (image.lower(), image.lower().rpartition(".")[0])
+
+
+def _described(session: Session, process: ProcessInfo, flags: int) -> ProcessInfo:
+    if not flags:
+        return process
+    session.require_stopped()  # sees a cancel
+    with process_context(session, process.address, flags if flags & 1 else 0):
+        return session.processes.describe(process.address, flags)
+
+
+@contextmanager
+def process_context(session: Session, process: int, flags: int) -> Iterator[None]:
+    """With bit 10 of `flags`, user memory and images are meanwhile those of `process`."""
+    if not flags & IN_CONTEXT:
+        yield
+        return
+    before = session.address_space.process
+    session.address_space.choose(process)
+    try:
+        user_modules_note(session)
+        yield
+    finally:
+        session.address_space.choose(before)
 
 
 def _which(arguments: Arguments) -> int:

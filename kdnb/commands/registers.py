@@ -40,7 +40,8 @@ _NAME = re.compile(r"@?(\$?[A-Za-z_]\w*)(?::(\w+))?\s*(=)?\s*")
     summary="Show or change registers.",
     syntax="r\nr.\nr Register[:Type][, Register ...]\nr Register=Value[, Register=Value ...]",
     details="Registers, their parts (al, r8d), flags (zf) and pseudo-registers ($t0 to $t19, $ip, $proc) have names "
-    "without @ here. A type (ib ub iw uw id ud iq uq f d) cuts the value into pieces, the highest first: r rax:uw. "
+    "without @ here. A type (ib ub iw uw id ud iq uq f d) cuts the value into pieces, the highest first: r rax:uw; a "
+    "number before it says how many of the lowest: r xmm0:2ud. "
     "A change shows nothing. r. shows those that the current instruction uses. `1r` shows another processor's.",
     examples=("r", "r.", "r rax, rbx", "r zf", "r rax:uw", "r $t0=poi(@rsp)", "r $t0"),
 )
@@ -67,7 +68,7 @@ def show_or_set_registers(session: Session, arguments: Arguments) -> Result:
             raise ExpressionError(f"Bad register error at 'r {arguments.text[:60]}'", "r lists the registers")
         name = found[1].lower()
         if found[2]:
-            if found[2] not in TYPES:
+            if re.fullmatch(rf"\d*(?:{'|'.join(TYPES)})", found[2]) is None:
                 raise ExpressionError(f"Bad register error at 'r {arguments.text[:60]}'", f"types: {' '.join(TYPES)}")
             types[name] = found[2]
         if found[3]:
@@ -187,13 +188,15 @@ def _not_sent() -> UnsupportedError:
 @command(
     "rm",
     summary="Show or set the mask of register groups that r shows.",
-    syntax="rm [Mask]",
+    syntax="rm [Mask]\nrm ?",
     examples=("rm", "rm a"),
     tier="B",
     needs_stop=False,
 )
 def register_mask(session: Session, arguments: Arguments) -> Result:
     """The mask in words, or a new one."""
+    if arguments.match(r"\?$"):
+        return Text("\n".join(f"{bit:8x} - {meaning}" for bit, meaning in MASKS.items()))
     if not arguments.at_end:
         session.options["rm"] = _mask(arguments)
         return Text("")

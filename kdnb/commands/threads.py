@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
-from kdnb.commands.processes import user_modules_note
+from kdnb.commands.processes import process_context, user_modules_note
 from kdnb.debugger.scope import RegisterContext
 from kdnb.debugger.threads import thread_registers
+from kdnb.errors import UnknownNameError
 from kdnb.results.processes import ImplicitContext, RunningList, StackSummary, ThreadList, blocker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
@@ -30,25 +33,36 @@ def _which(session: Session, arguments: Arguments) -> int:
 @command(
     "!thread",
     summary="Show a thread: its state, what it waits for, its stack.",
-    syntax="!thread [Address|-1 [Flags]]",
-    details="Address is an ETHREAD, -1 or nothing the current thread. Flags: 2 waits, 4 the stack; 6 unless given. The "
-    "stack of a thread that waits is walked from where it left the processor.",
-    examples=("!thread", "!thread -1 0", "!thread @$thread 2"),
+    syntax="!thread [-p] [-t] [Address|-1 [Flags]]",
+    details="Address is an ETHREAD, -1 or nothing the current thread; with -t it is a thread id. -p shows the thread's "
+    "process before it. Flags: 2 waits, 4 the stack (with 2), 8 the stack without arguments, 10 sees the memory and "
+    "images of the thread's process meanwhile; 6 unless given. The stack of a thread that waits is walked from where "
+    "it left the processor.",
+    examples=("!thread", "!thread -1 0", "!thread @$thread 2", "!thread -p -1 0"),
 )
-def show_thread(session: Session, arguments: Arguments) -> Result:
-    """One thread."""
-    options = arguments.options({"p": False, "t": False})
+def show_thread(session: Session, arguments: Arguments) -> Iterator[Result]:
+    """One thread, behind its process with -p."""
+    letters = ""
+    while (found := arguments.match(r"-([pt]+)(?=\s|$)")) is not None:
+        letters += found[1]
     address = _which(session, arguments)
     flags = arguments.expression(WAITS | STACKS)
     arguments.finish()
-    if "t" in options:
+    if "t" in letters:
         address = _by_id(session, address)
-    return session.processes.thread(address, flags)
+    thread = session.processes.thread(address, 0)
+    if "p" in letters:
+        yield session.processes.describe(thread.process)
+    with process_context(session, thread.attached_process or thread.process, flags):
+        yield session.processes.thread(address, flags)
 
 
 def _by_id(session: Session, tid: int) -> int:
     threads = (thread for process in session.processes.listing(flags=WAITS) for thread in process.threads)
-    return next((thread.address for thread in threads if thread.tid == tid), tid)
+    found = next((thread.address for thread in threads if thread.tid == tid), None)
+    if found is None:
+        raise UnknownNameError(f"there is no thread {tid:#x}", "!process 0 2 lists threads with their ids")
+    return found
 
 
 @command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.type_lookup import TypeLookup, lookup_in
@@ -13,7 +14,8 @@ from kdnb.symbols.types import Enumeration, StructType
 from kdnb.symbols.wildcards import has_wildcard
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
     from kdnb.debugger.session import Session
     from kdnb.debugger.type_lookup import FoundType
@@ -46,24 +48,34 @@ def type_layout(types: TypeTable, name: str) -> Result:
     return dump_struct(TypedReader(NoMemory(), 8), name, of, None, Selection(paths))
 
 
-def list_types(session: Session, pattern: str, letters: Collection[str], size: int | None, chosen: Selection) -> Result:
-    """Types and variables whose names match; with `d` their layouts, with a size only types of that size."""
+def list_types(
+    session: Session, pattern: str, letters: AbstractSet[str], size: int | None, chosen: Selection
+) -> Result:
+    """Types and variables whose names match, with a size only those; with `d` layouts, with `v` their sizes."""
     lookup = TypeLookup(session)
     names = lookup.search(pattern)
-    if size is not None or "d" in letters:
+    sizes: dict[str, int] = {}
+    if size is not None or letters & {"d", "v"}:
         found = [one for name in names if (one := lookup.find(name)) is not None]
         kept = [one for one in found if size is None or one.type.size == size]
         if "d" in letters:
             return _layouts(session, kept, chosen)
-        names = [one.name for one in kept]
-    variables = () if "t" in letters or size is not None else lookup.search_variables(pattern)
+        sizes = {one.name: one.type.size for one in kept}
+        names = list(sizes)
+    variables = [] if "t" in letters else lookup.search_variables(pattern)
+    variables = [one for one in variables if size is None or one.type.size == size]
+    sizes |= {f"{one.module.name}!{one.name}": one.type.size for one in variables}
     if not names and not variables:
         module = pattern.rpartition("!")[0]
         if module and not has_wildcard(module) and session.modules.get(module) is None:
             raise lookup.unknown(pattern)
         raise UnknownNameError(f"no type matches {pattern[:60]}", "* stands for any characters")
     shown = ((variable.address, f"{variable.module.name}!{variable.name}") for variable in variables)
-    return _names(names, shown, session.pointer_size)
+    listed = _names(names, shown, session.pointer_size)
+    if "v" not in letters:
+        return listed
+    head = f"Enumerating symbols matching {pattern}" + (f", Size = 0x{size:x}" if size is not None else "")
+    return replace(listed, sizes=sizes, header=head)
 
 
 def _names(names: list[str], variables: Iterable[tuple[int, str]], address_size: int) -> TypeNames:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.commands.type_listing import list_types
-from kdnb.debugger.cplusplus_types import c_words
+from kdnb.debugger.cplusplus_types import basic_type, c_words
 from kdnb.debugger.lists import LIST_LIMIT, walk_chain, walk_list
 from kdnb.debugger.locals import typed_local
 from kdnb.debugger.type_lookup import FoundType, FoundVariable, TypeLookup
@@ -59,13 +59,14 @@ class _Request:
 @command(
     "dt",
     summary="Show the layout of a type, or what lies at an address as that type.",
-    syntax="dt [Options] [Module!]Type [Field ...] [Address] [-l Field]\n"
+    syntax="dt [Options] [Module!]Type [Field ...] [Address] [-l Field]\ndt [Options] Address Type\n"
     "dt [Module!]Pattern*\ndt [Module!]Variable\ndt Address",
     details="Fields are chosen by name, by the beginning of one with * behind it, or by a path (Pcb.Header); each dot "
     "behind a field opens it by one level. -r[n] opens structs n levels deep and follows pointers, -b does not follow "
     "them. -a[n] gives array elements a row each, -v sizes and kinds, -o no offsets, -i no indent, -c all in one line, "
-    "-p reads physical memory, -y takes the beginning of a field, -l FIELD walks a list; with a pattern -d shows "
-    "layouts and -s SIZE only types of that size. Type[n] shows n of them in a row. A variable that points to a struct "
+    "-p reads physical memory, -y takes the beginning of a field or type, -n says that a name follows, -l FIELD walks "
+    "a list; with a pattern -d shows layouts, -s SIZE only those of that size, -v their sizes. Type[n] shows n of them "
+    "in a row, -a[n] before a type of numbers n of these. A variable that points to a struct "
     "shows the struct. Types come from a PDB; a bare name is looked up in the kernel first, . is the last name.",
     examples=(
         "dt nt!_LIST_ENTRY",
@@ -110,7 +111,7 @@ def _read_options(arguments: Arguments, request: _Request, text: str) -> None:
             case "l":
                 request.link = arguments.word()
             case "s":
-                request.size = arguments.expression()
+                request.size = arguments.session.evaluate(arguments.word())
             case "n" | "y" | "b" | "c" | "d" | "e" | "h" | "i" | "o" | "p" | "t" | "v":
                 pass
             case _:
@@ -119,15 +120,17 @@ def _read_options(arguments: Arguments, request: _Request, text: str) -> None:
 
 
 def _read_name(session: Session, arguments: Arguments, request: _Request) -> None:
-    """The first word: a type, a pattern, a variable, or an address at which one lies."""
+    """The first word: a type, a pattern, a variable, or an address at which one lies or that a type follows."""
     arguments.match(r"(?:struct|union|class|enum)\s+(?=\S)")
     before = arguments.rest
-    name = arguments.word()
+    bracketed = arguments.match(r"\(([A-Za-z_][^()]*)\)(?=\s|$)")  # a name with blanks in it
+    name = arguments.word() if bracketed is None else bracketed[1].strip()
     if name == ".":
         last = session.options.get("dt_last")
         if not isinstance(last, str):
             raise ExpressionError("there is no last type", "dt nt!_LIST_ENTRY")
         name = last
+        request.header = f"Using sym {name}"
     counted = re.fullmatch(r"(.*[^*?\\])\[(\d+)\]", name)
     if counted is not None:
         name, request.count = counted[1], min(int(counted[2]), MAX_COUNT)
@@ -136,8 +139,16 @@ def _read_name(session: Session, arguments: Arguments, request: _Request) -> Non
         return
     lookup = TypeLookup(session)
     found: FoundType | FoundVariable | None = lookup.find(name) if not name[0].isdigit() else None
+    if found is None and "y" in request.letters:
+        found = _begins_like(lookup, name, request)
     if found is None:
-        found = lookup.variable(name) or _at_address(session, arguments, before, lookup)
+        found = lookup.variable(name)
+        if found is None and (address := _leading_address(session, arguments, before, name, request)) is not None:
+            if not arguments.at_end and not arguments.rest.startswith("-"):
+                _read_name(session, arguments, request)  # dt Address Type
+                request.address = address
+                return
+            found = _at_address(session, address, lookup)
         if found is None and ((of := lookup.typedef(name)) is not None or _is_local(session, name, request)):
             request.of = of if of is not None else request.of
             return
@@ -170,12 +181,30 @@ def _is_local(session: Session, name: str, request: _Request) -> bool:
     return True
 
 
-def _at_address(session: Session, arguments: Arguments, text: str, lookup: TypeLookup) -> FoundVariable | None:
-    """The variable at the address that the text begins with."""
-    if not re.match(r"[\d@(]|0x|poi|[A-Fa-f0-9`]+(\s|$)", text):
+def _begins_like(lookup: TypeLookup, name: str, request: _Request) -> FoundType | None:
+    """`-y`: the first type whose name begins like this; the header lists them where there are several."""
+    names = lookup.search(f"{name}*") or lookup.search(f"{name.replace('!', '!_') if '!' in name else f'_{name}'}*")
+    request.letters.discard("y")
+    if len(names) > 1:
+        request.header = "\n".join(f"{'':10}{one}" for one in names[:MAX_COUNT])
+    return lookup.find(names[0]) if names else None
+
+
+def _leading_address(session: Session, arguments: Arguments, text: str, name: str, request: _Request) -> int | None:
+    """The address that the text begins with, where it is one rather than a name."""
+    lookup = TypeLookup(session)
+    if not re.match(r"[\d@(]|0x|poi|[A-Fa-f0-9`]+(\s|$)", text) or "n" in request.letters:
+        return None
+    if lookup.typedef(name) is not None:
+        return None
+    if basic_type(name, session.pointer_size) is not None:
         return None
     arguments.rest = text
-    address = arguments.expression() & session.address_mask
+    return arguments.expression() & session.address_mask
+
+
+def _at_address(session: Session, address: int, lookup: TypeLookup) -> FoundVariable:
+    """The variable at an address."""
     found = lookup.variable_at(address)
     if found is None:
         raise UnknownNameError(
@@ -255,10 +284,24 @@ def _show(session: Session, request: _Request) -> Result:
     assert of is not None
     if request.address is None:  # a typedef of something that is no struct
         return Text(type_words(of))
+    if request.elements and not isinstance(of, Array):
+        return _numbers(reader, request, of, memory)
+    if request.count:  # CHAR[8]: an array
+        of = Array(of, request.count, request.count * of.size)
     made = dump_variable(reader, request.name, of, request.address or 0, chosen, memory)
     if "t" in letters:
         made = replace(made, fields=tuple(replace(field, text=None, value=None) for field in made.fields))
     return made
+
+
+def _numbers(reader: TypedReader, request: _Request, of: FieldType, memory: MemoryReader) -> TypeDump:
+    """`-a10 ULONG Address`: numbers in a row, each with its index."""
+    array = Array(of, request.elements, request.elements * of.size)
+    made = dump_variable(
+        reader, request.name, array, request.address or 0, Selection(elements=request.elements), memory
+    )
+    rows = tuple(replace(field, depth=0) for field in made.fields if field.name.startswith("["))
+    return replace(made, header=request.header, fields=rows, indent=False)
 
 
 def _walk(session: Session, request: _Request, of: StructType, dump: Callable[[StructType, int], TypeDump]) -> Result:

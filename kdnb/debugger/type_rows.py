@@ -177,8 +177,16 @@ class _Rows:
         row = self.row(entry, data, address, depth)
         self._count += 1
         opens = deeper if not shown else []
-        yield replace(row, text="") if opens and not row.problem else row
-        yield from self._elements(entry, data, address, depth)
+        elements = self._elements(entry, data, opened)
+        yield replace(row, text="") if (opens or elements) and not row.problem else row
+        for element in elements:
+            self._count += 1
+            is_opened = bool(opened) and isinstance(element.type, StructType)
+            words = self.row(element, data, address, depth + 1)
+            name = element.name[element.name.rindex("[") :].strip("[]")
+            yield replace(words, name=f"[{int(name):02d}]", text="" if is_opened else words.text)
+            if is_opened:
+                yield from self._inside(element, data, address, (), opened - 1, depth, above)
         if opens or opened:
             yield from self._inside(entry, data, address, opens, opened - 1 if shown else opened, depth, above)
 
@@ -211,15 +219,15 @@ class _Rows:
         if isinstance(of, StructType) and len(above) < 32:
             yield from self.of_struct(of, piece, at, paths, max(opened, 0), depth + 1, above)
 
-    def _elements(self, entry: StructField, data: bytes | None, address: int, depth: int) -> Iterator[FieldInfo]:
-        """A row for each of the first elements of an array (`-a`)."""
-        if not isinstance(entry.type, Array) or data is None or not self._chosen.elements:
-            return
-        for index in range(min(entry.type.count, self._chosen.elements, MAX_ELEMENTS)):
-            element = _element(entry, index)
-            if element is not None:
-                self._count += 1
-                yield replace(self.row(element, data, address, depth + 1), name=f"[{index:02d}]")
+    def _elements(self, entry: StructField, data: bytes | None, opened: int) -> list[StructField]:
+        """The elements of an array that get rows of their own: the first ones (`-a`), or all structs (`-b`)."""
+        if not isinstance(entry.type, Array) or data is None:
+            return []
+        count = self._chosen.elements
+        if not count and opened and not self._chosen.follows and isinstance(entry.type.element, StructType):
+            count = entry.type.count
+        elements = (_element(entry, index) for index in range(min(entry.type.count, count, MAX_ELEMENTS)))
+        return [element for element in elements if element is not None]
 
     def row(self, entry: StructField, data: bytes | None, address: int, depth: int) -> FieldInfo:
         """One field of the struct whose bytes (up to a hole) are `data`."""

@@ -56,6 +56,9 @@ def _marked(instruction: Instruction, address_size: int, *, with_bytes: bool) ->
 
 @lines.register(FunctionCode)
 def _function(value: FunctionCode) -> Iterator[str]:
+    if value.with_count:
+        yield f"{len(value.instructions)} instructions scanned"
+        yield ""
     for number, block in enumerate(value.blocks):
         if number:
             yield ""

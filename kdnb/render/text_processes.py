@@ -36,9 +36,9 @@ def _wide(number: int, size: int) -> str:
     return f"{number:0{2 * size}x}"
 
 
-def frame_lines(stack: Stack) -> Iterator[str]:
-    """A stack in the layout of kb, without frame numbers."""
-    for line in lines(replace(stack, columns="kbL", heading="")):
+def frame_lines(stack: Stack, *, arguments: bool = True) -> Iterator[str]:
+    """A stack in the layout of kb (or of k), without frame numbers."""
+    for line in lines(replace(stack, columns="kbL" if arguments else "kL", heading="")):
         yield _NUMBER.sub("", line, count=1) if stack.address_size == 8 and _NUMBER.match(line) else line
 
 
@@ -140,7 +140,7 @@ def _thread(value: ThreadInfo) -> Iterator[str]:
     if value.priority is not None:
         yield f"Priority {value.priority} BasePriority {value.base_priority or 0}"
     if value.stack is not None:
-        yield from frame_lines(value.stack)
+        yield from frame_lines(value.stack, arguments=not value.flags & 8)
     elif value.stack_note:
         yield f"No stack: {value.stack_note}"
 

@@ -155,13 +155,13 @@ _PIECES = {
 def _value(value: RegisterValues, name: str, number: int) -> str:
     """In hex, or in the pieces that a type cuts it into."""
     digits = value.widths.get(name, 16)
-    kind = value.types.get(name)
-    if kind is None and re.fullmatch(r"st[0-7]", name):
+    wanted, kind = re.fullmatch(r"(\d*)(\w*)", value.types.get(name, "")).groups()  # type: ignore[union-attr]  # matches all
+    if not kind and re.fullmatch(r"st[0-7]", name):
         return float80_words(number)
     if kind not in _PIECES:
         return f"{number:0{digits}x}"
     code, form = _PIECES[kind]
     size = struct.calcsize(code)
-    count = max(1, digits // (2 * size))
+    count = max(1, min(digits // (2 * size), int(wanted or digits)))
     pieces = struct.unpack(f"<{count}{code}", number.to_bytes(32, "little")[: count * size])
     return " ".join(f"{piece:{form}}" for piece in reversed(pieces))

@@ -39,7 +39,7 @@ def _field(value: TypeDump, field: FieldInfo, width: int) -> str:
     words = field.type if field.text is None else field.text
     indent = "   " * (field.depth + 1) if value.indent else ""
     if field.name.startswith("["):  # an element of an array has no offset of its own
-        return f"{indent} {field.name} {words}".rstrip()
+        return f"{'   ' * field.depth} {field.name} {words}".rstrip() if value.indent else f"{field.name} {words}"
     offset = f"+0x{field.offset:03x} " if value.offsets else ""
     # A type's trailing blank (`Ptr64     void `) and the one of `(null) ` are part of WinDbg's words.
     return f"{indent}{offset}{field.name:<{width}} : {words}"
@@ -62,8 +62,16 @@ def _dumps(value: TypeDumps) -> Iterator[str]:
 
 @lines.register(TypeNames)
 def _names(value: TypeNames) -> Iterator[str]:
-    yield from (f"          {name}" for name in value.names)
-    yield from (f"{format_address(address, value.address_size)}  {name}" for address, name in value.variables)
+    if value.sizes is None:
+        yield from (f"          {name}" for name in value.names)
+        yield from (f"{format_address(address, value.address_size)}  {name}" for address, name in value.variables)
+    else:
+        yield value.header
+        width = len(format_address(0, value.address_size))
+        yield f"{'Address':<{width}}  Size Symbol"
+        listed = [("", name) for name in value.names]
+        listed += [(format_address(address, value.address_size), name) for address, name in value.variables]
+        yield from (f"{address:<{width}}   {value.sizes.get(name, 0):03x} {name}" for address, name in listed)
     if value.left_out:
         yield f"... {value.left_out} more names left out; give a narrower pattern"
 

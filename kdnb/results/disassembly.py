@@ -64,6 +64,8 @@ class FunctionCode(TableResult):
     blocks: tuple[tuple[Instruction, ...], ...]
     address_size: int
     with_bytes: bool = True
+    with_count: bool = False
+    """Whether the number of instructions is shown (`/i`)."""
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kdnb.results.base import TableResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pandas
 
@@ -148,6 +148,9 @@ class TypeNames(TableResult):
     variables: tuple[tuple[int, str], ...] = ()
     """Address and `module!name` of variables that match too."""
     address_size: int = 8
+    sizes: Mapping[str, int] | None = None
+    """Bytes of each, by name, where they were asked for (`-v`)."""
+    header: str = ""
 
     def __len__(self) -> int:
         return len(self.names)

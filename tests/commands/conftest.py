@@ -60,6 +60,7 @@ def session(simulated: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         simulated.break_in()
     simulated.breakpoints.remove([breakpoint.number for breakpoint in simulated.breakpoints])
     simulated.scope.reset()
+    simulated.address_space.choose(None)
     simulated.options.clear()
     simulated.positions.clear()
     simulated.radix = 16

@@ -166,3 +166,33 @@ def test_after_a_restart_a_number_follows_its_module_or_is_disabled(session: Ses
     assert (first.symbolic, first.address, second.enabled) == (True, None, False)
     session.breakpoints.resolve_deferred()
     assert first.address == place
+
+
+def test_breakpoints_are_named_by_brackets_and_patterns_too(session: Session) -> None:
+    execute(session, "bp[1+1] nt!NtReadFile; bp7 nt!NtClose; bp8 nt!KeBugCheckEx")
+    assert [one.number for one in session.breakpoints] == [2, 7, 8]
+    execute(session, 'bd "nt!Nt*", [4+4]')
+    assert [one.number for one in session.breakpoints if one.enabled] == []
+    execute(session, "be 2-7")
+    assert [one.number for one in session.breakpoints if one.enabled] == [2, 7]
+    assert "NtReadFile" in to_text(execute(session, "bl /L 2")[0])
+    execute(session, 'bc "*close"')
+    assert [one.number for one in session.breakpoints] == [2, 8]
+    for wrong in ("bc", "bc zz", "bc [99]", "bp[ffffff] nt!NtClose", "bl /x"):
+        with pytest.raises(CommandError):
+            execute(session, wrong)
+    assert [one.number for one in session.breakpoints] == [2, 8]
+
+
+def test_a_condition_in_c_lets_the_target_run_on(session: Session) -> None:
+    execute(session, 'r $t0=0; bp /w "0" nt!KeUpdateSystemTime "r $t0=1"; bp /w "1 == 1" nt!KeClockInterruptNotify')
+    execute(session, "g")
+    assert session.symbols.format(session.registers.pc) == "nt!KeClockInterruptNotify"
+    assert session.evaluate("@$t0") == 0
+    with pytest.raises(CommandError, match="Syntax error"):
+        execute(session, "bp /w nt!NtClose")
+
+
+def test_breakpoints_of_a_pattern_stay_at_their_addresses_with_d(session: Session) -> None:
+    execute(session, "bm /d nt!KeBugCheck2; bm nt!KeBugCheckEx")
+    assert [one.symbolic for one in session.breakpoints] == [False, True]

@@ -88,3 +88,12 @@ def test_physical_code_is_disassembled_where_it_lies(session: Session) -> None:
 def test_what_is_physical_needs_an_address_first(session: Session) -> None:
     with pytest.raises(CommandError, match="Numeric expression missing from '<EOL>'"):
         execute(session, "up")
+
+
+def test_uf_counts_and_takes_the_options_that_change_nothing(session: Session) -> None:
+    (plain,) = execute(session, "uf nt!KeBugCheckEx")
+    assert isinstance(plain, FunctionCode)
+    counted = to_text(execute(session, "uf /i nt!KeBugCheckEx")[0])
+    assert counted == f"{len(plain.instructions)} instructions scanned\n\n{to_text(plain)}"
+    assert to_text(execute(session, "uf /D /m /oO nt!KeBugCheckEx")[0]) == to_text(plain)
+    assert to_text(execute(session, "uu nt!KeBugCheckEx L2")[0]) == to_text(execute(session, "u nt!KeBugCheckEx L2")[0])

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 PROCESSES = "!list -t nt!_EPROCESS.ActiveProcessLinks.Flink"
 
 
+def shown(session: Session, text: str) -> str:
+    return "\n".join(to_text(result) for result in execute(session, text))
+
+
 def test_commands_run_for_each_element(session: Session) -> None:
     (value,) = execute(session, f'{PROCESSES} -x "dt nt!_EPROCESS ImageFileName @$extret" nt!PsActiveProcessHead')
     assert isinstance(value, ForEach)
@@ -49,3 +53,16 @@ def test_the_element_is_forgotten_afterwards(session: Session) -> None:
 def test_what_is_missing_is_said(session: Session, command: str) -> None:
     with pytest.raises(CommandError):
         execute(session, command)
+
+
+def test_all_arguments_may_stand_in_quotes(session: Session) -> None:
+    plain = shown(session, '!list -t nt!_LIST_ENTRY.Flink -x "? @$extret" -m 2 nt!PsLoadedModuleList')
+    quoted = shown(session, '!list "-t nt!_LIST_ENTRY.Flink -x \\"? @$extret\\" -m 2 nt!PsLoadedModuleList"')
+    assert quoted == plain
+    assert "!list -t" in shown(session, "!list -h")
+
+
+def test_the_element_is_put_behind_commands_that_do_not_name_it(session: Session) -> None:
+    named = shown(session, '!list -t nt!_LIST_ENTRY.Flink -x "dd @$extret L2" -m 2 nt!PsLoadedModuleList')
+    assert shown(session, '!list -t nt!_LIST_ENTRY.Flink -x "dd" -a "L2" -m 2 nt!PsLoadedModuleList') == named
+    assert shown(session, '!list -e -x "dd" -a "L2" -m 1 nt!PsLoadedModuleList').startswith("dd @$extret L2\n")

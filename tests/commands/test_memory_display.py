@@ -102,6 +102,7 @@ def test_strings_and_counted_strings(session: Session) -> None:
 
 
 def test_a_list_is_walked_forwards_and_backwards(session: Session) -> None:
+    execute(session, ".process 4")  # no user modules
     (forwards,) = execute(session, "dl nt!PsLoadedModuleList 20 2")
     (backwards,) = execute(session, "dlb nt!PsLoadedModuleList 20 2")
     assert isinstance(forwards, MemoryBlocks)

@@ -34,6 +34,7 @@ def test_options_choose_modules_and_columns(session: Session) -> None:
     assert names(session, "lmm d*") == ["disk"]
     assert names(session, "lm a nt+100") == ["nt"]
     assert names(session, "lma nt+100") == ["nt"]
+    execute(session, ".process 4")
     assert names(session, "lmu") == []
     assert "nt" in names(session, "lmk")
     assert names(session, "lmsm")[0] == "buggy"
@@ -51,6 +52,7 @@ def test_details_of_one_module(session: Session) -> None:
 def test_options_are_combined_with_and_without_blanks(session: Session) -> None:
     assert names(session, "lmDvmnt") == ["nt"]
     assert names(session, "lm kv m nt") == ["nt"]
+    execute(session, ".process 4")
     assert names(session, "lm k sm m *") == sorted(names(session, "lm"))
     assert names(session, "lm M *drivers?d*") == ["disk"]
     assert names(session, "lma@rip") == ["nt"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from kdnb.commands.run import execute
+from kdnb.errors import CommandError
 from kdnb.render.text import to_text
 from kdnb.results.paging import PageTableEntries, Translation
 
@@ -31,3 +34,13 @@ def test_both_commands_see_the_same_entries(session: Session) -> None:
     assert isinstance(entries, PageTableEntries)
     assert entries.translation == walk
     assert "not valid" in to_text(execute(session, "!pte 10")[0])
+
+
+def test_a_range_of_pages(session: Session) -> None:
+    pages = execute(session, "!pte nt nt+2fff")
+    assert [to_text(page) for page in pages] == [
+        to_text(execute(session, f"!pte nt+{at:x}")[0]) for at in (0, 0x1000, 0x2000)
+    ]
+    for wrong in ("!pte nt nt-1", "!pte nt nt+40000000"):
+        with pytest.raises(CommandError, match="Range error"):
+            execute(session, wrong)

@@ -77,3 +77,40 @@ def test_what_is_not_there_is_said_in_one_line(session: Session, text: str) -> N
     with pytest.raises((CommandError, KdnbError)) as caught:
         run(session, text)
     assert "\n" not in str(caught.value)
+
+
+def test_a_flag_hides_the_arguments_of_frames(session: Session) -> None:
+    assert "Args to Child" in run(session, "!process 188 7")
+    bare = run(session, "!process 188 f")
+    assert "Args to Child" not in bare
+    assert "nt!PspWaitingThread" in bare
+    assert "Args to Child" not in run(session, "!thread -1 e")
+
+
+def test_stacks_go_on_in_user_mode_where_the_process_is_seen(session: Session) -> None:
+    process = session.processes.find("notepad.exe")
+    assert "notepad!" not in run(session, f"!process {process:x} 6")
+    assert "notepad!" in run(session, f"!process {process:x} 17")
+    assert "notepad!" in run(session, "!process 0 17 notepad.exe")
+    thread = session.processes.describe(process, 2).threads[0].address
+    assert "notepad!" in run(session, f"!thread {thread:x} 16")
+    assert session.address_space.process is None
+
+
+def test_processes_are_chosen_by_session_and_image(session: Session) -> None:
+    everybody = run(session, "!process 0 0").count("PROCESS ") - 1  # the heading says it too
+    assert run(session, "!process /m notepad 0 0").count("    Image: notepad.exe") == 1
+    assert run(session, "!process /m NOTEPAD.EXE 0 0").count("    Image: ") == 1
+    assert "    Image: " not in run(session, "!process /m nosuch 0 0")
+    with_session = run(session, "!process /s 0 0 0").count("    Image: ")
+    assert with_session < everybody
+
+
+def test_threads_are_found_by_id_and_shown_with_their_process(session: Session) -> None:
+    thread = session.processes.describe(session.processes.find("smss.exe"), 2).threads[0]
+    assert f"THREAD {thread.address:016x}" in run(session, f"!thread -t {thread.tid:x} 0")
+    shown = run(session, f"!thread -p {thread.address:x} 0")
+    assert shown.startswith("PROCESS ")
+    assert "Image: smss.exe" in shown
+    with pytest.raises(CommandError, match="there is no thread 0x7777"):
+        run(session, "!thread -t 7777")

@@ -119,3 +119,16 @@ def test_floating_point_registers_are_shown_in_letters_and_decimal(session: Sess
 def test_registers_that_no_target_sends_are_said(session: Session, command: str) -> None:
     with pytest.raises(CommandError, match=r"not in the CONTEXT|Range error"):
         execute(session, command)
+
+
+def test_the_lowest_pieces_of_a_register_can_be_shown(session: Session) -> None:
+    whole = to_text(execute(session, "r rax:uw")[0]).partition("=")[2].split()
+    assert to_text(execute(session, "r rax:2uw")[0]).partition("=")[2].split() == whole[-2:]
+    assert to_text(execute(session, "r rax:9uw")[0]).partition("=")[2].split() == whole
+    assert len(to_text(execute(session, "r xmm0:16ub")[0]).split()) == 16
+    with pytest.raises(CommandError, match="types: ib"):
+        execute(session, "r rax:2zz")
+
+
+def test_the_bits_of_the_mask_are_listed(session: Session) -> None:
+    assert "      80 - Control registers" in to_text(execute(session, "rm ?")[0]).split("\n")

@@ -131,7 +131,7 @@ def test_a_variable_is_shown_by_its_own_type(session: Session) -> None:
 
 def test_the_last_name_is_a_dot(session: Session) -> None:
     execute(session, "dt nt!_UNICODE_STRING")
-    assert shown(session, "dt . Length") == ["   +0x000 Length           : Uint2B"]
+    assert shown(session, "dt . Length") == ["Using sym nt!_UNICODE_STRING", "   +0x000 Length           : Uint2B"]
 
 
 def test_a_name_without_module_is_found_in_the_kernel(session: Session) -> None:
@@ -240,3 +240,50 @@ def test_a_local_variable_is_shown_by_its_type(session: Session) -> None:
 def test_functions_are_no_types(session: Session) -> None:
     with pytest.raises(CommandError, match="is a function or has no known type"):
         execute(session, "dt nt!KeBugCheckEx")
+
+
+def test_an_address_may_stand_before_the_type(session: Session) -> None:
+    head = session.evaluate("nt!PsActiveProcessHead")
+    assert shown(session, f"dt 0x{head:x} nt!_LIST_ENTRY") == shown(session, f"dt nt!_LIST_ENTRY 0x{head:x}")
+    assert len(shown(session, "dt @rsp nt!_LIST_ENTRY Flink")) == 1
+
+
+def test_numbers_in_a_row_have_an_index_each(session: Session) -> None:
+    first, second = session.memory.read_u32(session.evaluate("nt")), session.memory.read_u32(session.evaluate("nt+4"))
+    assert shown(session, "dt -ca2 ULONG nt") == [f"[00] 0x{first:x}", f"[01] 0x{second:x}"]
+    assert shown(session, "dt -ca1 . nt") == ["Using sym ULONG", f"[00] 0x{first:x}"]
+    assert shown(session, "dt CHAR[8] nt+4e") == ['   CHAR             : [8]  "This pro"']
+
+
+def test_elements_stand_below_their_array(session: Session) -> None:
+    assert shown(session, "dt nt!_EPROCESS -a2 ImageFileName @$proc") == [
+        "   +0x5a8 ImageFileName    : ",
+        "    [00] 0x49 'I'",
+        "    [01] 0x64 'd'",
+    ]
+    opened = shown(session, "dt -b nt!_KAPC_STATE ApcListHead @$thread+98")
+    assert [line[:30] for line in opened[:3]] == [
+        "   +0x000 ApcListHead      : ",
+        "    [00]",
+        "      +0x000 Flink            ",
+    ]
+    assert opened[4] == "    [01]"
+
+
+def test_a_type_is_named_by_its_beginning_or_in_brackets(session: Session) -> None:
+    layout = shown(session, "dt nt!_CLIENT_ID")
+    for command in ("dt -y nt!_CLIENT", "dt -y nt!client", "dt (nt!_CLIENT_ID)", "dt -n nt!_CLIENT_ID"):
+        assert shown(session, command) == layout, command
+    several = shown(session, "dt -y nt!_KP")
+    assert several[:2] == ["          nt!_KPCR", "          nt!_KPRCB"]
+    assert "   +0x000 GdtBase " in "\n".join(several)
+    with pytest.raises(CommandError, match="not found"):
+        execute(session, "dt -y nt!_NOSUCH")
+
+
+def test_names_are_listed_with_their_sizes(session: Session) -> None:
+    lines = shown(session, "dt -s 10 -v nt!_L*")
+    assert lines[0] == "Enumerating symbols matching nt!_L*, Size = 0x10"
+    assert lines[1:] == ["Address            Size Symbol", f"{'':17}   010 nt!_LIST_ENTRY"]
+    assert any(line.endswith("   010 nt!PsLoadedModuleList") for line in shown(session, "dt -v nt!Ps*"))
+    assert not any("PspCidTable" in line for line in shown(session, "dt -s 10 nt!Ps*"))
