@@ -30,18 +30,23 @@ MAX_OFFSET = 0x10_0000
 MAX_TEXT = 2048
 """Bytes of a name."""
 
-# What KDBG tells: field -> (name in the block, size in pointers).
-_KDBG: Mapping[str, Mapping[str, str]] = {
+# What KDBG tells: field -> (name in the block, bytes; 0 for a pointer).
+_KDBG: Mapping[str, Mapping[str, tuple[str, int]]] = {
     "_EPROCESS": {
-        "Peb": "offset_eprocess_peb",
-        "InheritedFromUniqueProcessId": "offset_eprocess_parent_cid",
-        "Pcb.DirectoryTableBase": "offset_eprocess_directory_table_base",
+        "Peb": ("offset_eprocess_peb", 0),
+        "InheritedFromUniqueProcessId": ("offset_eprocess_parent_cid", 0),
+        "Pcb.DirectoryTableBase": ("offset_eprocess_directory_table_base", 0),
     },
     "_ETHREAD": {
-        "Tcb.Teb": "offset_kthread_teb",
-        "Tcb.KernelStack": "offset_kthread_kernel_stack",
-        "Tcb.InitialStack": "offset_kthread_initial_stack",
-        "Tcb.ApcState.Process": "offset_kthread_apc_process",
+        "Tcb.Teb": ("offset_kthread_teb", 0),
+        "Tcb.KernelStack": ("offset_kthread_kernel_stack", 0),
+        "Tcb.InitialStack": ("offset_kthread_initial_stack", 0),
+        "Tcb.StackLimit": ("offset_kthread_stack_limit", 0),
+        "Tcb.StackBase": ("offset_kthread_stack_base", 0),
+        "Tcb.ApcState.Process": ("offset_kthread_apc_process", 0),
+        "Tcb.State": ("offset_kthread_state", 1),
+        "Tcb.WaitReason": ("offset_kthread_wait_reason", 1),
+        "IrpList": ("offset_ethread_irp_list", 16),
     },
 }
 
@@ -160,15 +165,17 @@ class Records:
         return session.version.minor if session.version is not None and session.machine == MachineType.AMD64 else 0
 
     def _known(self, name: str) -> Mapping[str, tuple[int, int]]:
-        """Offsets without types."""
+        """Offsets without types. Where KDBG contradicts the table, the build is another than it seems."""
         session = self._session
-        fields = dict(known_fields(name, self._build()))
-        block = session.debugger_data
-        for path, key in _KDBG.get(name, {}).items():
-            offset = block.get(key) if block is not None else None
-            if offset is not None:
-                fields[path] = offset, session.pointer_size
-        return fields
+        fields, block = known_fields(name, self._build()), session.debugger_data
+        told = {
+            path: (offset, size or session.pointer_size)
+            for path, (key, size) in _KDBG.get(name, {}).items()
+            if block is not None and (offset := block.get(key)) is not None
+        }
+        if any(fields[path][0] != offset for path, (offset, _) in told.items() if path in fields):
+            return told
+        return {**fields, **told}
 
 
 def _type_at(struct: StructType, path: str) -> FieldType | None:

@@ -25,7 +25,8 @@ LEVEL_LIMIT = 1024
 FAST_REFERENCES = {8: 15, 4: 7}
 """Low bits of an EX_FAST_REF, which count references."""
 _ROOTS = ("VadRoot.Root", "VadRoot.BalancedRoot.RightChild")
-_LEFT, _RIGHT = ("VadNode.Left", "LeftChild"), ("VadNode.Right", "RightChild")
+_LEFT = ("VadNode.Left", "VadNode.LeftChild", "LeftChild")
+_RIGHT = ("VadNode.Right", "VadNode.RightChild", "RightChild")
 _FLAGS = "u.VadFlags."
 _PATHS = (
     *_LEFT, *_RIGHT, "StartingVpn", "EndingVpn", "StartingVpnHigh", "EndingVpnHigh", "CommitChargeHigh",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.commands.run import execute
+from kdnb.debugger.debugger_data import KdDebuggerData64
 from kdnb.debugger.device_nodes import describe_tree
 from kdnb.debugger.drivers import describe_driver, describe_file, device_stack
 from kdnb.debugger.handles import Handles
@@ -303,6 +304,21 @@ def test_every_offset_is_that_of_the_declaration(typed: Session, kernel: Windows
         assert known, name
         assert {path: layout.fields.get(path) for path in known} == known, name
         assert known_size(name, build) in (0, layout.size), name
+
+
+@pytest.mark.parametrize(
+    ("field", "line"), [("offset_eprocess_peb", "!process 0 0"), ("offset_ethread_irp_list", "!process 4 2")]
+)
+def test_offsets_that_kdbg_contradicts_are_not_used(kernel: WindowsKernel, field: str, line: str) -> None:
+    place = kernel.symbols["KdDebuggerDataBlock"]
+    before = kernel.machine.get(place, KdDebuggerData64.SIZE)
+    block = KdDebuggerData64.decode(before)
+    kernel.machine.put(place, block.replace(**{field: getattr(block, field) + 8}).encode())
+    try:
+        with memory_session(kernel.machine) as session, pytest.raises(CommandError, match="in this build is not known"):
+            execute(session, line)
+    finally:
+        kernel.machine.put(place, before)
 
 
 @pytest.mark.parametrize("build", [0, 2600, 7601, 18363, 19040, 26201, 99999])

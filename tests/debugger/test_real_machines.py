@@ -146,7 +146,11 @@ def test_the_real_processor_block_is_read(session: Session, thread: Record) -> N
     assert shown[1].split() == ["0", "23,113,0", "AuthenticAMD", "3593"]
     first, *_ = session.processes.processors()
     assert (first.current, first.next) == (thread.address, 0)
-    assert f"CurrentThread: {thread.address:016x}" in to_text(execute(session, "!pcr")[0])
+    shown_pcr = to_text(execute(session, "!pcr")[0])
+    assert f"CurrentThread: {thread.address:016x}" in shown_pcr
+    assert "IDT: fffff804808e0000" in shown_pcr
+    special = session.registers.values(special=True)
+    assert (special["cr3"], special["tr"], special["gdtl"]) == (0x1AD000, 0x40, 0x57)
 
 
 def test_a_list_of_threads_that_leads_to_what_the_dump_left_out_ends_with_a_reason(

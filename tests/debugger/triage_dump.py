@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kdnb.debugger.debugger_data import KdDebuggerData64
 from kdnb.debugger.loader_entry import LoaderEntry64
 from kdnb.protocol.constants import MachineType
-from kdnb.protocol.context.amd64 import AMD64Context
+from kdnb.protocol.context.amd64 import AMD64Context, AMD64SpecialRegisters
 from kdnb.protocol.messages.version import VersionBody
 from tests.debugger.memory_target import MemoryMachine
 
@@ -26,6 +26,8 @@ DRIVERS, DRIVER_COUNT = TRIAGE + 4 * 12, TRIAGE + 4 * 13
 TOP_OF_STACK, KDBG, BLOCKS, BLOCK_COUNT = TRIAGE + 72, TRIAGE + 112, TRIAGE + 120, TRIAGE + 124
 DRIVER_ENTRY = 8 + LoaderEntry64.SIZE
 """DUMP_DRIVER_ENTRY64: offset of the name, then KLDR_DATA_TABLE_ENTRY."""
+SPECIAL_SIZE = 0xF0
+"""KSPECIAL_REGISTERS of that build: what lies before its CONTEXT."""
 POINTER_TO_KDBG, DRIVER_LIST, DRIVER_ROOM = 0xFFFFF80000000000, 0xFFFFF80000001000, 0x400
 """Places that the dump doesn't use."""
 
@@ -55,6 +57,7 @@ def triage_machine(path: Path) -> MemoryMachine:
     machine.put_pointer(POINTER_TO_KDBG, kdbg_at)
     prcb, thread = data[u32(PRCB) : u32(PRCB) + kdbg.size_prcb], data[u32(THREAD) :][: kdbg.size_ethread]
     machine.thread = int.from_bytes(prcb[kdbg.offset_prcb_current_thread :][:8], "little")
+    machine.special = AMD64SpecialRegisters.decode(prcb[kdbg.offset_prcb_proc_state_special_reg :][:SPECIAL_SIZE])
     machine.processor = int.from_bytes(prcb[kdbg.offset_prcb_number :][:4], "little")
     machine.prcbs = tuple(machine.pointer(kdbg.ki_processor_block + 8 * number) for number in range(u32(0x34)))
     process = int.from_bytes(thread[kdbg.offset_kthread_apc_process :][:8], "little")

@@ -102,6 +102,7 @@ def _fill(kernel: WindowsKernel, number: int, size: int) -> None:
     machine.put(entry + 0x100, text)
     machine.put(head, struct.pack("<QQ", entry, entry))
     peb, parent = (0x2E0, 0x2D0) if number >= 26100 else (0x550, 0x540)
+    irps = 0x540 if number >= 26100 else 0x500 if number >= 20348 else 0x4B0
     block = KdDebuggerData64(
         owner_tag=TAG, size=KdDebuggerData64.SIZE, kern_base=BASE, ps_loaded_module_list=head,
         ps_active_process_head=symbols["PsActiveProcessHead"], psp_cid_table=symbols["PspCidTable"],
@@ -109,6 +110,7 @@ def _fill(kernel: WindowsKernel, number: int, size: int) -> None:
         obp_root_directory_object=symbols["ObpRootDirectoryObject"], ki_processor_block=symbols["KiProcessorBlock"],
         offset_kthread_teb=0xF0, offset_kthread_kernel_stack=0x58, offset_kthread_initial_stack=0x28,
         offset_kthread_apc_process=0xB8, offset_eprocess_peb=peb, offset_eprocess_parent_cid=parent,
+        offset_ethread_irp_list=irps, offset_kthread_state=0x184, offset_kthread_wait_reason=0x283,
         offset_eprocess_directory_table_base=0x28, offset_prcb_current_thread=8, offset_prcb_mhz=0x44,
         offset_prcb_cpu_type=0x40, offset_prcb_idle_thread=0x18,
     )  # fmt: skip
