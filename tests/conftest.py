@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.windows_files import WindowsFiles, WindowsFilesMissing, windows_files
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
 
@@ -28,6 +30,18 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the captures in ../shared, which is not beside this clone")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def msvc(pytestconfig: pytest.Config) -> WindowsFiles:
+    """Images and PDBs by Microsoft's tools, out of public wheels."""
+    try:
+        return windows_files(Path(pytestconfig.cache.mkdir("windows-files")))
+    except WindowsFilesMissing as missing:
+        message = f"needs Windows wheels: {missing}"
+        if os.environ.get("KDNB_REQUIRE_EXTERNAL"):
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -16,6 +16,7 @@ from kdnb.symbols.exception_data import (
     read_cxx_function4,
     read_scope_table,
 )
+from kdnb.symbols.handlers import HandlerData, handler_routine
 from kdnb.symbols.unwind_info import UnwindOp
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["function_entry"]
 
 _MAX_CHAIN = 32
-_SCOPE_HANDLERS = ("__C_specific_handler", "_C_specific_handler", "__GSHandlerCheck_SEH")
-_CXX_HANDLERS = ("__CxxFrameHandler", "__CxxFrameHandler2", "__CxxFrameHandler3", "__GSHandlerCheck_EH")
-_CXX4_HANDLERS = ("__CxxFrameHandler4", "__GSHandlerCheck_EH4")
 _CATCH_WORDS = ((1, "const"), (2, "volatile"), (8, "reference"))
 _CATCH_ALL = 0x40
 
@@ -88,12 +86,13 @@ class _Reader:
         details = [
             f"{'Packed unwind data' if packed else 'Unwind info'} {function.unwind:x}, length {function.length:x}"
         ]
-        if function.handler is not None:
-            details.append(f"  handler routine: {self._name(function.handler)}")
         details += [f"  {index:02x}: {arm64_words(code)}" for index, code in enumerate(function.codes)]
         for epilog in function.epilogs:
             details.append(f"  epilog at +{epilog.start:x}, {epilog.size:x} bytes")
-        return self._entry(address, function.begin, function.end, function.unwind, (), tuple(details))
+        handler = None
+        if function.handler is not None:
+            handler = self._handler(function.handler, function.handler_data, function.begin, function.begin)
+        return self._entry(address, function.begin, function.end, function.unwind, (), tuple(details), handler)
 
     def _entry(
         self,
@@ -103,6 +102,7 @@ class _Reader:
         unwind: int,
         records: tuple[UnwindRecord, ...],
         details: tuple[str, ...] = (),
+        handler: ExceptionHandler | None = None,
     ) -> FunctionEntry:
         symbols, base = self._module.symbols, self._module.base
         following = symbols.next_symbol(address - base)
@@ -118,11 +118,14 @@ class _Reader:
             address_size=self._session.pointer_size,
             records=records,
             details=details,
+            handler=handler,
         )
 
     def _records(self, function: RuntimeFunction) -> Iterator[UnwindRecord]:
+        asked = function.begin
         for _ in range(_MAX_CHAIN):
             info = self._image.unwind_info(function.unwind)
+            data = function.unwind + info.size
             slots = sum(code.slots for code in info.codes)
             yield UnwindRecord(
                 address=self._module.base + function.unwind,
@@ -134,34 +137,37 @@ class _Reader:
                 frame_register=info.frame_register,
                 frame_offset=info.frame_offset,
                 codes=tuple(_code_lines(info)),
-                handler=self._handler(function, info),
+                handler=self._handler(info.handler, data, function.begin, asked) if info.handler else None,
             )
             if info.chained is None:
                 return
             function = self._image.function_table.resolve(info.chained)
 
-    def _handler(self, function: RuntimeFunction, info: UnwindInfo) -> ExceptionHandler | None:
-        if info.handler is None:
-            return None
-        name = self._name(info.handler)
-        data = function.unwind + info.size
+    def _handler(self, handler: int, data: int, begin: int, part: int) -> ExceptionHandler:
+        """The handler at an RVA, with its data, for the part of the function at `begin` that begins at `part`."""
+        base, symbols = self._module.base, self._module.symbols
+        known = handler_routine(self._image, handler, lambda rva: (one.name for one in symbols.at(rva)))
         lines: tuple[HandlerLine, ...] = ()
         problem = ""
-        try:
-            lines = tuple(self._table(name.partition("!")[2], data, function))
-        except SymbolFileError as error:
-            problem = error.message
-        return ExceptionHandler(self._module.base + info.handler, name, self._module.base + data, lines, problem)
+        if known is not None:
+            try:
+                lines = tuple(self._table(known[1], data, begin, part))
+            except SymbolFileError as error:
+                problem = error.message
+        routine = known[0] if known is not None else ""
+        return ExceptionHandler(base + handler, self._name(handler), base + data, lines, routine, problem)
 
-    def _table(self, handler: str, data: int, function: RuntimeFunction) -> Iterator[HandlerLine]:
+    def _table(self, form: HandlerData, data: int, begin: int, part: int) -> Iterator[HandlerLine]:
         read = self._image.read
-        if handler in _SCOPE_HANDLERS:
+        if form is HandlerData.SCOPE_TABLE:
             for entry in read_scope_table(read, data):
                 yield HandlerLine("scope", self._scope_words(entry))
-        elif handler in _CXX_HANDLERS:
-            yield from self._cxx_lines(read_cxx_function(read, _pointer(read, data)))
-        elif handler in _CXX4_HANDLERS:
-            yield from self._cxx_lines(read_cxx_function4(read, _pointer(read, data), function.begin))
+            return
+        function = int.from_bytes(read(data, 4), "little")
+        if form is HandlerData.CXX3:
+            yield from self._cxx_lines(read_cxx_function(read, function))
+        else:
+            yield from self._cxx_lines(read_cxx_function4(read, function, begin, part))
 
     def _scope_words(self, entry: ScopeEntry) -> str:
         place = f"{self._name(entry.begin)} to {self._name(entry.end)}"
@@ -180,17 +186,17 @@ class _Reader:
             for handler in block.handlers:
                 words = [word for bit, word in _CATCH_WORDS if handler.flags & bit]
                 of = self._name(handler.type_descriptor) if handler.type_descriptor else "..."
-                yield HandlerLine("catch", f"catch({' '.join([*words, of])}) at {self._name(handler.code)}")
+                then = "".join(f", goes on at {self._name(at)}" for at in handler.continuations)
+                yield HandlerLine("catch", f"catch({' '.join([*words, of])}) at {self._name(handler.code)}{then}")
+        if function.is_catch and function.frame is not None:
+            yield HandlerLine("frame", f"catch block, its function's frame is kept at +{function.frame:x}")
+        for begin, _ in function.segments:
+            yield HandlerLine("part", f"from {self._name(begin)}")
         for place in function.ip_map:
             yield HandlerLine("ip", f"from {self._name(place.ip)}: state {place.state}")
 
     def _name(self, rva: int) -> str:
         return self._session.symbols.format(self._module.base + rva)
-
-
-def _pointer(read: object, rva: int) -> int:
-    assert callable(read)
-    return int.from_bytes(read(rva, 4), "little")
 
 
 def _code_lines(info: UnwindInfo) -> Iterator[UnwindCodeLine]:

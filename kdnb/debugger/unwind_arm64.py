@@ -43,9 +43,8 @@ def unwind_arm64(
 def _codes_left(function: Arm64Function, rva: int, exact: bool) -> Sequence[Arm64Code]:
     """The codes that undo what has run of the function at `rva`."""
     at = rva - function.begin
-    if not exact:
-        return function.codes  # a call never stands in a prolog or an epilog
-    for epilog in function.epilogs:
+    # No epilog holds a call; a prolog may: it calls __chkstk before a large frame is there.
+    for epilog in function.epilogs if exact else ():
         if epilog.start <= at < epilog.start + epilog.size:
             return _skip(epilog.codes, (at - epilog.start) // 4)
     return _skip(function.codes, max(function.prolog_instructions - at // 4, 0))
@@ -99,7 +98,7 @@ class _Frame:
             case Arm64Op.CONTEXT:
                 self.trap_frame = at = registers["sp"]
                 registers.update({name: read_integer(self._memory, at + place) for name, place in _CONTEXT.items()})
-            case Arm64Op.UNKNOWN:
+            case Arm64Op.UNKNOWN | Arm64Op.CUSTOM:
                 raise SymbolFileError("an ARM64 unwind code that is not known here")
 
     def _restore(self, code: Arm64Code) -> None:

@@ -37,6 +37,8 @@ def _entry(value: FunctionEntry) -> Iterator[str]:
     if value.details:
         yield ""
         yield from value.details
+    if value.handler is not None:
+        yield from _handler(value.handler)
 
 
 @lines.register(UnwindRecord)
@@ -57,7 +59,8 @@ def _record(value: UnwindRecord) -> Iterator[str]:
 @lines.register(ExceptionHandler)
 def _handler(value: ExceptionHandler) -> Iterator[str]:
     address, data = format_address(value.address, 8), format_address(value.data, 8)
-    yield f"  handler routine: {value.symbol} ({address}), data at {data}"
+    known = f", by {value.routine}" if value.routine and value.routine != value.symbol.partition("!")[2] else ""
+    yield f"  handler routine: {value.symbol} ({address}){known}, data at {data}"
     yield from (f"    {line.kind}: {line.words}" for line in value.lines)
     if value.problem:
         yield f"    {value.problem}"

@@ -27,7 +27,7 @@ class HandlerLine:
     """One row of a handler's table: a guarded range, a state, a catch."""
 
     kind: str
-    """`scope`, `unwind`, `try`, `catch` or `ip`."""
+    """`scope`, `unwind`, `try`, `catch`, `ip`, or `frame` and `part` of some C++ functions."""
     words: str
 
 
@@ -40,6 +40,8 @@ class ExceptionHandler(Result):
     data: int
     """Address of the handler's own data."""
     lines: tuple[HandlerLine, ...] = ()
+    routine: str = ""
+    """The known routine that reads the data, where the handler has no name of its own or only leads to it."""
     problem: str = ""
     """Why the table couldn't be decoded."""
 
@@ -77,6 +79,8 @@ class FunctionEntry(TableResult):
     records: tuple[UnwindRecord, ...]
     details: tuple[str, ...] = ()
     """Machines without UNWIND_INFO: their data in words, line by line."""
+    handler: ExceptionHandler | None = None
+    """ARM64: the handler; an `UnwindRecord` has its own."""
 
     def rows(self) -> list[dict[str, Any]]:
         return [plain(code) for record in self.records for code in record.codes]

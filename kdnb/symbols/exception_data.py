@@ -104,6 +104,10 @@ class CxxFunction:
     ip_map: tuple[IpState, ...]
     flags: int = 0
     is_catch: bool = False
+    frame: int | None = None
+    """Bytes: where the state is kept (version 3), or a catch block's pointer to its function's frame (version 4)."""
+    segments: tuple[tuple[int, int], ...] = ()
+    """Version 4, functions in several parts: RVAs of each part and its IP map; `ip_map` is that of one part."""
 
 
 def read_scope_table(read: ReadMemory, rva: int) -> tuple[ScopeEntry, ...]:
@@ -114,8 +118,8 @@ def read_scope_table(read: ReadMemory, rva: int) -> tuple[ScopeEntry, ...]:
 
 def read_cxx_function(read: ReadMemory, rva: int) -> CxxFunction:
     """The FuncInfo at `rva` (x64: all addresses in it are RVAs)."""
-    values = struct.unpack("<IiIIIII", _exactly(read, rva, 28))
-    magic, states, unwind_map, tries, try_map, ips, ip_map = values
+    values = struct.unpack("<IiIIIIIi", _exactly(read, rva, 32))
+    magic, states, unwind_map, tries, try_map, ips, ip_map, frame = values
     if magic & 0x1FFFFFFF not in _MAGIC:
         raise SymbolFileError(f"no C++ function information: its magic number is {magic:#x}")
     steps = struct.iter_unpack("<iI", _exactly(read, unwind_map, 8 * _count(states)))
@@ -131,6 +135,7 @@ def read_cxx_function(read: ReadMemory, rva: int) -> CxxFunction:
         ),
         tuple(IpState(*place) for place in places),
         flags,
+        frame=frame,
     )
 
 
@@ -168,8 +173,9 @@ class _Packed:
         return value >> (extra + 1)
 
 
-def read_cxx_function4(read: ReadMemory, rva: int, function_begin: int) -> CxxFunction:
-    """The FuncInfo4 at `rva` of the function that begins at the RVA `function_begin`."""
+def read_cxx_function4(read: ReadMemory, rva: int, function_begin: int, part_begin: int | None = None) -> CxxFunction:
+    """The FuncInfo4 at `rva` of the function that begins at the RVA `function_begin`; where it lies in several parts,
+    with the IP map of the part that begins at `part_begin`."""
     at = _Packed(read, rva)
     header = at.byte()
     is_catch, separated = bool(header & 1), bool(header & 2)
@@ -178,20 +184,20 @@ def read_cxx_function4(read: ReadMemory, rva: int, function_begin: int) -> CxxFu
     unwind_map = tuple(_steps4(_Packed(read, at.rva()))) if header & 8 else ()
     try_map = tuple(_tries4(read, _Packed(read, at.rva()), function_begin)) if header & 16 else ()
     ip_map_rva = at.rva()
+    segments: tuple[tuple[int, int], ...] = ()
+    frame = at.number() if is_catch else None
+    map_begin = function_begin
     if separated:
-        ip_map_rva = _segment(_Packed(read, ip_map_rva), function_begin)
-    ip_map = tuple(_states4(_Packed(read, ip_map_rva), function_begin)) if ip_map_rva else ()
-    return CxxFunction(4, unwind_map, try_map, ip_map, header, is_catch)
+        segments = tuple(_segments(_Packed(read, ip_map_rva)))
+        map_begin = function_begin if part_begin is None else part_begin
+        ip_map_rva = dict(segments).get(map_begin, 0)
+    ip_map = tuple(_states4(_Packed(read, ip_map_rva), map_begin)) if ip_map_rva else ()
+    return CxxFunction(4, unwind_map, try_map, ip_map, header, is_catch, frame, segments)
 
 
-def _segment(at: _Packed, function_begin: int) -> int:
-    """The IP map of the part of a function that begins at `function_begin`; 0 if there is none."""
-    found = 0
+def _segments(at: _Packed) -> Iterator[tuple[int, int]]:
     for _ in range(_count(at.number())):
-        begin, table = at.rva(), at.rva()
-        if begin == function_begin:
-            found = table
-    return found
+        yield at.rva(), at.rva()
 
 
 def _steps4(at: _Packed) -> Iterator[UnwindStep]:

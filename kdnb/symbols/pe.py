@@ -137,10 +137,10 @@ class PeImage:
         except MemoryReadError as error:
             return error.partial[:size]
 
-    def _read_string(self, rva: int) -> str:
+    def string_at(self, rva: int) -> str:
         return _string(self._read_some(rva, _MAX_NAME), 0)
 
-    def _directory(self, index: int) -> tuple[int, int]:
+    def directory(self, index: int) -> tuple[int, int]:
         return self.directories[index] if index < len(self.directories) else (0, 0)
 
     def section_of(self, rva: int) -> Section | None:
@@ -167,13 +167,13 @@ class PeImage:
 
     def _debug_entries(self) -> list[tuple[int, int, int]]:
         """Type, length and RVA of each debug record."""
-        rva, size = self._directory(_DEBUG)
+        rva, size = self.directory(_DEBUG)
         entries = self._read_some(rva, min(size, 28 * _MAX_DEBUG_ENTRIES)) if rva else b""
         return [struct.unpack_from("<III", entries, at + 12) for at in range(0, len(entries) - 27, 28)]
 
     def exports(self) -> list[tuple[int, str]]:
         """Exported `(rva, name)`, by name; entries without a name are `OrdinalN`; forwarders are left out."""
-        rva, size = self._directory(_EXPORT)
+        rva, size = self.directory(_EXPORT)
         if not rva or size < 40:
             return []
         directory = _Window(self, rva, min(size, _MAX_EXPORT_BYTES))
@@ -195,13 +195,13 @@ class PeImage:
     @cached_property
     def function_table(self) -> FunctionTable:
         """The .pdata entries of an x64 image; empty for other machines."""
-        rva, size = self._directory(_EXCEPTION)
+        rva, size = self.directory(_EXCEPTION)
         return FunctionTable(self.read, rva, size if self.machine == 0x8664 and rva else 0)
 
     @cached_property
     def arm64_functions(self) -> Arm64FunctionTable:
         """The .pdata entries of an ARM64 image; empty for other machines."""
-        rva, size = self._directory(_EXCEPTION)
+        rva, size = self.directory(_EXCEPTION)
         return Arm64FunctionTable(self.read, rva, size if self.machine == 0xAA64 and rva else 0)
 
     def unwind_info(self, rva: int) -> UnwindInfo:
@@ -234,7 +234,7 @@ class _Window:
         at = rva - self._rva
         if 0 <= at < len(self._data):
             return _string(self._data, at)
-        return self._image._read_string(rva)
+        return self._image.string_at(rva)
 
 
 class _FileMapping:

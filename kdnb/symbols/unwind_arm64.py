@@ -40,8 +40,12 @@ class Arm64Op(Enum):
     SIGN_LR = auto()
     MACHINE_FRAME = auto()
     CONTEXT = auto()
+    CLEAR_UNWOUND = auto()
+    """clear_unwound_to_call: says something of the caller's PC, and undoes nothing."""
+    CUSTOM = auto()
+    """Another code for a frame of its own (E8 to EF), whose layout is not public: a walk can't go on through it."""
     UNKNOWN = auto()
-    """Reserved, or a frame whose layout is not public: a walk can't go on through it."""
+    """Reserved: a walk can't go on through it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,23 @@ class Arm64Code:
 
     @property
     def is_instruction(self) -> bool:
-        return self.op not in (Arm64Op.END, Arm64Op.END_CHAINED, Arm64Op.MACHINE_FRAME, Arm64Op.CONTEXT)
+        return self.op not in _NO_INSTRUCTION
 
     @property
     def is_end(self) -> bool:
         return self.op in (Arm64Op.END, Arm64Op.END_CHAINED)
+
+
+_NO_INSTRUCTION = frozenset(
+    (
+        Arm64Op.END,
+        Arm64Op.END_CHAINED,
+        Arm64Op.MACHINE_FRAME,
+        Arm64Op.CONTEXT,
+        Arm64Op.CLEAR_UNWOUND,
+        Arm64Op.CUSTOM,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,8 @@ class Arm64Function:
     epilogs: tuple[Arm64Epilog, ...] = ()
     handler: int | None = None
     """RVA of the language handler."""
+    handler_data: int = 0
+    """RVA of what follows for it."""
 
     @property
     def end(self) -> int:
@@ -228,7 +246,7 @@ def _full(begin: int, rva: int, read: ReadMemory) -> Arm64Function:
         size = Arm64Epilog(0, codes).size
         epilogs.append(Arm64Epilog(max(length - size, 0), codes))
     epilogs += [Arm64Epilog(4 * (scope & 0x3FFFF), _until_end(data, scope >> 22)) for scope in scopes]
-    return Arm64Function(begin, length, rva, tuple(_decode(data, 0)), tuple(epilogs), handler)
+    return Arm64Function(begin, length, rva, tuple(_decode(data, 0)), tuple(epilogs), handler, at + 4 * words + 4)
 
 
 def _until_end(data: bytes, index: int) -> tuple[Arm64Code, ...]:
@@ -303,7 +321,8 @@ def _decode_one(value: int, first: int) -> Arm64Code:
 
 _PLAIN = {
     0xE1: Arm64Op.SET_FP, 0xE3: Arm64Op.NOP, 0xE4: Arm64Op.END, 0xE5: Arm64Op.END_CHAINED, 0xE6: Arm64Op.SAVE_NEXT,
-    0xE9: Arm64Op.MACHINE_FRAME, 0xEA: Arm64Op.CONTEXT, 0xFC: Arm64Op.SIGN_LR,
+    0xE9: Arm64Op.MACHINE_FRAME, 0xEA: Arm64Op.CONTEXT, 0xEC: Arm64Op.CLEAR_UNWOUND, 0xFC: Arm64Op.SIGN_LR,
+    **dict.fromkeys((0xE8, 0xEB, 0xED, 0xEE, 0xEF), Arm64Op.CUSTOM),
 }  # fmt: skip
 
 

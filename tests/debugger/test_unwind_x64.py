@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kdnb.debugger.unwind import unwind
+from kdnb.debugger.unwind_x64 import unwind_x64
 from kdnb.protocol.constants import MachineType
 from kdnb.symbols.pdb import PdbFile
 from tests.debugger.emulated import BASE, NONVOLATILE, Caller, Program
+from tests.debugger.explored import X64, Explored
 from tests.debugger.flat_memory import STACK, HandMadeModule, walk
 from tests.debugger.guest_steps import SteppedGuest
 from tests.symbols.build import build
+
+if TYPE_CHECKING:
+    from kdnb.symbols.pe import PeImage
+    from tests.windows_files import WindowsFiles
 
 PROGRAMS = Path(__file__).parent / "unwind_programs"
 
@@ -143,3 +150,42 @@ def test_no_unwind_data_or_stack_contents_raise_or_run_on(info: bytes, stack: by
     module.memory.write(STACK, stack)
     frames, _ = walk(module, module.base + 0x1000 + offset, rbp=rbp)
     assert 1 <= len(frames) <= 256
+
+
+def _parts(image: PeImage) -> dict[int, tuple[int, list[tuple[int, int]]]]:
+    """Entry -> bytes of the prolog, and the ranges of all parts, of each function."""
+    found: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+    for part in image.function_table:
+        function = image.function_table.resolve(part)
+        info = image.unwind_info(function.unwind)
+        while info.chained is not None:
+            function = image.function_table.resolve(info.chained)
+            info = image.unwind_info(function.unwind)
+        found.setdefault(function.begin, (info.prolog_size, []))[1].append((part.begin, part.end))
+    return found
+
+
+_JUMPS_AWAY = {"vcruntime140.dll": {0x11CA0}}
+"""longjmp loads the registers of another function."""
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("attach_amd64.dll", 50), ("inject_dll_amd64.exe", 100), ("vcruntime140.dll", 60)]
+)
+def test_every_instruction_of_functions_by_msvc_unwinds_to_the_caller(
+    msvc: WindowsFiles, name: str, count: int
+) -> None:
+    """Prologs, bodies, epilogs of both versions, parts elsewhere, dynamic frames, funclets."""
+    program = Explored(X64, msvc.data(name))
+    functions = sorted(_parts(program.image).items())
+    wrong = []
+    for entry, (prolog, ranges) in functions[:: len(functions) // count + 1]:
+        if entry in _JUMPS_AWAY.get(name, ()):
+            continue
+        for place in program.ways(entry, ranges, prolog):
+            step = unwind_x64(place.registers, program, program.image, program.base, place.exact)
+            found = {register: step.registers[register] for register in place.caller}
+            if found != place.caller:
+                wrong.append(f"{place.rva:#x} {'at' if place.exact else 'behind a call'}")
+    assert wrong == []
+    assert len(program.met) > 1500

@@ -3,7 +3,9 @@ from __future__ import annotations
 import struct
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import capstone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +21,16 @@ from kdnb.symbols.exception_data import (
     read_cxx_function4,
     read_scope_table,
 )
+from kdnb.symbols.handlers import HandlerData, handler_routine
 from kdnb.symbols.pdb import PdbFile
 from kdnb.symbols.pe import PeImage
 from tests.symbols.build import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdnb.symbols.unwind_info import RuntimeFunction
+    from tests.windows_files import WindowsFiles
 
 PROGRAMS = Path(__file__).parent / "exception_programs"
 
@@ -151,3 +160,136 @@ def test_absurd_counts_are_refused() -> None:
     data = struct.pack("<I", 0x7FFFFFFF)
     with pytest.raises(SymbolFileError, match="entries"):
         read_scope_table(lambda rva, size: data[rva : rva + size], 0)
+
+
+class Tables:
+    """All handlers' tables of an image by MSVC, and which bytes they are made of."""
+
+    def __init__(self, files: WindowsFiles, name: str) -> None:
+        self.image = PeImage.from_file(files.data(name))
+        pdb = files.path(name).with_suffix(".pdb")
+        self.names: dict[int, list[str]] = {}
+        for symbol in PdbFile.open(pdb).symbols() if pdb.exists() else ():
+            self.names.setdefault(symbol.rva, []).append(symbol.name)
+        self.starts = {function.begin for function in self.image.function_table}
+        self.used: set[int] = set()
+        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+
+    def read(self, rva: int, size: int) -> bytes:
+        self.used.update(range(rva, rva + size))
+        return self.image.read(rva, size)
+
+    def handled(self) -> Iterator[tuple[RuntimeFunction, HandlerData, int]]:
+        """Function, form and RVA of the data of each handler that is known; the bytes of all unwind data are used."""
+        known = {}
+        for function in self.image.function_table:
+            info = self.image.unwind_info(function.unwind)
+            data = function.unwind + info.size
+            self.used.update(range(function.unwind, data))
+            if info.handler is None:
+                continue
+            if info.handler not in known:
+                known[info.handler] = handler_routine(self.image, info.handler, lambda rva: self.names.get(rva, ()))
+            found = known[info.handler]
+            if found is not None:
+                yield function, found[1], data
+                is_table = found[1] is HandlerData.SCOPE_TABLE
+                data += 4 + (16 * int.from_bytes(self.image.read(data, 4), "little") if is_table else 0)
+            # Without names: a copy of a cookie check is a function of the image, a jump through an import is none.
+            named = self.names.get(info.handler, [])
+            if any("GSHandlerCheck" in name for name in named) or (not self.names and info.handler in self.starts):
+                self.cookie(data)
+
+    def cookie(self, data: int) -> None:
+        """GS_HANDLER_DATA: a place, and two more numbers where bit 2 says so."""
+        place = int.from_bytes(self.read(data, 4), "little")
+        self.used.update(range(data, data + (12 if place & 4 else 4)))
+
+    def is_code_to_call(self, rva: int) -> bool:
+        """A function or funclet, or one of a few instructions that jumps to a destructor."""
+        if rva in self.starts:
+            return True
+        section = self.image.section_of(rva)
+        code = self.image.read(rva, 32) if section is not None and section.is_code else b""
+        mnemonics = [line[2] for line in self._decoder.disasm_lite(code, rva, 5)]
+        return "jmp" in mnemonics and set(mnemonics[: mnemonics.index("jmp")]) <= {"lea", "mov", "add", "sub"}
+
+
+def _check(tables: Tables, function: RuntimeFunction, found: CxxFunction) -> None:
+    """What must hold of any C++ function's tables."""
+    where, states = f"{function.begin:#x}", len(found.unwind_map)
+    assert [step.to_state for step in found.unwind_map if not -1 <= step.to_state < states] == [], where
+    for state, step in enumerate(found.unwind_map):
+        assert step.to_state < state, where  # unwinding leads outwards, so it ends
+        if step.action and step.kind in (0, 3):
+            assert tables.is_code_to_call(step.action), f"{where}: {step.action:#x}"
+        elif step.action:
+            section = tables.image.section_of(step.action)
+            assert section is not None, where
+            assert section.is_code, where
+    for block in found.try_map:
+        assert 0 <= block.low <= block.high < block.catch_high < states, where
+        assert block.handlers, where
+        for handler in block.handlers:
+            assert handler.code in tables.starts, where
+            assert not handler.type_descriptor or tables.image.string_at(handler.type_descriptor + 16)[0] == "."
+            assert all(function.begin <= at < function.end for at in handler.continuations), where
+    places = [place.ip for place in found.ip_map]
+    assert places == sorted(places), where
+    assert all(-1 <= place.state < max(states, 1) for place in found.ip_map), where
+    if found.version == 4:
+        assert all(function.begin <= ip <= function.end for ip in places), where
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("inject_dll_amd64.exe", 40), ("msvcp140.dll", 500), ("vcamp140.dll", 600), ("msvcp140_2.dll", 70)],
+)
+def test_every_cxx_table_by_msvc_holds_together_and_no_byte_is_left_over(
+    msvc: WindowsFiles, name: str, least: int
+) -> None:
+    """A reader that took a field for another would soon be off by a byte, in one of thousands of states."""
+    tables = Tables(msvc, name)
+    count, catch_blocks, has_old = 0, 0, False
+    for function, form, data in tables.handled():
+        if form is HandlerData.SCOPE_TABLE:
+            for entry in read_scope_table(tables.read, data):
+                assert function.begin <= entry.begin <= entry.end <= function.end
+                assert entry.handler == 1 or entry.handler in tables.starts
+                assert entry.is_finally or function.begin <= entry.target < function.end
+            continue
+        place = int.from_bytes(tables.read(data, 4), "little")
+        if form is HandlerData.CXX3:
+            _check(tables, function, read_cxx_function(tables.image.read, place))
+            has_old = True
+            continue
+        found = read_cxx_function4(tables.read, place, function.begin)
+        _check(tables, function, found)
+        count += 1
+        catch_blocks += found.is_catch
+    assert count >= least
+    assert catch_blocks
+    if has_old:
+        return  # version 3 keeps its tables elsewhere, among other constants
+    begin = min(tables.used)
+    unread = [rva for rva in range(begin, max(tables.used)) if rva not in tables.used]
+    assert {tables.image.read(rva, 1) for rva in unread} <= {b"\0"}  # nothing but padding
+    assert len(unread) < len(tables.used) // 50
+
+
+def test_a_function_in_several_parts_has_an_ip_map_for_each() -> None:
+    """Built by hand; no image at hand has one."""
+    parts = _number(2) + struct.pack("<IIII", 0x1000, 0x200, 0x8000, 0x300)
+    first = _number(1) + _number(4) + _number(1)
+    second = _number(1) + _number(2) + _number(2)
+    data = bytearray(0x400)
+    for at, part in ((0, bytes([2]) + struct.pack("<I", 0x100)), (0x100, parts), (0x200, first), (0x300, second)):
+        data[at : at + len(part)] = part
+
+    def read(rva: int, size: int) -> bytes:
+        return bytes(data[rva : rva + size])
+
+    assert read_cxx_function4(read, 0, 0x1000).ip_map == (IpState(0x1004, 0),)
+    cold = read_cxx_function4(read, 0, 0x1000, 0x8000)
+    assert cold.ip_map == (IpState(0x8002, 1),)
+    assert cold.segments == ((0x1000, 0x200), (0x8000, 0x300))

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+import re
 import struct
+import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kdnb.errors import SymbolFileError
+from kdnb.symbols.pe import PeImage
 from kdnb.symbols.unwind_info import FunctionTable, RuntimeFunction, UnwindFlags, UnwindInfo, UnwindOp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdnb.symbols.unwind_info import UnwindCode
+    from tests.windows_files import WindowsFiles
 
 
 def info(text: str) -> UnwindInfo:
@@ -132,3 +142,52 @@ def test_entries_that_point_to_each_other_are_refused() -> None:
     table = FunctionTable(lambda rva, size: RuntimeFunction(0, 16, 0x2001).unwind.to_bytes(4, "little") * 3, 0, 12)
     with pytest.raises(SymbolFileError, match="point to each other"):
         table.resolve(RuntimeFunction(0, 16, 0x2001))
+
+
+def _words(code: UnwindCode, record: UnwindInfo) -> str:
+    """A code as llvm-readobj writes it."""
+    words = f"0x{code.prolog_offset:02X}: {code.name}"
+    match code.op:
+        case UnwindOp.PUSH_NONVOL:
+            return f"{words} reg={code.register.upper()}"
+        case UnwindOp.ALLOC_LARGE | UnwindOp.ALLOC_SMALL:
+            return f"{words} size={code.operand}"
+        case UnwindOp.SET_FPREG:
+            return f"{words} reg={record.frame_register.upper()}, offset=0x{record.frame_offset:X}"
+        case UnwindOp.PUSH_MACHFRAME:
+            return f"{words} errcode={'yes' if code.info else 'no'}"
+    return f"{words} reg={code.register.upper()}, offset=0x{code.operand:X}"
+
+
+def _lines(image: PeImage) -> Iterator[str]:
+    """All functions as llvm-readobj writes them, less the lines that repeat what stands elsewhere."""
+
+    def function(entry: RuntimeFunction) -> Iterator[str]:
+        yield f"StartAddress: (0x{image.image_base + entry.begin:X})"
+        yield f"EndAddress: (0x{image.image_base + entry.end:X})"
+        yield f"UnwindInfoAddress: (0x{image.image_base + entry.unwind:X})"
+
+    for entry in image.function_table:
+        record = image.unwind_info(entry.unwind)
+        yield from function(entry)
+        yield f"Version: {record.version}"
+        yield f"Flags [ (0x{int(record.flags):X})"
+        yield f"PrologSize: {record.prolog_size}"
+        yield f"UnwindCodeCount: {sum(code.slots for code in record.codes)}"
+        yield from (_words(code, record) for code in record.codes)
+        if record.handler is not None:
+            yield f"Handler: (0x{image.image_base + record.handler:X})"
+        if record.chained is not None:
+            yield from function(record.chained)
+
+
+@pytest.mark.external("llvm-readobj")
+@pytest.mark.parametrize("name", ["attach_amd64.dll", "msvcp140.dll", "msvcp140_2.dll", "vcruntime140_1.dll"])
+def test_every_function_by_msvc_is_as_llvm_readobj_shows_it(msvc: WindowsFiles, name: str) -> None:
+    """Images with version 2 records are left out: llvm-readobj 14 and 19 crash on them."""
+    shown = subprocess.run(["llvm-readobj", "--unwind", msvc.path(name)], check=True, capture_output=True, text=True)
+    kept = re.compile(
+        r"(StartAddress|EndAddress|UnwindInfoAddress|Version|Flags|PrologSize|UnwindCodeCount|Handler|0x)"
+    )
+    lines = [re.sub(r": \S+ \(", ": (", line.strip()) for line in shown.stdout.splitlines()]
+    assert [line for line in lines if kept.match(line)] == list(_lines(PeImage.from_file(msvc.data(name))))
