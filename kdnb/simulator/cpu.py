@@ -199,10 +199,18 @@ class Processor:
             enter_system_call(self)
         if self._stop is not None:
             return self._stop
-        if not self.is_user_mode and self.read(self.pc - 1, 1) == _HALT_INSTRUCTION:
-            self.halted = True
-            return Halt.IDLE
-        return Halt.BUDGET
+        self.halted = self._has_halted()
+        return Halt.IDLE if self.halted else Halt.BUDGET
+
+    def _has_halted(self) -> bool:
+        """Whether a run that nothing else ended was ended by `hlt`, which unicorn doesn't tell.
+
+        It may also have ended for its budget, behind an instruction whose last byte is that of `hlt`: then waiting for
+        the next interrupt does no harm where one can come. So only `hlt` with interrupts on counts.
+        """
+        if self.is_user_mode or not self.get("eflags") & INTERRUPT_FLAG:
+            return False
+        return self.read(self.pc - 1, 1) == _HALT_INSTRUCTION
 
     def deliver(self, vector: int, error_code: int | None = None) -> None:
         """Enter the guest's handler. Raises `TripleFault` when gate or stack can't be reached."""

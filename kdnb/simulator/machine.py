@@ -137,7 +137,7 @@ class Machine(DebugAccess):
         processor, self._stepping = self._stepping, None
         assert processor is not None
         halt = processor.run(SLICE)
-        return self._single_step(processor) if halt is Halt.IDLE else self._event(processor, halt)
+        return self._single_step(processor) if halt in (Halt.IDLE, Halt.BUDGET) else self._event(processor, halt)
 
     def _power_event(self) -> MachineEvent | None:
         devices = self._board.devices

@@ -6,6 +6,7 @@ import pytest
 
 from kdnb.errors import UsageError
 from kdnb.protocol.context.amd64 import AMD64SpecialRegisters
+from kdnb.simulator.cpu import INTERRUPT_FLAG, Halt
 from kdnb.simulator.events import LoadSymbols, Print, Prompt, Rebooted, Shutdown, Trap
 from kdnb.simulator.machine import Machine
 from tests.simulator.guest_access import (
@@ -149,6 +150,36 @@ def test_single_steps_execute_one_instruction_each_and_hold_the_clock() -> None:
 
     assert machine.ticks == ticks
     assert len(set(addresses)) > 50
+
+
+def test_a_turn_that_ends_behind_an_instruction_whose_last_byte_looks_like_hlt_is_no_sleep() -> None:
+    machine = broken_in()
+    processor = machine.processors[0]
+    assert not processor.get("eflags") & INTERRUPT_FLAG  # nothing would ever wake it
+    address = guest_names()["disk!DiskReadWrite"]
+    machine.write_virtual(0, address, b"\x83\xe0\xf4")  # and eax, -0Ch
+    processor.forget_translations()
+    processor.pc = address
+
+    assert processor.run(1) is Halt.BUDGET
+    assert processor.pc == address + 3
+    assert not processor.halted
+
+
+@pytest.mark.parametrize("interrupts", [0, INTERRUPT_FLAG])
+def test_a_step_over_hlt_is_a_step(interrupts: int) -> None:
+    machine = broken_in()
+    processor = machine.processors[0]
+    address = guest_names()["disk!DiskReadWrite"]
+    machine.write_virtual(0, address, b"\xf4")
+    processor.pc = address
+    processor.set("eflags", processor.get("eflags") & ~INTERRUPT_FLAG | interrupts)
+    machine.resume(DBG_CONTINUE, trace=True, dr7=None)
+
+    trap = machine.run(1)
+
+    assert isinstance(trap, Trap)
+    assert (trap.code, trap.address) == (SINGLE_STEP, address + 1)
 
 
 def test_stepping_sets_the_single_step_bit_of_dr6() -> None:
