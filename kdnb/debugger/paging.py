@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.results.memory import MemoryReader
 
-__all__ = ["mapped_address", "mappings", "translate", "walk"]
+__all__ = ["mapped_address", "mappings", "physical_address", "translate", "walk"]
 
 FRAME_MASK = 0x000F_FFFF_FFFF_F000
 LARGE = 0x80
@@ -78,6 +78,12 @@ def translate(session: Session, address: int, directory: int | None = None) -> T
         entries = _with_virtual(entries, address, base)
     machine = MACHINE_WORDS[session.machine]
     return Translation(address, directory, machine, tuple(entries), physical, session.pointer_size, pae)
+
+
+def physical_address(session: Session, address: int) -> int:
+    """An address as physical memory knows it: constants and registers of a 32-bit target come sign-extended (2.1)."""
+    extended = session.pointer_size == 4 and address >> 32 == 0xFFFF_FFFF
+    return address & session.address_mask if extended else address
 
 
 def _levels(session: Session) -> tuple[tuple[Level, ...], bool]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.protocol.wire import Structure
     from kdnb.results.disassembly import Instruction
+    from kdnb.target.base import Change
 
 __all__ = ["Registers"]
 
@@ -54,6 +55,8 @@ class Registers:
         self._contexts: dict[int, Structure] = {}
         self._special: dict[int, Structure] = {}
         self._before: dict[int, dict[str, int]] = {}
+        self._written_in: Change | None = None
+        """The stop in which a CONTEXT was written last: what it was announced with is no longer true."""
 
     def invalidate(self) -> None:
         """The target has run, or another path changed registers. What was known is kept for comparison."""
@@ -188,9 +191,14 @@ class Registers:
         if where[0]:
             self.write_special(number, with_registers(self.special(number), {where[1]: value}))
             return
-        changed = with_registers(self.context(number), {where[1]: value})
-        session.target.set_context(number, changed.encode())
-        self._contexts[number] = changed
+        self._write(number, {where[1]: value})
+
+    def _write(self, processor: int, values: dict[str, int]) -> None:
+        """Write registers of a CONTEXT."""
+        changed = with_registers(self.context(processor), values)
+        self._session.target.set_context(processor, changed.encode())
+        self._contexts[processor] = changed
+        self._written_in = self._session.change
 
     # --- the usual ones -------------------------------------------------------------------------
 
@@ -198,7 +206,8 @@ class Registers:
     def pc(self) -> int:
         """The instruction pointer; costs nothing, since every stop tells it."""
         change = self._session.change
-        if self._session.current_processor not in self._contexts and change is not None:
+        is_read = self._session.current_processor in self._contexts
+        if change is not None and change is not self._written_in and not is_read:
             return change.program_counter & self._session.address_mask
         return self.get(program_counter(self._session.machine))
 
@@ -209,10 +218,7 @@ class Registers:
 
     def move_pc(self, value: int, processor: int | None = None) -> None:
         """Set the instruction pointer, as every debugger does to pass an int3; no change in the sense of read-only."""
-        number = self._number(processor)
-        changed = with_registers(self.context(number), {program_counter(self._session.machine): value})
-        self._session.target.set_context(number, changed.encode())
-        self._contexts[number] = changed
+        self._write(self._number(processor), {program_counter(self._session.machine): value})
 
     @property
     def sp(self) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kdnb.debugger.paging import physical_address
 from kdnb.errors import UnknownNameError
 from kdnb.protocol.constants import MachineType
 from kdnb.protocol.messages.execution import Continue2X86
@@ -25,6 +26,13 @@ def test_a_snapshot_is_what_r_shows(session: Session) -> None:
     assert "dr0" not in shown.values
     assert "p1_home" not in shown.values
     assert {"cr0", "cr3", "dr7", "gdtr", "gs_base"} <= set(session.registers.snapshot(special=True).values)
+
+
+def test_an_instruction_pointer_that_was_moved_stays_moved_when_everything_is_read_anew(session: Session) -> None:
+    moved = session.registers.pc + 1
+    session.registers.set("rip", moved)
+    session.refresh()
+    assert session.registers.pc == moved
 
 
 def test_every_name_has_a_value_and_a_width(session: Session) -> None:
@@ -82,6 +90,13 @@ def test_a_32_bit_machine_steps_past_an_int3_and_on() -> None:
         assert session.step().address == CODE + 2
         (message,) = machine.resumed
         assert Continue2X86.decode(message.body.encode()) == Continue2X86(0x10002, 1, 0x400, 1, 0)
+
+
+def test_physical_addresses_of_a_32_bit_machine_are_not_extended() -> None:
+    with x86_session() as (session, _):
+        assert physical_address(session, session.evaluate("80801000")) == 0x80801000
+        assert physical_address(session, session.evaluate("@eip")) == CODE
+        assert physical_address(session, 0xF_8000_0000) == 0xF_8000_0000  # PAE
 
 
 def test_expressions_of_a_32_bit_machine_extend_signs() -> None:
