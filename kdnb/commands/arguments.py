@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
 
-__all__ = ["Arguments"]
+__all__ = ["Arguments", "fitting"]
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"?')
 _ESCAPES = {"n": "\n", "t": "\t"}
@@ -63,6 +63,11 @@ class Arguments:
         self._advance(rest)
         self.session.variables["exp"] = value
         return value
+
+    def number(self, size: int) -> int:
+        """The expression that comes next, as a number of `size` bytes."""
+        text = self.rest
+        return fitting(self.expression(), size, text)
 
     def range(self, unit: int, default_count: int | None, start: int | None = None) -> Range:
         """The range that comes next. With nothing left it begins at `start`."""
@@ -132,3 +137,11 @@ class Arguments:
         """Raise when something is left over."""
         if self.rest:
             raise ExpressionError(f"Extra character error in '{self.rest[:60]}'", f".hh {self.name} shows the syntax")
+
+
+def fitting(value: int, size: int, text: str) -> int:
+    """A value as a number of `size` bytes; -1 is all ones in every size. `text` is what it was written as."""
+    bits = 8 * size
+    if value >> bits and value >> (bits - 1) != (1 << (65 - bits)) - 1:
+        raise ExpressionError(f"Numeric value overflow at '{text[:60]}'", f"{value:#x} needs more than {size} bytes")
+    return value & ((1 << bits) - 1)

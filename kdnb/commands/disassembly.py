@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.debugger.disassembly import disassemble
 from kdnb.debugger.function_flow import function_blocks
+from kdnb.debugger.paging import physical_address, translate
 from kdnb.errors import ExpressionError
 from kdnb.results.disassembly import Call, CallList, Disassembly, FunctionCode
 
@@ -101,13 +103,18 @@ def disassemble_backward(session: Session, arguments: Arguments) -> Result:
     summary="Disassemble physical memory.",
     syntax="up [Address [End | L Count]]",
     details="As u, at a physical address (!vtop and !pte tell it). There are no symbols: branches lead where they "
-    "would if the code ran there. Without an address it goes on where the last up ended.",
-    examples=("up 1000 L3",),
+    "would if the code ran there. Without an address it goes on where the last up ended (at first: where the "
+    "instruction pointer's page lies).",
+    examples=("up", "up 1000 L3"),
     tier="C",
 )
 def disassemble_physical(session: Session, arguments: Arguments) -> Result:
     """Instructions from a physical address on."""
-    wanted = _counted(arguments, session.positions.get("up"))
+    start = session.positions.get("up")
+    if start is None:
+        start = translate(session, session.environment.instruction_pointer).physical
+    wanted = _counted(arguments, start)
+    wanted = replace(wanted, start=physical_address(session, wanted.start))
     code = disassemble(session.physical, wanted.start, wanted.count, session.machine, lambda _: None)
     code = _up_to_end(code, wanted)
     if code and code[-1].data:

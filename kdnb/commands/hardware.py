@@ -8,7 +8,7 @@ from kdnb.commands.declare import command
 from kdnb.commands.processor import processor_number
 from kdnb.debugger.cpus import interrupt_level
 from kdnb.errors import ExpressionError, RequestFailed, UnsupportedError
-from kdnb.protocol.constants import Api, MachineType
+from kdnb.protocol.constants import Api, MachineType, Status
 from kdnb.protocol.messages.io import MsrBody
 from kdnb.results.values import MsrValue, PortValue, Text
 
@@ -36,8 +36,7 @@ def read_msr(session: Session, arguments: Arguments) -> Result:
     try:
         reply = session.target.request(Api.ReadMachineSpecificRegister, MsrBody(number, 0, 0))
     except RequestFailed as error:
-        message = f"no such msr {number:x} ({error.message})"
-        raise RequestFailed(message, "check the number", api=error.api, status=error.status) from error
+        raise _no_such(number, error) from error
     body = reply.body
     assert isinstance(body, MsrBody)
     return MsrValue(number, body.high << 32 | body.low)
@@ -59,9 +58,16 @@ def write_msr(session: Session, arguments: Arguments) -> Result:
     try:
         session.target.request(Api.WriteMachineSpecificRegister, MsrBody(number, value & 0xFFFFFFFF, value >> 32))
     except RequestFailed as error:
-        message = f"no such msr {number:x} ({error.message})"
-        raise RequestFailed(message, "check the number", api=error.api, status=error.status) from error
+        raise _no_such(number, error) from error
     return MsrValue(number, value)
+
+
+def _no_such(number: int, error: RequestFailed) -> RequestFailed:
+    """What a failure says of the register; a target without the request says nothing of it."""
+    if error.status == Status.NOT_IMPLEMENTED:
+        return error
+    message = f"no such msr {number:x} ({error.message})"
+    return RequestFailed(message, "check the number", api=error.api, status=error.status)
 
 
 def _port(arguments: Arguments) -> int:
@@ -101,7 +107,7 @@ def read_port(session: Session, arguments: Arguments) -> Result:
 def write_port(session: Session, arguments: Arguments) -> Result:
     """Silent when it worked."""
     port, size = _port(arguments), SIZES[arguments.name[1]]
-    value = arguments.expression() & ((1 << 8 * size) - 1)
+    value = arguments.number(size)
     arguments.finish()
     session.calls.write_port(port, size, value)
     return Text("")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
 from kdnb.debugger.calls import CACHE_FLAGS
+from kdnb.debugger.paging import physical_address
 from kdnb.errors import ExpressionError, MemoryReadError, RequestFailed
 from kdnb.results.memory import MemoryBlocks, MemoryDump, PointerRow, PointerTable, StringDump, StringRow
 
@@ -99,9 +100,9 @@ def _dump(session: Session, arguments: Arguments, name: str, physical: bool, opt
     wanted = arguments.range(layout.unit, layout.count, _position(session))
     arguments.finish()
     memory = session.physical if physical else session.memory
-    data = memory.read_available(wanted.start, wanted.size)
     columns = _columns(options, layout.columns)
-    start = wanted.start if physical else wanted.start & session.address_mask
+    start = physical_address(session, wanted.start) if physical else wanted.start & session.address_mask
+    data = memory.read_available(start, wanted.size)
     value = MemoryDump(
         name,
         start,
@@ -169,11 +170,12 @@ def display_pointers(session: Session, arguments: Arguments) -> Result:
     wanted = arguments.range(unit, 128 // unit, _position(session))
     arguments.finish()
     memory = session.physical if physical else session.memory
-    data = memory.read_available(wanted.start, wanted.size)
+    start = physical_address(session, wanted.start) if physical else wanted.start & session.address_mask
+    data = memory.read_available(start, wanted.size)
     entries = []
     for index in range(wanted.count):
         piece = data[index * unit : (index + 1) * unit]
-        address = (wanted.start + index * unit) & session.address_mask
+        address = start + index * unit if physical else (start + index * unit) & session.address_mask
         value = int.from_bytes(piece, "little") if len(piece) == unit else None
         entries.append(_pointer_row(session, name[-1], address, value))
         session.require_stopped()  # sees a cancel
@@ -216,11 +218,13 @@ def _symbol(session: Session, address: int) -> str:
 def display_string(session: Session, arguments: Arguments) -> StringDump:
     """The text at an address."""
     options = arguments.options(_OPTIONS)
-    memory = session.physical if any(name.startswith("p") for name in options) else session.memory
+    physical = any(name.startswith("p") for name in options)
+    memory = session.physical if physical else session.memory
     unit = 2 if arguments.name == "du" else 1
     wanted = arguments.range(unit, STRING_LIMIT, _position(session))
     arguments.finish()
-    value = _string(session, memory, arguments.name, wanted.start, wanted.size, wanted.explicit, _columns(options, 32))
+    start = physical_address(session, wanted.start) if physical else wanted.start & session.address_mask
+    value = _string(session, memory, arguments.name, start, wanted.size, wanted.explicit, _columns(options, 32))
     _went_to(session, arguments.name, value.address + max(len(value.text) + (not wanted.explicit), 1) * unit)
     return value
 
@@ -234,7 +238,6 @@ def _string(
     text = data.decode("latin-1") if unit == 1 else data[: len(data) & ~1].decode("utf-16-le", "replace")
     if not whole or "\0" in text:
         text = text.partition("\0")[0]
-    address &= session.address_mask
     rows = [StringRow(address + at * unit, text[at : at + columns]) for at in range(0, len(text), columns)]
     readable = bool(data) or not size
     if readable and not rows:
@@ -263,7 +266,7 @@ def display_counted_string(session: Session, arguments: Arguments) -> Result:
     buffer = int.from_bytes(header[size:], "little")
     name = {"!str": "ds", "!ustr": "dS"}.get(arguments.name, arguments.name)
     _went_to(session, name, address + 2 * size, buffer)
-    return _string(session, session.memory, name, buffer, length, True, _columns(options, 32))
+    return _string(session, session.memory, name, buffer & session.address_mask, length, True, _columns(options, 32))
 
 
 @command(

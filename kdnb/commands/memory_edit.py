@@ -6,8 +6,10 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
+from kdnb.commands.arguments import fitting
 from kdnb.commands.declare import command
 from kdnb.debugger.calls import CACHE_FLAGS
+from kdnb.debugger.paging import physical_address
 from kdnb.errors import ExpressionError, MemoryWriteError, UsageError
 from kdnb.protocol.constants import QueryFlags
 from kdnb.results.memory import MemoryBlocks, MemoryDifference, MemoryDifferences, MemoryDump, MemoryWritten
@@ -27,20 +29,13 @@ SEARCH_STEP = 0x4000
 SEARCH_RUN = 0x10000
 """Bytes that the target is asked to search at once: by reading they are 17 requests, by its own search three."""
 HIT_LIMIT = 1024
+CACHE_FLAG = r"\[(c|uc|wc)\]\s*"
 
 
 def _write(session: Session, memory: MemoryCache, address: int, data: bytes) -> MemoryWritten:
     before = memory.read_available(address, len(data))
     memory.write(address, data)
-    return MemoryWritten(address & session.address_mask, before, data)
-
-
-def _number(value: int, size: int, text: str) -> bytes:
-    """A value in `size` bytes; -1 is all ones in every size."""
-    bits = 8 * size
-    if value >> bits and value >> (bits - 1) != (1 << (65 - bits)) - 1:
-        raise ExpressionError(f"Numeric value overflow at '{text[:60]}'", f"{value:#x} needs more than {size} bytes")
-    return (value & ((1 << bits) - 1)).to_bytes(size, "little")
+    return MemoryWritten(address, before, data)
 
 
 @command(
@@ -61,8 +56,10 @@ def enter_values(session: Session, arguments: Arguments) -> Result:
     """Numbers, one behind the other."""
     by_extension = arguments.name.startswith("!")
     physical = "p" in arguments.options({"p": False}) or by_extension
-    cache = arguments.match(r"\[(c|uc|wc)\]\s*") if by_extension else None
+    cache = arguments.match(CACHE_FLAG) if by_extension else None
     address = arguments.expression()
+    if physical:
+        address = physical_address(session, address)
     if arguments.at_end:
         raise UsageError(
             f"{arguments.name} can't ask for values here", f"write them behind it: {arguments.name} Address Value"
@@ -73,11 +70,11 @@ def enter_values(session: Session, arguments: Arguments) -> Result:
         text = arguments.rest
         character = arguments.match(r"'([^']+)'\s*")
         if character is not None:
-            data += b"".join(_number(ord(letter), size, text) for letter in character[1])
+            data += b"".join(fitting(ord(letter), size, text).to_bytes(size, "little") for letter in character[1])
         elif arguments.name in ("ef", "eD"):
             data += struct.pack("<f" if arguments.name == "ef" else "<d", _float(arguments.word()))
         else:
-            data += _number(arguments.expression(), size, text)
+            data += arguments.number(size).to_bytes(size, "little")
     if cache is not None:
         flag = CACHE_FLAGS[cache[1]]
         before = session.calls.read_physical(address, len(data), flag)
@@ -110,6 +107,8 @@ def enter_string(session: Session, arguments: Arguments) -> Result:
     """Characters."""
     physical = "p" in arguments.options({"p": False})
     address = arguments.expression()
+    if physical:
+        address = physical_address(session, address)
     text = arguments.quoted()
     if text is None:
         raise ExpressionError(
@@ -125,7 +124,8 @@ def enter_string(session: Session, arguments: Arguments) -> Result:
     "f",
     "fp",
     summary="Fill memory with a pattern of bytes; fp fills physical memory.",
-    syntax="f|fp Range Byte [Byte ...]",
+    syntax="f Range Byte [Byte ...]\nfp [[c]|[uc]|[wc]] Range Byte [Byte ...]",
+    details="[c], [uc] and [wc] are the attribute with which the target writes: cached, uncached, write combined.",
     examples=("f @rsp-100 L20 0", "f @rsp-100 L8 1 2"),
     changes_target=True,
     dangerous=True,
@@ -133,17 +133,24 @@ def enter_string(session: Session, arguments: Arguments) -> Result:
 )
 def fill(session: Session, arguments: Arguments) -> Result:
     """The pattern, repeated over the range."""
+    physical = arguments.name == "fp"
+    cache = arguments.match(CACHE_FLAG) if physical else None
     wanted = arguments.range(1, None)
     if wanted.size > FILL_LIMIT:
         raise ExpressionError(f"Range error in '{arguments.text[:60]}'", "at most 16 MB are filled at once")
     pattern = _pattern(arguments, 1)
-    memory = session.physical if arguments.name == "fp" else session.memory
-    before = memory.read_available(wanted.start, wanted.size)
-    filled = session.calls.fill(wanted.start, wanted.size, pattern, physical=memory is session.physical)
-    if filled < wanted.size:
-        raise MemoryWriteError(wanted.start, wanted.size, filled)
     data = (pattern * (wanted.size // len(pattern) + 1))[: wanted.size]
-    return MemoryWritten(wanted.start & session.address_mask, before, data, {"filled": wanted.size})
+    start = physical_address(session, wanted.start) if physical else wanted.start & session.address_mask
+    if cache is not None:
+        flag = CACHE_FLAGS[cache[1]]
+        before = session.calls.read_physical(start, wanted.size, flag)
+        filled = session.calls.write_physical(start, data, flag)
+    else:
+        before = (session.physical if physical else session.memory).read_available(start, wanted.size)
+        filled = session.calls.fill(start, wanted.size, pattern, physical=physical)
+    if filled < wanted.size:
+        raise MemoryWriteError(start, wanted.size, filled)
+    return MemoryWritten(start, before, data, {"filled": wanted.size})
 
 
 @command(
@@ -190,9 +197,9 @@ def _pattern(arguments: Arguments, size: int) -> bytes:
         text = arguments.rest
         character = arguments.match(r"'([^']+)'\s*")
         if character is not None:
-            data += b"".join(_number(ord(letter), size, text) for letter in character[1])
+            data += b"".join(fitting(ord(letter), size, text).to_bytes(size, "little") for letter in character[1])
         else:
-            data += _number(arguments.expression(), size, text)
+            data += arguments.number(size).to_bytes(size, "little")
     if not data:
         raise ExpressionError("Numeric expression missing from '<EOL>'", "write the pattern behind the range")
     return data

@@ -298,15 +298,25 @@ class BreakpointTable:
             try:
                 self._inserted[address] = self._session.target.write_breakpoint(address)
             except RequestFailed as error:
-                self.lift()
-                number = "temporary breakpoint" if breakpoint.number < 0 else f"breakpoint {breakpoint.number}"
-                raise RequestFailed(
-                    f"unable to insert {number} at {address:#x}: {error.message}",
-                    f"disable or clear it: bd {max(breakpoint.number, 0)}",
-                    api=error.api,
-                    status=error.status,
-                ) from error
-        return self._arm_hardware(leave_out)
+                raise self._not_inserted(breakpoint, error) from error
+        wanted = [b for b in self.active() if b.is_hardware][:HARDWARE_SLOTS]
+        try:
+            return self._arm_hardware(wanted, leave_out)
+        except RequestFailed as error:
+            if not wanted:
+                raise
+            raise self._not_inserted(wanted[-1], error) from error
+
+    def _not_inserted(self, breakpoint: Breakpoint, error: RequestFailed) -> RequestFailed:
+        """The error of a breakpoint that the target refuses; none is left in it."""
+        self.lift()
+        number = "temporary breakpoint" if breakpoint.number < 0 else f"breakpoint {breakpoint.number}"
+        return RequestFailed(
+            f"unable to insert {number} at {breakpoint.address or 0:#x}: {error.message}",
+            f"disable or clear it: bd {max(breakpoint.number, 0)}",
+            api=error.api,
+            status=error.status,
+        )
 
     def _insert_user(self, breakpoint: Breakpoint, address: int) -> bool:
         """Whether it is settled: written, or left out with a word because nobody could write it now."""
@@ -342,8 +352,7 @@ class BreakpointTable:
             self._session.target.restore_breakpoint(handle)
         self._inserted.clear()
 
-    def _arm_hardware(self, leave_out: int | None) -> int:
-        wanted = [b for b in self.active() if b.is_hardware][:HARDWARE_SLOTS]
+    def _arm_hardware(self, wanted: list[Breakpoint], leave_out: int | None) -> int:
         addresses = [b.address or 0 for b in wanted]
         registers = tuple(addresses + [0] * (HARDWARE_SLOTS - len(addresses)))
         self._slots = wanted

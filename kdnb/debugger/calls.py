@@ -89,7 +89,10 @@ class Calls:
         done = 0
         while done < len(data):
             piece = data[done : done + PIECE]
-            body, _ = self._ask(Api.WritePhysicalMemory, MemoryBody(address + done, len(piece), cache), piece)
+            try:
+                body, _ = self._ask(Api.WritePhysicalMemory, MemoryBody(address + done, len(piece), cache), piece)
+            except RequestFailed:
+                break
             assert isinstance(body, MemoryBody)
             done += min(body.actual, len(piece))
             if body.actual < len(piece):

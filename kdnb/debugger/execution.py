@@ -19,7 +19,7 @@ from kdnb.debugger.stops import Cause, describe
 from kdnb.errors import Cancelled, KdnbError, LinkError, UsageError
 from kdnb.protocol.constants import Api, ContinueStatus, MachineType
 from kdnb.results.events import DebugPrint, LinkStateChange
-from kdnb.target.base import Restarted, StateChanged
+from kdnb.target.base import Refused, Restarted, StateChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +46,8 @@ class Execution:
         self._give_up = False
         self.under_way = False
         """Stops are judged and left again: who wants the command to end wants a break, wherever the target is now."""
+        self._left: tuple[Change | None, Stop | None] = None, None
+        """The stop that the target was told to leave by a request which it may refuse."""
         self._commanding = False
         self._resume_with: int | None = None
         """A breakpoint's command asked to go on, with this status."""
@@ -189,6 +191,7 @@ class Execution:
         session.require_stopped()
         if processor == session.current_processor and session.stop is not None:
             return session.stop
+        self._left = session.change, session.stop
         session.target.switch_processor(processor)
         session.left_stop()
         change = self._next_change(session.clock() + BREAK_IN_TIMEOUT)
@@ -227,6 +230,7 @@ class Execution:
         session.require_stopped()
         session.require_writable("the target would go down")
         session.breakpoints.clear_temporary()
+        self._left = session.change, session.stop
         session.target.send_away(api, session.current_processor)
         session.left_stop()
         session.events.on_state.publish(LinkStateChange("running"))
@@ -300,6 +304,9 @@ class Execution:
         return None
 
     def _handle(self, event: TargetEvent) -> None:
+        if isinstance(event, Refused):
+            self._take_back()
+            raise event.error
         change = self._arrivals.take(event)
         if isinstance(event, Restarted):
             self._decisions.restarted()
@@ -307,6 +314,14 @@ class Execution:
             self._resuming.note_compiled_breakpoint(change)
             with self._on_the_way():
                 self._settle(change)
+
+    def _take_back(self) -> None:
+        """The target refuses what it was sent away with: the stop lasts."""
+        session, (change, stop) = self._session, self._left
+        if session.change is None and change is not None:
+            self._arrivals.stopped(change)
+            session.stop = stop
+            session.events.on_state.publish(LinkStateChange("stopped", "refused"))
 
     @contextmanager
     def _on_the_way(self) -> Iterator[None]:

@@ -14,12 +14,14 @@ from kdnb.debugger.lists import walk_list
 from kdnb.debugger.loader_list import clean
 from kdnb.debugger.security import FAST_REFERENCES
 from kdnb.debugger.threads import describe_thread, threads_of
-from kdnb.errors import MemoryReadError, UnknownNameError, UnsupportedError
+from kdnb.errors import MemoryReadError, RequestFailed, UnknownNameError, UnsupportedError
 from kdnb.protocol.constants import MachineType
 from kdnb.results.processes import ProcessInfo, ProcessList, ProcessorInfo, ThreadInfo
 from kdnb.symbols.types import Pointer, StructType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdnb.debugger.kernel_records import Record
     from kdnb.debugger.session import Session
 
@@ -222,19 +224,32 @@ class Processes:
 
     def prcb(self, processor: int | None = None) -> int:
         """KPRCB of a processor."""
-        session = self._session
-        number = session.current_processor if processor is None else processor
-        if session.machine != MachineType.I386:
-            return int.from_bytes(session.target.read_control_space(number, PRCB_SELECTOR, 8), "little")
-        return session.memory.read_pointer(self._field("ki_processor_block") + number * session.pointer_size)
+        number = self._session.current_processor if processor is None else processor
+        return self._block(number, PRCB_SELECTOR, self._listed_prcb)
 
     def pcr(self, processor: int | None = None) -> int:
         """KPCR of a processor."""
+        number = self._session.current_processor if processor is None else processor
+        return self._block(
+            number, PCR_SELECTOR, lambda number: self._listed_prcb(number) - self._field("offset_pcr_contained_prcb")
+        )
+
+    def _block(self, number: int, selector: int, listed: Callable[[int], int]) -> int:
+        """By control space, which x86 doesn't have for it and small targets refuse; else as the kernel lists it."""
         session = self._session
-        number = session.current_processor if processor is None else processor
-        if session.machine != MachineType.I386:
-            return int.from_bytes(session.target.read_control_space(number, PCR_SELECTOR, 8), "little")
-        return self.prcb(number) - self._field("offset_pcr_contained_prcb")
+        if session.machine == MachineType.I386:
+            return listed(number)
+        try:
+            return int.from_bytes(session.target.read_control_space(number, selector, 8), "little")
+        except RequestFailed as refused:
+            try:
+                return listed(number)
+            except (UnsupportedError, MemoryReadError):
+                raise refused from None
+
+    def _listed_prcb(self, number: int) -> int:
+        session = self._session
+        return session.memory.read_pointer(self._field("ki_processor_block") + number * session.pointer_size)
 
     def _field(self, name: str) -> int:
         block = self._session.debugger_data

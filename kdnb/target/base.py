@@ -16,6 +16,7 @@ from kdnb.protocol.messages.state_change32 import StateChange32
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kdnb.errors import RequestFailed
     from kdnb.protocol.link_events import LinkStatistics
     from kdnb.protocol.messages.manipulate import Manipulate
     from kdnb.protocol.wire import Structure
@@ -27,6 +28,7 @@ __all__ = [
     "LinkLost",
     "Printed",
     "Prompted",
+    "Refused",
     "Restarted",
     "StateChanged",
     "Target",
@@ -85,13 +87,20 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that is only answered where it is refused (switch, restart, bug check): the stop lasts."""
+
+    error: RequestFailed
+
+
+@dataclass(frozen=True, slots=True)
 class LinkLost:
     """The line is gone, or the link gave up."""
 
     reason: str
 
 
-TargetEvent = StateChanged | Printed | Prompted | Restarted | LinkLost
+TargetEvent = StateChanged | Printed | Prompted | Restarted | Refused | LinkLost
 
 
 class Target(Protocol):

@@ -21,6 +21,7 @@ from kdnb.protocol.constants import (
     Direction,
     MachineType,
     PacketType,
+    Status,
 )
 from kdnb.protocol.kdnet import WRONG_KEY
 from kdnb.protocol.link_events import (
@@ -40,7 +41,7 @@ from kdnb.protocol.messages.state_change32 import StateChange32
 from kdnb.protocol.messages.trace_io import ControlRequest
 from kdnb.protocol.messages.version import VersionBody
 from kdnb.protocol.names import status_name
-from kdnb.target.base import Printed, Prompted, Restarted, StateChanged
+from kdnb.target.base import Printed, Prompted, Refused, Restarted, StateChanged
 from kdnb.target.files import FileService
 from kdnb.target.settings import LiveSettings
 from kdnb.target.target_line import TargetLine
@@ -60,6 +61,9 @@ __all__ = ["Conversation", "LiveSettings", "failed"]
 T = TypeVar("T")
 
 _MANIPULATE = PacketType.STATE_MANIPULATE.value
+_UNANSWERED = frozenset({Api.SwitchProcessor, Api.Reboot, Api.CauseBugCheck})
+"""Requests without a reply, but for a refusal (3.2)."""
+NOT_OFFERED = "this target doesn't offer it"
 
 
 class Conversation(TargetLine):
@@ -83,6 +87,8 @@ class Conversation(TargetLine):
         self.files: FileService = FileService()
         self._stop_key: tuple[object, ...] | None = None
         """What the present stop was announced with; None while the target runs. A repetition is no new stop."""
+        self._left_key: tuple[object, ...] | None = None
+        """The same of the stop that the target was told to leave last."""
         self._processor = 0
         self._level = 0
         self._in_request = False
@@ -129,11 +135,7 @@ class Conversation(TargetLine):
     def request(self, api: int, body: Structure, data: bytes = b"", processor: int | None = None) -> Manipulate:
         reply = self._exchange(api, body, data, processor)
         if failed(reply.status):
-            name = _api_name(api)
-            text = status_name(reply.status) or "failure"
-            raise RequestFailed(
-                f"{name}: the target answers {text} ({reply.status:#010x})", api=name, status=reply.status
-            )
+            raise _refusal(reply)
         return reply
 
     def _exchange(self, api: int, body: Structure, data: bytes = b"", processor: int | None = None) -> Manipulate:
@@ -265,6 +267,9 @@ class Conversation(TargetLine):
                 self._send(self.files.answer(message))
             case ControlRequest():
                 self._send(replace(message, body=replace(message.body, granted=0)))
+            case Manipulate() if message.api in _UNANSWERED and failed(message.status):
+                self._stop_key = self._left_key
+                self._queue(Refused(_refusal(message)))
             case _:
                 pass  # trace data, unknown packets, and replies that come too late: the packet log has them
 
@@ -297,6 +302,7 @@ class Conversation(TargetLine):
         if self._out_of_step:
             self._resynchronise()
         self._catch_up()
+        self._left_key = self._stop_key
         before = self._repetitions()
         sent = self._send_payload(_MANIPULATE, encode(message), confirm=True)
         failure = "" if sent else "the link had failed"
@@ -324,13 +330,21 @@ class Conversation(TargetLine):
             self._stop_key = None
         for event in early:  # else it is the stop that is being left, said once more while the request was under way
             self._take(event)
-        if not has_gone_on:
+        if not has_gone_on and not any(isinstance(event, Refused) for event in self._events):
             self._stop_key = None
 
 
 def failed(status: int) -> bool:
     """NT_SUCCESS turned round: warnings and errors have the top bit."""
     return bool(status & 0x80000000)
+
+
+def _refusal(reply: Manipulate) -> RequestFailed:
+    name = _api_name(reply.api)
+    text = status_name(reply.status) or "failure"
+    hint = NOT_OFFERED if reply.status == Status.NOT_IMPLEMENTED else ""
+    message = f"{name}: the target answers {text} ({reply.status:#010x})"
+    return RequestFailed(message, hint, api=name, status=reply.status)
 
 
 def _answers(reply: Manipulate, request: Manipulate) -> bool:

@@ -184,8 +184,17 @@ class LiveTarget(Conversation):
         at = 0x30 if self.machine == MachineType.AMD64 else 0
         flags = int.from_bytes(data[at : at + 4], "little")
         if not self._context_in_windows:
-            self.request(Api.SetContext, ContextBody(flags), data, processor)
+            try:
+                self.request(Api.SetContext, ContextBody(flags), data, processor)
+            except RequestFailed as refused:
+                try:
+                    self._set_context_windows(processor, data)
+                except RequestFailed:
+                    raise refused from None
             return
+        self._set_context_windows(processor, data)
+
+    def _set_context_windows(self, processor: int, data: bytes) -> None:
         for offset in range(0, len(data), CONTEXT_WINDOW):
             piece = data[offset : offset + CONTEXT_WINDOW]
             self.request(Api.SetContextEx, ContextExBody(offset, len(piece), len(data)), piece, processor)

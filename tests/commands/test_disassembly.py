@@ -85,11 +85,6 @@ def test_physical_code_is_disassembled_where_it_lies(session: Session) -> None:
     assert to_text(code(session, "up ff`00000000")).endswith("^ Memory access error in 'up ff`00000000'")
 
 
-def test_what_is_physical_needs_an_address_first(session: Session) -> None:
-    with pytest.raises(CommandError, match="Numeric expression missing from '<EOL>'"):
-        execute(session, "up")
-
-
 def test_uf_counts_and_takes_the_options_that_change_nothing(session: Session) -> None:
     (plain,) = execute(session, "uf nt!KeBugCheckEx")
     assert isinstance(plain, FunctionCode)
@@ -97,3 +92,9 @@ def test_uf_counts_and_takes_the_options_that_change_nothing(session: Session) -
     assert counted == f"{len(plain.instructions)} instructions scanned\n\n{to_text(plain)}"
     assert to_text(execute(session, "uf /D /m /oO nt!KeBugCheckEx")[0]) == to_text(plain)
     assert to_text(execute(session, "uu nt!KeBugCheckEx L2")[0]) == to_text(execute(session, "u nt!KeBugCheckEx L2")[0])
+
+
+def test_physical_code_begins_where_the_instruction_pointer_s_page_lies(session: Session) -> None:
+    first = code(session, "up L2").instructions
+    assert [i.data for i in first] == [i.data for i in code(session, "u @rip L2").instructions]
+    assert first[0].address == translate(session, session.registers.pc).physical

@@ -43,6 +43,12 @@ def test_a_port_is_written(session: Session) -> None:
     assert value.value == 0x80000000
 
 
+@pytest.mark.parametrize("command", ["ob 80 100", "ow 80 10000", "od 80 100000000"])
+def test_a_value_that_does_not_fit_a_port_is_not_written(session: Session, command: str) -> None:
+    with pytest.raises(CommandError, match="Numeric value overflow"):
+        execute(session, command)
+
+
 def test_the_interrupt_request_level_has_a_name(session: Session) -> None:
     assert to_text(execute(session, "!irql")[0]).startswith("Debugger saved IRQL for processor 0x0 -- ")
 

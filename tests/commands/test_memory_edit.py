@@ -58,11 +58,20 @@ def test_writing_is_silent_and_filling_says_how_much(session: Session) -> None:
         ("ea @rsp-100 text", "Syntax error"),
         ("f @rsp-100 5", "Range error"),
         ("f @rsp-100 L8", "Numeric expression missing"),
+        ("fp [uc] ff`00000000 L8 1", "can't write"),
     ],
 )
 def test_what_cant_be_written_is_one_clear_line(session: Session, command: str, message: str) -> None:
     with pytest.raises(CommandError, match=message):
         execute(session, command)
+
+
+@pytest.mark.parametrize("attribute", ["", "[c] ", "[uc] ", "[wc] "])
+def test_physical_memory_is_filled_with_any_caching_attribute(session: Session, attribute: str) -> None:
+    execute(session, "fp 300000 L10 0")
+    (written,) = execute(session, f"fp {attribute}300000 L8 1 2 3")
+    assert to_text(written) == "Filled 0x8 bytes"
+    assert session.physical.read(0x300000, 10) == bytes((1, 2, 3, 1, 2, 3, 1, 2, 0, 0))
 
 
 def test_a_read_only_session_refuses_before_anything_is_sent(session: Session) -> None:
