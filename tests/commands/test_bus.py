@@ -49,7 +49,7 @@ def test_one_device_or_all_buses_can_be_listed(session: Session) -> None:
 
 @pytest.mark.parametrize("command", ["!pci 0 100", "!pci 0 0 20", "!pci 100 0 0 0 0 1000", "!ecb 0.0.0.3c 100"])
 def test_places_and_values_that_can_not_be_are_refused(session: Session, command: str) -> None:
-    with pytest.raises(CommandError, match="Range error|overflow"):
+    with pytest.raises(CommandError, match=r"Range error|overflow"):
         execute(session, command)
 
 
@@ -66,7 +66,7 @@ def test_bus_data_are_not_asked_for_while_the_target_boots(session: Session, mon
 
 
 def test_what_targets_refuse_is_one_readable_line(session: Session) -> None:
-    with pytest.raises(CommandError, match="PageIn: the target answers STATUS_UNSUCCESSFUL.*don't page in"):
+    with pytest.raises(CommandError, match=r"PageIn: the target answers STATUS_UNSUCCESSFUL.*don't page in"):
         execute(session, ".pagein nt")
     assert "Low memory" in to_text(execute(session, "!chklowmem")[0])
 

@@ -77,9 +77,7 @@ def test_registers_are_set_in_windows_where_setcontext_alone_is_refused(
     session.registers.set("r15", before)
 
 
-def test_processors_are_found_where_control_space_is_refused(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processors_are_found_where_control_space_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = "!pcr 1; !prcb; !irql; !thread"
     before = [to_text(result) for result in execute(session, commands)]
     monkeypatch.setitem(HANDLERS, Api.ReadControlSpace, stub_system.unsupported)
