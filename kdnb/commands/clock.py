@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.debugger.shared_data import SHARED_DATA
 from kdnb.errors import ExpressionError, UnsupportedError
 from kdnb.results.clock import TargetTime
 from kdnb.results.values import Text
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 LONGEST_SLEEP = 24 * 3600 * 1000
 _HOUR = 36_000_000_000
 _MOST_HOURS = 24
-_SHARED_DATA = {8: 0xFFFF_F780_0000_0000, 4: 0xFFDF_0000}
-"""KUSER_SHARED_DATA; the page's address never changed."""
 _INTERRUPT_TIME, _SYSTEM_TIME, _ZONE_BIAS = 0x08, 0x14, 0x20
 """KSYSTEM_TIME: the low 32 bits, then the high ones twice."""
 
@@ -48,7 +47,7 @@ def target_time(session: Session, arguments: Arguments) -> Result:
 
 def time_of(session: Session) -> TargetTime:
     """The target's clock, read from the page that the kernel shares."""
-    page = _SHARED_DATA.get(session.pointer_size)
+    page = SHARED_DATA.get(session.pointer_size)
     if page is None:
         raise UnsupportedError("where this target keeps its time is not known")
     data = session.memory.read(page, _ZONE_BIAS + 12)

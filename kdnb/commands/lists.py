@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.commands.memory_display import display_list
 from kdnb.debugger.lists import LIST_LIMIT, walk_chain, walk_list
 from kdnb.debugger.type_lookup import TypeLookup
 from kdnb.debugger.type_rows import follow_path
@@ -113,3 +114,40 @@ def _run(session: Session, commands: str, addresses: list[int], note: str, *, ec
         if before is not None:
             session.variables[ELEMENT] = before
     return ForEach(tuple(results), tuple(addresses), note)
+
+
+@command(
+    "!dflink",
+    "!dblink",
+    summary="Show the entries of a LIST_ENTRY chain, forwards (!dflink) or backwards (!dblink).",
+    syntax="!dflink|!dblink Address [Count]",
+    details="Address is the first entry that is shown; 32 (decimal) unless a count is given. dl does more.",
+    examples=("!dflink nt!PsActiveProcessHead", "!dblink nt!PsActiveProcessHead 2"),
+    tier="C",
+)
+def show_links(session: Session, arguments: Arguments) -> Result:
+    """As dl and dlb, four doublewords an entry."""
+    address = arguments.expression() & session.address_mask
+    count = arguments.expression(0x20)
+    arguments.finish()
+    arguments.name = "dlb" if arguments.name == "!dblink" else "dl"
+    arguments.rest = f"0x{address:x} 0x{count:x} 0x{16 // session.pointer_size:x}"
+    return display_list(session, arguments)
+
+
+@command(
+    "!validatelist",
+    summary="Check a LIST_ENTRY chain: each entry must point back to the one before it.",
+    syntax="!validatelist Address",
+    details="Address is the list's head or any entry: the chain has to come back to it.",
+    examples=("!validatelist nt!PsActiveProcessHead",),
+    tier="C",
+)
+def validate_list(session: Session, arguments: Arguments) -> Result:
+    """How many entries there are, and what is wrong."""
+    address = arguments.expression() & session.address_mask
+    arguments.finish()
+    found = walk_list(session.memory, address)
+    if found.note:
+        return Text(f"{found.note} (after {len(found)} entries)")
+    return Text(f"Found list end after {len(found)} entries")

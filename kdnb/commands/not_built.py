@@ -9,22 +9,22 @@ from __future__ import annotations
 __all__ = ["NOT_BUILT"]
 
 _EXTENSIONS = """
-!address !alpc !apc !apic !apicerr !arbiter !blockeddrv !bushnd !ca !callback !cbreg !chkimg !cmreslist !cpuid
-!cs !dbgprint !dblink !deadlock !devext !dflink !dma !dpcs !dreg !dumpobj !errlog !errrec !exca !exqueue
-!filecache !filelock !for_each_frame !for_each_process !for_each_thread !frag !gentable !gflag !heap
+!alpc !apc !apic !apicerr !arbiter !blockeddrv !bushnd !ca !callback !cbreg !chkimg !cmreslist
+!cs !deadlock !devext !dma !dpcs !dreg !dumpobj !errlog !errrec !exca !exqueue
+!filecache !filelock !frag !gentable !heap
 !htrace !imgscan !ioapic !ioresdes !ioreslist !job !logexts !lookaside !lpc !mca !memusage !mtrr !ndiskd
-!numa !obja !obtrace !pfn !pnpevent !poaction !pocaps !podev !poolval !popolicy !powertriage
+!numa !obtrace !pfn !pnpevent !poaction !pocaps !podev !poolval !popolicy !powertriage
 !qlocks !reg !runaway !session !smt !sprocess !stl !sysinfo !sysptes !timer !tz !tzinfo !ubc !ubd !ube
-!ubl !ubp !usblog !validatelist !verifier !vpb !whea !wsle !zombies
+!ubl !ubp !usblog !verifier !vpb !whea !wsle !zombies
 """
 
 _DOT_COMMANDS = """
-.abandon .allow_image_mapping .attach .beep .bpsync .breakin .browse .chain .childdbg .clients .cordll .create .dbgdbg
-.detach .dml_flow .dml_start .drivers .dumpcab .dvalloc .dvfree .echotimestamps .event_code .eventlog .eventstr
-.exepath .exptr .extmatch .extpath .fiber .fnret .fpo .holdmem .imgscan .inline .jdinfo .kill .load .loadby .locale
-.lsf .netuse .nvload .ocommand .ofilter .opendump .pcmd .quit_lock .remote .scriptlist .scriptload .scriptrun
-.scriptunload .secure .send_file .server .settings .shell .srcfix .step_filter .tlist .ttime .unload .unloadall
-.write_cmd_hist .wtitle
+.abandon .allow_image_mapping .attach .beep .bpsync .breakin .browse .childdbg .clients .cordll .create .dbgdbg
+.dml_flow .dml_start .drivers .dumpcab .dvalloc .dvfree .event_code .eventlog .eventstr
+.exepath .exptr .fiber .fnret .fpo .holdmem .imgscan .inline .jdinfo .kill .locale
+.lsf .netuse .nvload .ofilter .opendump .pcmd .quit_lock .remote .scriptlist .scriptload .scriptrun
+.scriptunload .secure .send_file .server .settings .srcfix .step_filter .tlist .ttime
+.write_cmd_hist
 """
 
 _COMMANDS = "ur ux"

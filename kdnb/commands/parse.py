@@ -109,7 +109,7 @@ def _match(text: str) -> tuple[str, str, str] | None:
     if text[:1] in (".", "!"):
         word = re.split(r"[\s({\"]", text, maxsplit=1)[0]
         arguments = text[len(word) :]
-        name = exact_name(word)
+        name = exact_name(word) or exact_name(re.sub(r"^!\w+\.", "!", word))  # !kdexts.process is !process
         return (name, "", arguments.strip()) if name is not None else None
     longest = max((len(name) for name in COMMANDS), default=0)
     for length in range(min(longest, len(text)), 0, -1):

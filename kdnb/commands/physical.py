@@ -51,7 +51,7 @@ def search_physical(session: Session, arguments: Arguments) -> Result:
         session.require_stopped()  # sees a cancel
         data = session.physical.read_available(page << PAGE_SHIFT, PAGE_SIZE)
         words = np.frombuffer(data[: len(data) & -size], f"<u{size}").astype(np.uint64)
-        places = np.flatnonzero(words - lowest <= np.uint64(2 * delta)).tolist()
+        places = np.flatnonzero(words - lowest <= np.uint64(min(2 * delta, (1 << 64) - 1))).tolist()
         hits += [PhysicalHit((page << PAGE_SHIFT) + at * size, int(words[at])) for at in places]
         if len(hits) >= MOST_HITS:
             note = f"cut after {MOST_HITS} hits"

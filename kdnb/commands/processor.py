@@ -121,8 +121,9 @@ def processor_number(session: Session, arguments: Arguments) -> int:
 
 @command(
     "!cpuinfo",
-    summary="Show what processors there are: family, model and stepping, manufacturer, speed, microcode.",
-    syntax="!cpuinfo [Processor]",
+    "!cpuid",
+    summary="Show what processors there are: family, model and stepping, manufacturer, speed; !cpuinfo: microcode too.",
+    syntax="!cpuinfo|!cpuid [Processor]",
     details="What the kernel noted in KPRCB when a processor started. The microcode's signature and the kernel's own "
     "feature bits need the kernel's types.",
     examples=("!cpuinfo", "!cpuinfo 1"),
@@ -131,4 +132,5 @@ def processor_number(session: Session, arguments: Arguments) -> int:
 def show_cpus(session: Session, arguments: Arguments) -> Result:
     """All processors, or one."""
     numbers = range(session.processor_count) if arguments.at_end else (processor_number(session, arguments),)
-    return CpuInfos(tuple(cpu_info(session, number) for number in numbers))
+    infos = tuple(cpu_info(session, number) for number in numbers)
+    return CpuInfos(infos, is_short=arguments.name == "!cpuid")

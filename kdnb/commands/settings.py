@@ -151,6 +151,18 @@ _WITHOUT_EFFECT = {
     ".outmask": "All output is shown; each result is a value.",
     ".enable_unicode": "Text is Unicode throughout.",
     ".enable_long_status": "Numbers are 64 bits wide throughout.",
+    ".load": "Native extension DLLs need Windows' debugger engine and aren't loaded; Python extends kdnb.",
+    ".loadby": "Native extension DLLs need Windows' debugger engine and aren't loaded; Python extends kdnb.",
+    ".unload": "No extension DLLs are loaded.",
+    ".unloadall": "No extension DLLs are loaded.",
+    ".chain": "No extension DLLs: the extensions are part of kdnb, and .help lists them.",
+    ".extpath": "No extension DLLs: the extensions are part of kdnb, and .help lists them.",
+    ".extmatch": "No extension DLLs: the extensions are part of kdnb, and .help lists them.",
+    ".shell": "Debugger commands don't run programs of this computer; cells have Python for that.",
+    ".ocommand": "What a target prints is never run as commands.",
+    ".detach": "qd lets the target run on and ends the session.",
+    ".echotimestamps": "Events have their times: kd.packets() and .lastevent show them.",
+    ".wtitle": "There is no window.",
     ".force_tb": "Branch tracing needs hardware that the protocol doesn't reach.",
 }
 

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.shared_data import SHARED_DATA
 from kdnb.debugger.stops import bugcheck_parameters
 from kdnb.errors import MemoryReadError, UnsupportedError
 from kdnb.protocol.constants import MachineType
@@ -25,7 +26,6 @@ MAX_RUNS = 42
 """Runs for which the header has room."""
 MAX_PAGES = 1 << 36
 FULL_DUMP = 1
-_SHARED_DATA = 0xFFFF_F780_0000_0000
 _EXCEPTION_PARAMETERS = 15
 
 
@@ -120,7 +120,7 @@ def _exception(session: Session) -> bytes:
 
 def _times(session: Session) -> tuple[int, int]:
     """System time and uptime, by the page that the kernel shares with all processes."""
-    data = session.memory.read_available(_SHARED_DATA, 0x1C)
+    data = session.memory.read_available(SHARED_DATA[8], 0x1C)
     if len(data) < 0x1C:
         return 0, 0
     return struct.unpack_from("<Q", data, 0x14)[0], struct.unpack_from("<Q", data, 0x08)[0]

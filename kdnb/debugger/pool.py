@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
 
 __all__ = ["NONPAGED", "PAGED", "PoolRegion", "describe_page", "find_blocks", "page_blocks", "region_of_type",
-           "scan_blocks", "tag_pattern", "tag_text"]  # fmt: skip
+           "regions", "scan_blocks", "tag_pattern", "tag_text"]  # fmt: skip
 
 PAGE_SIZE = 0x1000
 CONTENT = 32
@@ -51,7 +51,8 @@ class PoolRegion:
     end: int
 
 
-def _regions(session: Session) -> Iterator[PoolRegion]:
+def regions(session: Session) -> Iterator[PoolRegion]:
+    """Where pool lies, as far as the debugger data block tells."""
     block = session.debugger_data
     if block is None:
         return
@@ -70,7 +71,7 @@ def _regions(session: Session) -> Iterator[PoolRegion]:
 def region_of_type(session: Session, kind: int) -> PoolRegion:
     """The region of nonpaged (0) or paged (1) pool; `UnsupportedError` where the target doesn't tell."""
     _refuse_segment_heap(session)
-    found = next((region for region in _regions(session) if region.kind == kind), None)
+    found = next((region for region in regions(session) if region.kind == kind), None)
     if found is None:
         name = _REGIONS[kind][2].lower() if kind in _REGIONS else f"pool of type {kind}"
         raise UnsupportedError(
@@ -137,7 +138,7 @@ def describe_page(session: Session, address: int, *, contents: bool = False) -> 
     """The pool page that holds `address`."""
     page = address & ~(PAGE_SIZE - 1)
     size = session.pointer_size
-    region = next((each.name for each in _regions(session) if each.start <= address < each.end), "")
+    region = next((each.name for each in regions(session) if each.start <= address < each.end), "")
     large = next((each for each in _large(session) if each.address <= address < each.address + each.size), None)
     if large is not None:
         return PoolPage(address, region or "Unknown", (), size, large, describe_tag(large.tag))

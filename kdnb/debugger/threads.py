@@ -12,6 +12,7 @@ from kdnb.debugger.irps import thread_irps
 from kdnb.debugger.lists import walk_list
 from kdnb.debugger.loader_list import clean
 from kdnb.debugger.register_names import program_counter, stack_pointer
+from kdnb.debugger.shared_data import SHARED_DATA
 from kdnb.debugger.stack_scan import is_return_address
 from kdnb.debugger.stacks import walk
 from kdnb.errors import KdnbError, MemoryReadError, UnknownNameError, UnsupportedError
@@ -37,8 +38,8 @@ _GENERAL = {
     MachineType.I386: tuple("eax ecx edx ebx ebp esi edi".split()),
 }
 _FRAME_POINTER = {MachineType.AMD64: "rbp", MachineType.I386: "ebp"}
-_TICK_COUNT = {8: 0xFFFF_F780_0000_0320, 4: 0xFFDF_0320}
-"""KUSER_SHARED_DATA.TickCount; the page's address never changed."""
+_TICK_COUNT = 0x320
+"""In KUSER_SHARED_DATA."""
 _PATHS = (
     "Tcb.ContextSwitches", "Tcb.UserTime", "Tcb.KernelTime", "Tcb.Priority", "Tcb.BasePriority", "Tcb.WaitTime",
     "Tcb.Win32Thread", "Tcb.Alertable", "Tcb.WaitBlockList", "Tcb.WaitBlockCount", "ThreadListEntry", "IrpList",
@@ -239,7 +240,7 @@ def _image(session: Session, process: int) -> str:
 
 def _tick_count(session: Session) -> int | None:
     try:
-        return session.memory.read_u32(_TICK_COUNT[session.pointer_size])
+        return session.memory.read_u32(SHARED_DATA[session.pointer_size] + _TICK_COUNT)
     except MemoryReadError:
         return None
 

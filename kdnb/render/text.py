@@ -8,6 +8,7 @@ from itertools import islice
 from kdnb.render import (
     text_analysis,
     text_breakpoints,
+    text_decoded,
     text_descriptors,
     text_device_nodes,
     text_disassembly,
@@ -43,6 +44,7 @@ __all__ = ["to_text"]
 FORMATTERS = (
     text_analysis,
     text_breakpoints,
+    text_decoded,
     text_descriptors,
     text_device_nodes,
     text_disassembly,

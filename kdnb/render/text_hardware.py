@@ -101,6 +101,12 @@ def _block(value: ControlBlock) -> Iterator[str]:
 
 @lines.register(CpuInfos)
 def _cpus(value: CpuInfos) -> Iterator[str]:
+    if value.is_short:
+        yield "CP  F/M/S  Manufacturer        MHz"
+        for one in value:
+            version = f"{one.family},{one.model},{one.stepping}"
+            yield f"{one.number:2}  {version:<6} {one.manufacturer:<17} {one.mhz:5}"
+        return
     yield "CP  F/M/S Manufacturer  MHz Update Signature Features"
     for one in value:
         version = f"{one.family},{one.model},{one.stepping}"

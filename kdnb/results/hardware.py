@@ -116,6 +116,8 @@ class CpuInfos(TableResult):
     """The processors (`!cpuinfo`)."""
 
     processors: tuple[CpuInfo, ...]
+    is_short: bool = False
+    """Without what only Windows' own records tell (`!cpuid`)."""
 
     def __len__(self) -> int:
         return len(self.processors)

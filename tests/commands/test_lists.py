@@ -66,3 +66,14 @@ def test_the_element_is_put_behind_commands_that_do_not_name_it(session: Session
     named = shown(session, '!list -t nt!_LIST_ENTRY.Flink -x "dd @$extret L2" -m 2 nt!PsLoadedModuleList')
     assert shown(session, '!list -t nt!_LIST_ENTRY.Flink -x "dd" -a "L2" -m 2 nt!PsLoadedModuleList') == named
     assert shown(session, '!list -e -x "dd" -a "L2" -m 1 nt!PsLoadedModuleList').startswith("dd @$extret L2\n")
+
+
+def test_links_are_shown_in_either_direction(session: Session) -> None:
+    assert shown(session, "!dflink nt!PsLoadedModuleList 3") == shown(session, "dl nt!PsLoadedModuleList 3 2")
+    assert shown(session, "!dblink nt!PsLoadedModuleList") == shown(session, "dlb nt!PsLoadedModuleList 20 2")
+
+
+def test_a_list_is_checked(session: Session) -> None:
+    count = len([module for module in session.modules if module.base >> 47])
+    assert shown(session, "!validatelist nt!PsLoadedModuleList") == f"Found list end after {count} entries"
+    assert "damaged" in shown(session, "!validatelist @rsp")

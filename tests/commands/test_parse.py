@@ -67,8 +67,8 @@ def test_an_unknown_command_is_told_with_close_ones() -> None:
 def test_what_windbg_has_and_we_do_not_is_said_in_one_line() -> None:
     with pytest.raises(UsageError, match=r"^!htrace is not built yet; see docs/explanation/differences-from-windbg"):
         parse("!htrace -v")
-    with pytest.raises(UsageError, match=r"^\.shell is not built yet"):
-        parse(".Shell dir")
+    with pytest.raises(UsageError, match=r"^\.fnret is not built yet"):
+        parse(".Fnret 5")
     with pytest.raises(UsageError, match=r"^ur is not built yet"):
         parse("ur 1000")
     assert command_name("!htrace; k") == "!htrace"
@@ -121,3 +121,11 @@ def test_a_path_may_hold_semicolons_but_none_before_a_blank() -> None:
     assert cut(".sympath+ /a;") == [".sympath+ /a"]
     assert cut(".sympath;k") == [".sympath", "k"]
     assert cut(".echo a;k") == [".echo a", "k"]
+
+
+def test_an_extension_may_be_named_with_its_module() -> None:
+    assert parse("!kdexts.process 0 0").name == "!process"
+    assert parse("!ext.ANALYZE -v").name == "!analyze"
+    assert command_name("!kdexts.locks") == "!locks"
+    with pytest.raises(UsageError, match=r"Unknown extension '!kdexts\.nosuch'"):
+        parse("!kdexts.nosuch 1")
