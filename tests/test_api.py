@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from kdnb.errors import (
 from kdnb.protocol.kdnet import KdnetCodec, parse_key
 from kdnb.protocol.link import Link, Role
 from kdnb.target.base import Capability
+from kdnb.transport.signals import interrupt_main_thread
 from kdnb.transport.udp import UdpTransport
 from tests.debugger.simulated import serve
 from tests.debugger.x86_target import X86Machine
@@ -278,7 +278,7 @@ def test_an_interrupt_ends_the_waiting_for_a_target_that_is_not_there() -> None:
 
         def interrupt(line: str) -> None:
             told.append(line)
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            interrupt_main_thread()
 
         with pytest.raises(Cancelled, match="connecting was stopped"):
             kdnb.connect(f"tcp:127.0.0.1:{silent.getsockname()[1]}", timeout=300, progress=interrupt)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import inspect
 from typing import Any
 
@@ -10,6 +9,7 @@ from ipykernel.ipkernel import IPythonKernel
 
 from kdnb.jupyter.extension import attach
 from kdnb.jupyter.inspection import inspect_command
+from kdnb.transport.signals import interrupt_main_thread
 
 __all__ = ["KdnbKernel"]
 
@@ -27,12 +27,9 @@ class KdnbKernel(IPythonKernel):
         self.notebook = attach(self.shell)
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Stop: raises KeyboardInterrupt in the main thread, where every wait is made of short slices.
-
-        ipykernel's own way is a signal to the process group, which doesn't exist on Windows.
-        """
+        """Stop. ipykernel's own way is a signal to the whole process group, which doesn't exist on Windows."""
         assert self.session is not None  # there is one as soon as messages come
-        _thread.interrupt_main()
+        interrupt_main_thread()
         self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
     def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> Any:

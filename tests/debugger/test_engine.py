@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import pytest
 
 from kdnb.debugger.engine import Engine
 from kdnb.errors import Cancelled, UsageError
+from kdnb.transport.signals import interrupt_main_thread
 from tests.debugger.simulated import TIMEOUT
 
 if TYPE_CHECKING:
@@ -56,15 +56,11 @@ def test_ctrl_c_while_the_target_runs_breaks_in(engine: Engine) -> None:
     def when_running(state: LinkStateChange) -> None:
         if state.state == "running":
             session.events.on_state.remove(when_running)
-            _interrupt_main()
+            interrupt_main_thread()
 
     stop = engine.run(session.go)
     assert stop is not None
     assert stop.requested
-
-
-def _interrupt_main() -> None:
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def test_ctrl_c_is_raised_again_when_the_call_ends_as_if_nothing_had_been(engine: Engine) -> None:
@@ -77,7 +73,7 @@ def test_ctrl_c_is_raised_again_when_the_call_ends_as_if_nothing_had_been(engine
 
 def _interrupt_main_until_heard(session: Session) -> None:
     """Two signals that come before the main thread runs would be one interrupt."""
-    _interrupt_main()
+    interrupt_main_thread()
     while not session.cancel_requested():
         threading.Event().wait(0.01)
 
@@ -88,7 +84,7 @@ def test_ctrl_c_cancels_a_long_command(engine: Engine) -> None:
 
     def long() -> None:
         started.set()
-        _interrupt_main()
+        interrupt_main_thread()
         while True:
             session.memory.read(session.modules["nt"].base, 0x10)
 
@@ -102,7 +98,7 @@ def test_a_second_ctrl_c_gives_up_and_the_session_stays_usable(engine: Engine) -
 
     def stuck() -> None:
         _interrupt_main_until_heard(engine.session)
-        _interrupt_main()
+        interrupt_main_thread()
         release.wait(TIMEOUT)
 
     with pytest.raises(Cancelled, match="gave up waiting"):
@@ -123,7 +119,7 @@ def test_interrupts_at_any_moment_neither_hang_nor_run_a_call_twice(engine: Engi
     done: list[int] = []
     asked = interrupts = 0
     while interrupts < 60:
-        sender = threading.Timer(0.002 + interrupts / 50_000, _interrupt_main)
+        sender = threading.Timer(0.002 + interrupts / 50_000, interrupt_main_thread)
         try:
             sender.start()  # on a busy machine it waits for the thread longer than the timer takes
             while True:

@@ -110,6 +110,17 @@ def test_interrupt_breaks_into_the_running_target(kernel: Kernel) -> None:
     assert "Evaluate expression: 2" in text_of(kernel.run("? 1+1"))
 
 
+def test_interrupt_ends_a_cell_that_waits_for_the_system(kernel: Kernel) -> None:
+    request = kernel.begin(f"import time\nprint('now')\ntime.sleep({2 * LIMIT})\nprint('slept')")
+    seen = []
+    for message in kernel.messages(request):
+        seen.append(message)
+        if message["msg_type"] == "stream":
+            kernel.manager.interrupt_kernel()
+    assert "KeyboardInterrupt" in text_of(seen)
+    assert "slept" not in [message["content"].get("text") for message in seen]
+
+
 def test_an_error_on_purpose_is_one_line(kernel: Kernel) -> None:
     (error,) = [m for m in kernel.run("k") if m["msg_type"] == "error"]
     assert len(error["content"]["traceback"]) == 1
