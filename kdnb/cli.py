@@ -6,8 +6,9 @@ on standard error: `kdnb: what; what to do`.
 
 from __future__ import annotations
 
-import _thread
 import argparse
+import errno
+import io
 import os
 import sys
 from pathlib import Path
@@ -31,6 +32,8 @@ TIMEOUT = 30.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command; gives the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a target's names may have letters that a Windows code page lacks
     parser = _parser()
     options, others = parser.parse_known_args(arguments)
     if "arguments" in options:  # argparse's REMAINDER doesn't begin with an option
@@ -43,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConnectionStringError, _CommandLineError) as error:
         _complain(str(error))
         return 2
-    except BrokenPipeError:
-        # Whoever read our output has gone: the interpreter must not stumble over it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as error:
+        if _reader_has_gone(error):
+            # The interpreter must not stumble over it once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         where = "standard output" if error.filename is None else error.filename
         _complain(f"{where}: {error.strerror or error}; check the path and the disk")
         return 1
@@ -57,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 1
+
+
+def _reader_has_gone(error: OSError) -> bool:
+    """Whether nobody reads our output any more."""
+    gone_on_windows = sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or gone_on_windows
 
 
 class _CommandLineError(UsageError):
@@ -147,14 +156,17 @@ def _show(result: Result) -> None:
 
 def _show_prints(debugger: Debugger) -> None:
     from kdnb.render.lines import printable
+    from kdnb.transport.signals import interrupt_main_thread
 
     def show(event: DebugPrint) -> None:
         try:
             sys.stdout.write(printable(event.text))
             sys.stdout.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if not _reader_has_gone(error):
+                raise
             debugger.events.on_print.remove(show)
-            _thread.interrupt_main()  # whoever read our output has gone: a `g` would wait for nobody
+            interrupt_main_thread()  # whoever read our output has gone: a `g` would wait for nobody
 
     debugger.events.on_print(show)
 

@@ -64,6 +64,13 @@ def test_what_the_target_calls_its_processes_steers_no_terminal() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_letters_that_standard_output_lacks_are_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")  # as a pipe has it on a western Windows
+    done = kdnb("exec", "sim:", "-c", ".echo \u4e2d\u6587 done")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?? done" in done.stdout
+
+
 def test_the_same_over_tcp_twice_in_a_row(machine: str, tmp_path: Path) -> None:
     for _ in range(2):
         done = kdnb("exec", machine, "--symbols", str(tmp_path), "-c", SCRIPT)

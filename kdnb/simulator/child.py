@@ -38,9 +38,15 @@ class SimulatedMachine:
         command += ["--scenario", scenario] if scenario else []
         command += ["--arch", architecture] if architecture else []
         pipe = subprocess.PIPE
-        # A session of its own: Ctrl-C in a terminal goes to the whole process group and is meant for the debugger.
+        # A session of its own (a console on Windows): Ctrl-C goes to all processes there and is meant for the debugger.
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         atexit.register(self.close)
         try:

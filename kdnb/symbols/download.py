@@ -179,7 +179,7 @@ class Downloader:
                 self.wait(connection, writable=True)
                 code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if code:
-                    raise OSError(code, os.strerror(code))
+                    raise OSError(code, _strerror(code))
                 connection.settimeout(self._timeout)
                 return connection
             except OSError as error:
@@ -189,6 +189,11 @@ class Downloader:
                 connection.close()
                 raise
         raise problem or OSError(f"no address for {address[0]}")
+
+
+def _strerror(code: int) -> str:
+    """What a socket's error code means; Windows' own codes are in a table of Python's."""
+    return str(getattr(socket, "errorTab", {}).get(code) or os.strerror(code))
 
 
 class _SlicedResponse(http.client.HTTPResponse):

@@ -6,6 +6,7 @@ import contextlib
 import math
 import select
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -112,7 +113,7 @@ def _poller(*watched: int) -> Callable[[float], list[int]]:
 
     A selector of the standard library would do; it costs as much as the wait itself, once for each packet.
     """
-    if not hasattr(select, "poll"):  # Windows
+    if sys.platform == "win32":
         return lambda timeout: select.select(watched, (), (), max(timeout, 0.0))[0]
     poll = select.poll()
     for descriptor in watched:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import selectors
+import sys
 import threading
 import time
 
@@ -105,6 +106,8 @@ class FifoTransport:
 
 
 def _open(path: str, mode: int) -> int:
+    if sys.platform == "win32":
+        raise ConnectError("this system has no FIFOs")
     try:
         return os.open(path, mode | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

@@ -18,6 +18,7 @@ from kdnb.errors import KdnbError, TransportClosed
 from kdnb.protocol.constants import Direction
 from kdnb.protocol.packet_ids import Role
 from kdnb.transport.base import AddressedTransport
+from kdnb.transport.clock import wall_time_ns
 
 if TYPE_CHECKING:
     from kdnb.protocol.link import Link, LinkEvent, LinkStatistics
@@ -175,7 +176,7 @@ class Pump:
                 now = time.monotonic()
                 if data:
                     if self._observer is not None:
-                        self._observer(self._read, data, time.time_ns())
+                        self._observer(self._read, data, wall_time_ns())
                     if self._network is None:
                         self._link.receive_data(data, now)
                     else:
@@ -214,14 +215,14 @@ class Pump:
         for datagram, address in self._link.answers_to_send():
             assert address is not None
             if self._observer is not None:
-                self._observer(self._written, datagram, time.time_ns())
+                self._observer(self._written, datagram, wall_time_ns())
             network.send_to(datagram, address)
         if self._link.peer is not None:
             network.settle(self._link.peer)
 
     def _write(self, data: bytes) -> None:
         if self._observer is not None:
-            self._observer(self._written, data, time.time_ns())
+            self._observer(self._written, data, wall_time_ns())
         self._transport.write(data)
 
     def _raise_if_over(self) -> None:

@@ -5,11 +5,11 @@ that wait in nothing but their reads, so that it adds no delay of its own.
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from kdnb.errors import KdnbError, TransportClosed
 from kdnb.protocol.constants import Direction
+from kdnb.transport.clock import wall_time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ class Relay:
                 data = self._ends[source].read(READ_WAIT)
                 if data:
                     with self._lock:
-                        self._observer(direction, data, time.time_ns())
+                        self._observer(direction, data, wall_time_ns())
                     at = sink
                     self._ends[sink].write(data)
         except TransportClosed as error:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 from kdnb.errors import ConnectError, ConnectionStringError
@@ -55,7 +56,7 @@ class _UnixListener(StreamSocketListener):
 
 
 def _socket(spec: Spec) -> socket.socket:
-    if not hasattr(socket, "AF_UNIX"):
+    if sys.platform == "win32":
         raise ConnectionStringError("this system has no Unix sockets", "use tcp:HOST:PORT")
     if not spec.argument:
         raise ConnectionStringError("unix: needs a path", "write unix:PATH, e.g. unix:/tmp/kd.sock")
@@ -64,7 +65,7 @@ def _socket(spec: Spec) -> socket.socket:
 
 def _remove_stale(path: str) -> None:
     try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
+        if sys.platform == "win32" or not stat.S_ISSOCK(os.stat(path).st_mode):
             return
     except OSError:
         return

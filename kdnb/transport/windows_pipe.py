@@ -332,4 +332,6 @@ def connect(name: str) -> PipeTransport:
         if error != ERROR_PIPE_BUSY or not kernel32.WaitNamedPipeW(name, BUSY_TIMEOUT_MS):
             break
     hint = "start the virtual machine first, and check the name of its pipe"
+    if error == ERROR_PIPE_BUSY:
+        hint = "another debugger has it: close that one"
     raise ConnectError(f"can't open the pipe {name}: {_text(error)}", hint)
