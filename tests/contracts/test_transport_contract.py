@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 
@@ -77,7 +78,13 @@ def fifo_pair(path):
 
 
 def named_pipe_pair(monkeypatch):
-    """Windows' pipes on a stand-in for kernel32."""
+    """Windows' pipes; elsewhere on a stand-in for kernel32."""
+    if sys.platform == "win32":
+        listener = listen(rf"com:pipe,port=\\.\pipe\kdnb_contract_{os.getpid()}")
+        client = open_transport(listener.address)
+        server = listener.accept(LONG)
+        listener.close()
+        return client, server
     fake = FakeKernel32()
     monkeypatch.setattr(windows_pipe, "load_kernel32", lambda: fake)
     monkeypatch.setattr(windows_pipe, "last_error", fake.last_error)

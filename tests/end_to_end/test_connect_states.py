@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +22,7 @@ from kdnb.transport.pump import Pump
 from kdnb.transport.registry import listen
 from tests.end_to_end.simulators import execute, free_port, simulator
 from tests.simulator.raw_client import RawClient
+from tests.systems import kill
 from tests.target.scripted import ScriptedTarget, breakpoint_stop, events
 
 TIMEOUT = 30.0
@@ -221,7 +220,7 @@ def test_sim_begins_again_with_a_new_machine():
     with kdnb.connect("sim:", timeout=TIMEOUT) as kd:
         assert kd._line is not None
         assert kd._line.machine is not None
-        os.kill(kd._line.machine.process_id, signal.SIGKILL)
+        kill(kd._line.machine.process_id)
         with pytest.raises(KdnbError):
             kd.step()
         stop = kd.reconnect(TIMEOUT)
@@ -250,7 +249,7 @@ def test_the_debugger_is_killed_at_a_stop_and_another_takes_over(spec):
         ) as first:
             assert first.stdout is not None
             assert first.stdout.readline() == "up\n"
-            os.kill(first.pid, signal.SIGKILL)
+            first.kill()
         done = execute(spec, "r rip; bl; t")
         assert done.returncode == 0, done.stderr
         assert "nt!NtReadFile" not in done.stdout.partition("bl")[2].partition("kd>")[0]

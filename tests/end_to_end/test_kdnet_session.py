@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -91,7 +89,7 @@ def test_the_debugger_is_killed_and_another_takes_over(spec):
         ) as first:
             assert first.stdout is not None
             assert first.stdout.readline() == "up\n"
-            os.kill(first.pid, signal.SIGKILL)
+            first.kill()
         with kdnb.connect(spec, timeout=TIMEOUT) as kd:
             assert kd.stop is not None
             assert kd.step().reason == "step"

@@ -19,6 +19,7 @@ from kdnb.symbols.pdb import PdbFile
 from kdnb.symbols.pe import PeImage
 from kdnb.transport.registry import listen
 from tests.simulator.raw_client import RawClient, Terminal
+from tests.systems import ON_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,7 @@ def test_a_client_that_vanishes_at_a_stop_leaves_it_to_the_next(address: str) ->
         client.go()
 
 
+@pytest.mark.skipif(ON_WINDOWS, reason="Python has no Unix sockets on Windows")
 def test_a_machine_on_a_unix_socket(tmp_path: Path) -> None:
     with serving(spec=f"unix:{tmp_path / 'kd'}") as where, RawClient(where) as client:
         assert client.break_in().number_processors == 2
