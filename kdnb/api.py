@@ -226,11 +226,15 @@ class Debugger:
         return self._engine.call(self._session.unwind, limit)
 
     def complete(self, fragment: str, limit: int = 100) -> list[str]:
-        """Names that begin with `fragment`: registers, modules, symbols of loaded modules."""
+        """Names that begin with `fragment`: registers and pseudo-registers, modules, symbols of loaded modules."""
         return self._engine.call(self._complete, fragment, limit)
 
     def _complete(self, fragment: str, limit: int) -> list[str]:
         session = self._session
+        if fragment.startswith(("@$", "$")):
+            sign, _, begin = fragment.partition("$")
+            names = session.environment.pseudo_register_names()
+            return [f"{sign}${n}" for n in names if n.startswith(begin.lower())][:limit]
         if fragment.startswith("@"):
             return ["@" + n for n in session.registers.names() if n.startswith(fragment[1:].lower())][:limit]
         if "!" in fragment and not session.is_running:

@@ -112,6 +112,10 @@ class SessionEnvironment:
         except KdnbError:
             return None
 
+    def pseudo_register_names(self) -> list[str]:
+        """Names that `pseudo_register` knows, without their `$`; those of parameters and breakpoints left out."""
+        return sorted({*_ANSWERS, *(f"t{number}" for number in range(USER_VARIABLES)), *_EVENT_NAMES})
+
     def _bug_check(self, name: str) -> int | None:
         names = ("bug_code", "bug_param1", "bug_param2", "bug_param3", "bug_param4")
         values = bugcheck_parameters(self._session)
@@ -167,6 +171,8 @@ def _argument_register(session: Session) -> int | None:
     name = _ARGUMENT_REGISTERS.get(session.machine)
     return session.scope.get(name) if name is not None else None
 
+
+_EVENT_NAMES = ("bug_code", "exr_chance", "exr_code", "exr_numparams")
 
 _ANSWERS: dict[str, Callable[[Session], int | None]] = {
     "ip": lambda s: s.scope.pc,

@@ -82,12 +82,14 @@ def _decide_sign(text: str, words: CommandWords) -> bool:
         return True
     if text[0] == "!":
         return words.command_name(text) is not None
-    if _parse(text) is not None:
+    statements = _parse(text)
+    if text[0] == "*":  # `*names` alone is no Python, though it parses
+        first = statements[0] if statements else None
+        return statements is None or (isinstance(first, ast.Expr) and isinstance(first.value, ast.Starred))
+    if statements is not None:
         return False
     if text[0] == ".":
         return _is_meta_command(text)
-    if text[0] == "*":
-        return True
     return words.command_name(text) is not None
 
 
@@ -130,8 +132,7 @@ def rewrite(lines: list[str], words: CommandWords, bound: Container[str]) -> lis
         return lines
     logical = list(_logical_lines(lines))
     last = max((index for index, (text, _) in enumerate(logical) if text.strip()), default=-1)
-    here = set[str]()
-    names = _Names(bound, here)
+    names = _Names(bound)
     out: list[str] = []
     for index, (text, is_single) in enumerate(logical):
         command = _PROMPT.sub("", text)
@@ -141,20 +142,28 @@ def rewrite(lines: list[str], words: CommandWords, bound: Container[str]) -> lis
         if is_single and decide(command, words, names):
             out.append((_VALUE if index == last else _SHOW).format(command.strip()) + "\n")
         else:
-            here |= _bound_by(text)
+            names.follow(text)
             out.extend(text.splitlines(keepends=True))
     return out
 
 
-@dataclass(frozen=True, slots=True)
 class _Names:
-    """Names of the namespace and those that the cell has bound so far."""
+    """Names of the namespace, and what the cell has bound and deleted so far."""
 
-    outer: Container[str]
-    here: set[str]
+    def __init__(self, outer: Container[str]) -> None:
+        self._outer = outer
+        self._bound = set[str]()
+        self._gone = set[str]()
+
+    def follow(self, text: str) -> None:
+        """The cell goes on with this Python text."""
+        bound = _bound_by(text)
+        self._bound |= bound
+        self._gone = (self._gone - bound) | _deleted_by(text)
+        self._bound -= self._gone
 
     def __contains__(self, name: object) -> bool:
-        return name in self.here or name in self.outer
+        return name in self._bound or (name in self._outer and name not in self._gone)
 
 
 def _logical_lines(lines: list[str]) -> Iterator[tuple[str, bool]]:
@@ -241,3 +250,9 @@ def _bound_by(text: str) -> set[str]:
             elif isinstance(node, ast.alias):
                 found.add((node.asname or node.name).split(".")[0])
     return found
+
+
+def _deleted_by(text: str) -> set[str]:
+    """Names that a `del` at the left margin takes away."""
+    targets = [target for one in _parse(text) or [] if isinstance(one, ast.Delete) for target in one.targets]
+    return {target.id for target in targets if isinstance(target, ast.Name)}

@@ -73,7 +73,7 @@ class CommandMatcher:
         if debugger is None or not (fragment or before):
             return []
         try:
-            if command == "r":
+            if command == "r" and not fragment.startswith("$"):
                 return [name for name in debugger.registers if name.startswith(fragment.lower())]
             if command == "dt":
                 return self._types(debugger, [word for word in before if not word.startswith("-")], fragment)

@@ -13,7 +13,8 @@ COMMANDS = [
     "d - 5", "u . L3", "u nt!X L2", "dd nt!x", "dd@rsp", "dd @rsp L4", "db nt L40", "bp nt!KeBugCheckEx",
     'bp nt!X ".echo hit; gc"', "bl", "bc *", "ed rsp 0", "ed nt!NtGlobalFlag 2", "? 8+8", "? nt!X", ".reload /f",
     "?? @$proc", "?? sizeof(int)",
-    ".unknown", "!irql", "!dd 1000 L4", "~0s", "~1s", "1k", "$$ a comment", "* a comment", "lm m nt",
+    ".unknown", "!irql", "!dd 1000 L4", "~0s", "~1s", "1k", "$$ a comment", "* a comment", "* comment",
+    "*comment", "lm m nt",
     "!locks", "!poolused 2", ".shell dir", "connect sim:", "ln .", "vertarget; lm; bl", "db (nt)", "k;", "dps @rsp L8",
 ]  # fmt: skip
 PYTHON = [
@@ -21,6 +22,7 @@ PYTHON = [
     "%kd r", "%%kd", "regs = %kd r", "r = %kd r", "out = !ls", "!ls", "!df", "k?", "bp?", "?k", "??k", "?? k", "hex(5)",
     "~0",
     ".5 + 1", "kd.read(1, 2)", "[k for k in x]", "unknown", "p2", "k5", "x1 + 1", "'k'", "@decorator",
+    "*a, b = 1, 2", "*k, r",
     "def k(): pass", "    k", "lambda: k", "5 + 5", "-k", "(k)", "help()", "k = 5; k",
 ]  # fmt: skip
 HIDDEN = ["k", "d - 5", "g; k", "x", "k()", "db (nt)", "x[0]", "r.rip", "p == 3"]
@@ -137,3 +139,10 @@ def test_a_dict_over_several_lines_is_python_even_behind_a_command_word() -> Non
 def test_a_question_mark_behind_a_command_asks_for_its_help(name: str) -> None:
     assert rewritten(f"{name}?\n") == f"get_ipython().run_line_magic('kd', '.help {name}')\n"
     assert rewritten("!ls?\n") == "!ls?\n"
+
+
+def test_a_name_that_the_cell_deletes_hides_no_command_any_more() -> None:
+    assert rewritten("del r\nr\n", {"r"}) == "del r\nget_ipython().run_line_magic('kd', 'r')\n"
+    assert rewritten("r = 1\ndel r\nr\n").endswith("run_line_magic('kd', 'r')\n")
+    assert rewritten("del r\nr = 2\nr\n", {"r"}) == "del r\nr = 2\nr\n"
+    assert rewritten("del r[0]\nr\n", {"r"}) == "del r[0]\nr\n"

@@ -30,6 +30,9 @@ def test_symbols_and_registers_complete_behind_a_command(sim: Cells) -> None:
 
 def test_a_command_is_completed_with_what_it_takes(sim: Cells) -> None:
     assert {"rax", "rip"} <= set(complete(sim, "r r"))
+    assert {"@$proc", "@$prcb"} <= set(complete(sim, "? @$pr"))
+    assert {"$t0", "$t19"} <= set(complete(sim, "r $t"))
+    assert complete(sim, "? @$nosuch") == []
     assert "_EPROCESS" in complete(sim, "dt _EP")
     assert "nt!_EPROCESS" in complete(sim, "dt -r nt!_EP")
     assert complete(sim, "dt nt!_EPROCESS Image") == ["ImageFileName"]
