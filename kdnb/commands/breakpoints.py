@@ -136,6 +136,7 @@ def set_matching_breakpoints(session: Session, arguments: Arguments) -> Result:
     pattern = arguments.word()
     passes = arguments.expression() if not arguments.at_end and not arguments.rest.startswith('"') else 1
     text = arguments.quoted()
+    arguments.finish()
     found = [each for each in session.symbols.search(pattern) if with_data or session.modules.is_code(each[0])]
     if not found:
         raise UnknownNameError(f"Couldn't resolve 'bm {pattern[:60]}'", f"x {pattern[:60]} shows what matches")

@@ -36,13 +36,12 @@ def target_time(session: Session, arguments: Arguments) -> Result:
     """System time and uptime at this stop."""
     hours = arguments.expression() if arguments.match(r"-h\b") else None
     arguments.finish()
-    found = time_of(session)
     if hours is None:
-        return found
+        return time_of(session)
     hours -= hours >> 63 << 64
     if abs(hours) > _MOST_HOURS:
         raise ExpressionError(f"Range error in '.time {arguments.text[:60]}'", f"-{_MOST_HOURS} to {_MOST_HOURS} hours")
-    return replace(found, zone_bias=-hours * _HOUR)
+    return replace(time_of(session), zone_bias=-hours * _HOUR)
 
 
 def time_of(session: Session) -> TargetTime:

@@ -104,6 +104,7 @@ def set_typed(session: Session, arguments: Arguments) -> Result:
 def choose_evaluator(session: Session, arguments: Arguments) -> Result:
     """The evaluator in force."""
     options = arguments.options({"s": True, "q": False})
+    arguments.finish()
     if "s" in options:
         chosen = options["s"].lower()
         if chosen not in _EVALUATORS:

@@ -35,9 +35,8 @@ def global_flags(session: Session, arguments: Arguments) -> Result:
     place = session.symbols.lookup("nt!NtGlobalFlag")
     if place is None:
         raise UnsupportedError("nt!NtGlobalFlag is not known", "give the kernel's PDB with .sympath")
-    value = session.memory.read_u32(place)
     if arguments.at_end:
-        return _in_words(value)
+        return _in_words(session.memory.read_u32(place))
     sign = arguments.match(r"[+-]")
     named = arguments.match(r"([A-Za-z]\w\w)$")
     known = {short: bit for bit, (short, _) in GLOBAL_FLAGS.items()}
@@ -49,6 +48,7 @@ def global_flags(session: Session, arguments: Arguments) -> Result:
     if bits > MASK:
         raise ExpressionError(f"Range error in '!gflag {arguments.text[:60]}'", "32 bits")
     session.require_writable("!gflag would change a kernel variable")
+    value = session.memory.read_u32(place)
     value = bits if sign is None else value | bits if sign[0] == "+" else value & ~bits
     session.memory.write(place, value.to_bytes(4, "little"))
     return _in_words(value, is_new=True)

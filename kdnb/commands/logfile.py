@@ -67,6 +67,7 @@ def open_log(session: Session, arguments: Arguments) -> Result:
 )
 def close_log(session: Session, arguments: Arguments) -> Result:
     """The file's name."""
+    arguments.finish()
     path = session.options.get("logfile")
     if path is None:
         return Text("No log file open")

@@ -133,6 +133,7 @@ def _assign(session: Session, name: str, arguments: Arguments) -> None:
 def show_by_mask(session: Session, arguments: Arguments) -> Result:
     """Groups of registers without the current instruction."""
     mask = _mask(arguments)
+    arguments.finish()
     return _only(_snapshot(session, mask), mask)
 
 
@@ -162,6 +163,7 @@ def _only(value: RegisterSet, mask: int) -> RegisterSet:
 )
 def show_vectors(session: Session, arguments: Arguments) -> Result:
     """As `rM 4`, `rM 40`."""
+    arguments.finish()
     mask = 0x4 if arguments.name == "rF" else 0x40
     return _only(_snapshot(session, mask), mask)
 
@@ -198,7 +200,9 @@ def register_mask(session: Session, arguments: Arguments) -> Result:
     if arguments.match(r"\?$"):
         return Text("\n".join(f"{bit:8x} - {meaning}" for bit, meaning in MASKS.items()))
     if not arguments.at_end:
-        session.options["rm"] = _mask(arguments)
+        chosen = _mask(arguments)
+        arguments.finish()
+        session.options["rm"] = chosen
         return Text("")
     default = 0xA if session.pointer_size == 8 else 0x9
     mask = session.options.get("rm") or default

@@ -35,6 +35,7 @@ _MACHINES = {0x8664: "amd64", 0x14C: "x86", 0xAA64: "arm64", 0x1C0: "arm", 0x1C4
 )
 def target_version(session: Session, arguments: Arguments) -> Result:
     """Version, processors, base of the kernel."""
+    arguments.finish()
     version = session.version
     if version is None:
         raise UsageError("nothing is known of the target yet", "break in first")
@@ -99,6 +100,7 @@ def echo(session: Session, arguments: Arguments) -> Result:
 )
 def bug_check(session: Session, arguments: Arguments) -> Result:
     """What nt!KiBugCheckData holds; code 0 before any bug check."""
+    arguments.finish()
     data = session.debugger_data
     address = data.get("ki_bugcheck_data") if data is not None else None
     if address is None:
@@ -125,6 +127,7 @@ def exception_record(session: Session, arguments: Arguments) -> Result:
             raise UsageError("the last event was no exception", ".lastevent shows it")
         return _exception(session, stop.code, 0, stop.address, stop.parameters)
     address = arguments.expression()
+    arguments.finish()
     layout = "<IIQQI4x15Q" if session.pointer_size == 8 else "<IIIII15I"
     data = session.memory.read(address, struct.calcsize(layout))
     code, flags, _, where, count, *parameters = struct.unpack(layout, data)
@@ -176,6 +179,7 @@ def reboot(session: Session, arguments: Arguments) -> Result:
 )
 def crash(session: Session, arguments: Arguments) -> Result:
     """The stop in the bug check."""
+    arguments.finish()
     stop = session.execution.crash()
     return stop if stop is not None else Text("The target bug-checks.")
 

@@ -47,6 +47,7 @@ def default_frames(session: Session, arguments: Arguments) -> Result:
     """The count in force, in hex."""
     if not arguments.at_end:
         count = arguments.expression()
+        arguments.finish()
         if not 0 < count <= MOST_FRAMES:
             raise ExpressionError(f"Range error in '.kframes {arguments.text[:60]}'", "1 to ffff")
         session.options["kframes"] = count
@@ -65,6 +66,7 @@ def default_frames(session: Session, arguments: Arguments) -> Result:
 def source_lines(session: Session, arguments: Arguments) -> Result:
     """What is in force."""
     option = arguments.match(r"-([det])$")
+    arguments.finish()
     shown = not session.options.get("hide_lines")
     now = {"d": False, "e": True}.get(option[1] if option is not None else "t", not shown)
     session.options["hide_lines"] = not now
@@ -127,6 +129,7 @@ def symbol_options(session: Session, arguments: Arguments) -> Result:
     sign = arguments.name[-1]
     if sign in "+-":
         flags = arguments.expression() & 0xFFFF_FFFF
+        arguments.finish()
         if flags & ~(LINES | NOISY):
             raise UnsupportedError(f"{flags & ~(LINES | NOISY):x} can't be changed", ".symopt+ 10, .symopt+ 80000000")
         if flags & LINES:

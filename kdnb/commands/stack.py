@@ -44,6 +44,7 @@ def show_stack(session: Session, arguments: Arguments) -> Result:
     usual = session.options.get("kframes", FRAME_LIMIT)
     assert isinstance(usual, int)
     count = arguments.expression(usual)
+    arguments.finish()
     if not 0 < count <= MOST_FRAMES:
         raise ExpressionError(f"Range error in 'k {arguments.text[:60]}'", "give 1 to ffff frames")
     stack = walk(session, count + 1, registers)  # the words of a frame's home space lie in its caller's
@@ -84,6 +85,7 @@ def _start(session: Session, arguments: Arguments) -> dict[str, int]:
 def show_stack_words(session: Session, arguments: Arguments) -> Result:
     """Raw stack words."""
     count = arguments.expression(0x10)
+    arguments.finish()
     arguments.name = "dps"
     arguments.rest = f"0x{session.scope.sp:x} L0x{count:x}"
     return display_pointers(session, arguments)

@@ -43,6 +43,7 @@ def reload_modules(session: Session, arguments: Arguments) -> Result:
     name, equals, place = arguments.word().partition("=") if not arguments.at_end else ("", "", "")
     if equals:
         return _add(session, arguments, name, place)
+    arguments.finish()
     if "u" in options:
         return _forget(session, name)
     if "unl" in options:
@@ -266,6 +267,7 @@ def symbol_prompts(session: Session, arguments: Arguments) -> Result:
     word = arguments.word()
     if word not in ("", "noisy", "quiet", "prompts", "off"):
         raise ExpressionError(f"Syntax error at '{word[:60]}'", "!sym noisy, !sym quiet")
+    arguments.finish()
     if word in ("noisy", "quiet"):
         session.options["sym_noisy"] = word == "noisy"
     mode = "noisy" if session.options.get("sym_noisy") else "quiet"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kdnb.commands.declare import declared_commands
 from kdnb.commands.run import execute
-from kdnb.errors import KdnbError
+from kdnb.errors import CommandError, KdnbError
 from kdnb.render.text import to_text
 
 if TYPE_CHECKING:
@@ -104,3 +105,43 @@ def test_any_arguments_give_a_value_or_one_clear_line(
     assert len(message.splitlines()) == 1
     session.breakpoints.remove([breakpoint.number for breakpoint in session.breakpoints])
     assert not session.is_running
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".crash now",
+        ".bugcheck 5",
+        "vertarget x",
+        "rF x",
+        "rM 2 x",
+        "rm a x",
+        "bm nt!KeBugCheck* 1 x",
+        ".exr 1000 x",
+        "k 5 x",
+        "kd 4 (",
+        ".kframes 5 x",
+        ".lines -q",
+        ".symopt+ 10 x",
+        ".expr /s c++ x",
+        ".logclose x",
+        "!gflag 5 x",
+        ".reload nt nt",
+        "!sym noisy x",
+        "dv /tq",
+        ".time -h 500",
+        "!address",
+        "!process /q",
+        "bp[5 nt",
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_is_sent_or_changed(session: Session, text: str) -> None:
+    execute(session, "r")  # what expressions may ask is cached
+    sent, stop, options = session.target.statistics.sent, session.stop, dict(session.options)
+    with pytest.raises(CommandError) as caught:
+        execute(session, text)
+    assert "\n" not in str(caught.value)
+    assert session.target.statistics.sent == sent
+    assert (session.stop, session.options) == (stop, options)
+    assert not len(session.breakpoints)
+    assert not session.environment.is_cplusplus
