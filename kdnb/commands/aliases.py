@@ -108,10 +108,7 @@ def _text(session: Session, arguments: Arguments, kind: str) -> str:
         case "ma" | "mu":
             return session.memory.read_string(arguments.expression(), wide=kind == "mu")
         case "msa" | "msu":
-            address, size = arguments.expression(), session.pointer_size
-            length = session.memory.read_u16(address)
-            data = session.memory.read(session.memory.read_pointer(address + size), length)
-            return data.decode("utf-16-le" if kind == "msu" else "latin-1", "replace")
+            return session.memory.read_counted_string(arguments.expression(), wide=kind == "msu")
     quoted = arguments.quoted() if arguments.name == "aS" else None
     return arguments.all() if quoted is None else quoted
 

@@ -98,8 +98,7 @@ def object_attributes(session: Session, arguments: Arguments) -> Result:
     name, problem = "", ""
     if name_at:
         try:
-            raw = session.memory.read(session.memory.read_pointer(name_at + size), session.memory.read_u16(name_at))
-            name = raw.decode("utf-16-le", "replace")
+            name = session.memory.read_counted_string(name_at, wide=True)
         except MemoryReadError as error:
             problem = error.message
     names = tuple(word for bit, word in OBJECT_ATTRIBUTES.items() if attributes & bit)

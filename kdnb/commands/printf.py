@@ -128,9 +128,7 @@ def _words(session: Session, kind: str, value: int, size: str) -> str:
 def _string(session: Session, kind: str, address: int) -> str:
     memory = session.memory
     try:
-        if kind in ("ma", "mu"):
-            return memory.read_string(address, wide=kind == "mu")
-        data = memory.read(memory.read_pointer(address + session.pointer_size), memory.read_u16(address))
-        return data.decode("utf-16-le" if kind == "msu" else "latin-1", "replace")
+        read = memory.read_string if kind in ("ma", "mu") else memory.read_counted_string
+        return read(address, wide=kind.endswith("u"))
     except MemoryReadError:
         return "????"

@@ -98,10 +98,11 @@ def _protection(session: Session, address: int) -> str:
     """As the page tables have it, in the words of VirtualQuery."""
     try:
         walk = translate(session, address)
-    except KdnbError:
-        return ""
+    except KdnbError as error:
+        session.require_stopped()  # a cancel ends the command
+        return f"unknown: {error.message}"
     if walk.physical is None:
-        return ""
+        return "the page is not there"
     wide = session.pointer_size == 8 or walk.pae
     writable = all(entry.value & _WRITABLE for entry in walk.entries if entry.level != "PDPE" or not walk.pae)
     executable = not (wide and any(entry.value & _NO_EXECUTE for entry in walk.entries))

@@ -174,6 +174,14 @@ def _argument_register(session: Session) -> int | None:
 
 _EVENT_NAMES = ("bug_code", "exr_chance", "exr_code", "exr_numparams")
 
+
+def _wide_result(session: Session) -> int:
+    """As `$retreg`; x86 gives 64 bits back in edx and eax."""
+    if session.machine != MachineType.I386:
+        return _result_register(session)
+    return (session.scope.get("edx") & 0xFFFF_FFFF) << 32 | session.scope.get("eax") & 0xFFFF_FFFF
+
+
 _ANSWERS: dict[str, Callable[[Session], int | None]] = {
     "ip": lambda s: s.scope.pc,
     "eventip": lambda s: s.last_stop.address if s.last_stop is not None else None,
@@ -187,7 +195,7 @@ _ANSWERS: dict[str, Callable[[Session], int | None]] = {
     "frame": lambda s: s.scope.frame,
     "ra": _return_address,
     "retreg": _result_register,
-    "retreg64": _result_register,
+    "retreg64": _wide_result,
     "exp": lambda s: 0,
     "p": lambda s: 0,
     "ptrsize": lambda s: s.pointer_size,

@@ -163,6 +163,11 @@ class MemoryCache:
                 break
         return data.decode("utf-16-le", "replace") if wide else data.decode("latin-1")
 
+    def read_counted_string(self, address: int, *, wide: bool = False) -> str:
+        """The text of an ANSI_STRING, or with `wide` of a UNICODE_STRING, at `address`."""
+        data = self.read(self.read_pointer(address + self.pointer_size), self.read_u16(address))
+        return data.decode("utf-16-le" if wide else "latin-1", "replace")
+
     # --- writing --------------------------------------------------------------------------------
 
     def write(self, address: int, data: bytes) -> None:

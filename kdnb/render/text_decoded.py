@@ -50,6 +50,6 @@ def _usage(value: AddressUsage) -> Iterator[str]:
         for word, number in (("Base Address", value.start), ("End Address", value.end)):
             yield f"{word + ':':<24}{format_address(number, value.address_size)}"
         yield f"{'Region Size:':<24}{format_address(value.end - value.start, value.address_size)}"
-    yield f"{'Protect:':<24}{value.protection or 'the page is not there'}"
+    yield f"{'Protect:':<24}{value.protection}"
     yield from (f"{word + ':':<24}{text}" for word, text in value.details)
     yield from (f"{'More info:':<24}{command}" for command in value.commands)

@@ -74,7 +74,7 @@ def _header(size: int, options: str, with_arguments: bool, numbered: bool) -> st
 def _row(frame: Frame, previous: Frame | None, size: int, options: str, with_arguments: bool, numbered: bool) -> str:
     start = f"{frame.number:02x} " if numbered else ""
     if "c" in options:  # a clean trace: modules and functions
-        return start + frame.symbol.partition("+")[0]
+        return start + (frame.symbol.partition("+")[0] if "!" in frame.symbol else frame.symbol)
     site = _with_parameters(frame, one_in_a_line="P" in options)
     if "v" in options:
         trap = f"TrapFrame @ {format_address(frame.trap_frame, size)}" if frame.trap_frame is not None else ""

@@ -35,6 +35,8 @@ def _signed(value: int, size: int) -> int:
 @lines.register(Evaluation)
 def _evaluation(value: Evaluation) -> Iterator[str]:
     size = value.address_size
+    if value.value >> 32 not in (0, 0xFFFF_FFFF):
+        size = 8  # a 64-bit value of a 32-bit target
     yield f"Evaluate expression: {_signed(value.value, size)} = {format_address(value.value, size)}"
 
 

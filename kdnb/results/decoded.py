@@ -61,7 +61,7 @@ class AddressUsage(Result):
     end: int | None
     """The first address behind it."""
     protection: str
-    """`PAGE_READWRITE` and the like, from the page tables; empty where the page isn't there."""
+    """`PAGE_READWRITE` and the like, from the page tables, or why they don't tell."""
     details: tuple[tuple[str, str], ...] = ()
     """Word and text of what else is known (`Module name`, `Thread`)."""
     commands: tuple[str, ...] = ()

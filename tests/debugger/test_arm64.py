@@ -60,3 +60,12 @@ def test_a_register_is_written_back() -> None:
     with arm64_session() as (session, machine):
         session.registers.set("x19", 0x77)
         assert machine.context.x19 == 0x77
+
+
+def test_what_is_not_known_of_this_machine_is_said() -> None:
+    with arm64_session() as (session, _):
+        (usage,) = execute(session, "!address @sp")
+        assert "Protect:                unknown: page tables of this machine are not read" in to_text(usage)
+        (stack,) = execute(session, "kc 1")
+        assert to_text(stack).splitlines()[-1] == "00 nt+0x1000"
+        assert session.evaluate("@$argreg") == session.registers.get("x0")

@@ -190,3 +190,17 @@ def test_a_range_is_held_when_all_its_blocks_are() -> None:
     cache.read(PAGE, 1)
     assert cache.holds(PAGE + 4, LEAST_READ - 4)
     assert not cache.holds(PAGE + 4, LEAST_READ)
+
+
+@pytest.mark.parametrize(("wide", "data"), [(False, b"plain"), (True, "\u00fcber".encode("utf-16-le"))])
+def test_a_counted_string_is_read_by_its_record(wide: bool, data: bytes) -> None:
+    pages = Pages(1)
+    text = PAGE + 0x100
+    pages.pages[1][:16] = len(data).to_bytes(2, "little") + bytes(6) + text.to_bytes(8, "little")
+    pages.pages[1][0x100 : 0x100 + len(data)] = data
+    cache = pages.cache()
+    assert cache.read_counted_string(PAGE, wide=wide) == data.decode("utf-16-le" if wide else "latin-1")
+    pages.pages[1][8:16] = bytes(8)
+    cache.invalidate()
+    with pytest.raises(MemoryReadError):
+        cache.read_counted_string(PAGE, wide=wide)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.commands.run import execute
+from kdnb.render.text import to_text
 from kdnb.simulator.architecture import X86
 from kdnb.simulator.guest_symbols import write_symbols
 from tests.debugger.simulated import TIMEOUT, open_session, serve
@@ -76,3 +77,14 @@ def test_a_stack_of_registers_of_ones_choice_is_the_usual_one(x86: Session) -> N
         assert chosen.frames == usual.frames, command  # type: ignore[attr-defined]  # both are stacks
     (frame,) = execute(x86, ".frame = @ebp @esp @eip")
     assert frame == usual.frames[0]  # type: ignore[attr-defined]  # as above
+
+
+def test_values_wider_than_a_pointer_are_shown_whole(x86: Session) -> None:
+    registers = x86.registers
+    assert x86.evaluate("@$retreg64") == registers.get("edx") << 32 | registers.get("eax")
+    texts = [to_text(value) for value in execute(x86, "? 1`00000002; ? 80000000; ? -1")]
+    assert texts == [
+        "Evaluate expression: 4294967298 = 00000001`00000002",
+        "Evaluate expression: -2147483648 = 80000000",
+        "Evaluate expression: -1 = ffffffff",
+    ]
