@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.masm import Symbolize
     from kdnb.results.memory import MemoryReader
 
-__all__ = ["annotation", "disassemble", "disassemble_before", "effective_addresses", "instruction_size"]
+__all__ = ["annotation", "decoder", "disassemble", "disassemble_before", "effective_addresses", "instruction_size"]
 
 MAX_SIZE = 15
 """Bytes of the longest x86 instruction."""
@@ -44,15 +44,16 @@ _MODES = {
 
 
 @lru_cache(maxsize=4)
-def _decoder(machine: int) -> Any:
+def decoder(machine: int) -> Any:
+    """capstone for a machine, with details. Raises `UnsupportedError`."""
     mode = _MODES.get(MachineType(machine)) if machine in list(MachineType) else None
     if mode is None:
         raise UnsupportedError(f"code of machine {machine:#x} can't be disassembled yet", "x64, x86 and ARM64 can")
-    decoder = capstone.Cs(*mode)
+    made = capstone.Cs(*mode)
     if mode[0] == capstone.CS_ARCH_X86:
-        decoder.syntax = capstone.CS_OPT_SYNTAX_MASM
-    decoder.detail = True
-    return decoder
+        made.syntax = capstone.CS_OPT_SYNTAX_MASM
+    made.detail = True
+    return made
 
 
 def disassemble(
@@ -75,7 +76,7 @@ def instruction_size(memory: MemoryReader, address: int, machine: int) -> int:
     code = _read_available(memory, address, MAX_SIZE)
     if not code:
         raise MemoryReadError(address, MAX_SIZE)
-    found = next(_decoder(machine).disasm_lite(code, address, 1), None)
+    found = next(decoder(machine).disasm_lite(code, address, 1), None)
     return int(found[1]) if found else 1
 
 
@@ -116,12 +117,12 @@ def _decode(
     code: bytes, address: int, count: int, machine: int, symbolize: Symbolize, at_hole: bool
 ) -> list[Instruction]:
     """Instructions in `code`; bytes that are none become `???`. With `at_hole` memory ends behind `code`."""
-    decoder = _decoder(machine)
+    code_decoder = decoder(machine)
     step = 4 if machine == MachineType.ARM64 else 1
     result: list[Instruction] = []
     at = 0
     while len(result) < count and at < len(code):
-        for found in decoder.disasm(code[at:], address + at, count - len(result)):
+        for found in code_decoder.disasm(code[at:], address + at, count - len(result)):
             result.append(_instruction(found, machine, symbolize))
             at += found.size
         if len(result) >= count or at >= len(code):
@@ -193,7 +194,7 @@ def _starts_from(start: int, memory: MemoryReader, address: int, machine: int) -
         return []
     code = _read_available(memory, start, address - start)
     starts, at = [], start
-    for found_address, size, _, _ in _decoder(machine).disasm_lite(code, start):
+    for found_address, size, _, _ in decoder(machine).disasm_lite(code, start):
         starts.append(found_address)
         at = found_address + size
     return starts if at == address else []
@@ -222,7 +223,7 @@ def _guess_starts(memory: MemoryReader, address: int, count: int, machine: int) 
 
 
 def _size_at(code: bytes, at: int, machine: int) -> int:
-    found = next(_decoder(machine).disasm_lite(code[at : at + MAX_SIZE], 0, 1), None)
+    found = next(decoder(machine).disasm_lite(code[at : at + MAX_SIZE], 0, 1), None)
     return int(found[1]) if found else 0
 
 
@@ -247,7 +248,7 @@ def annotation(
 
     Question marks stand for memory that can't be read. Empty where there is nothing to say.
     """
-    found = next(_decoder(machine).disasm(instruction.data, instruction.address, 1), None)
+    found = next(decoder(machine).disasm(instruction.data, instruction.address, 1), None)
     if found is None or machine == MachineType.ARM64:
         return ""
     if taken := _branch_taken(found, registers):
@@ -262,7 +263,7 @@ def annotation(
 
 def effective_addresses(instruction: Instruction, registers: Mapping[str, int], machine: int) -> list[int]:
     """Where the operands in memory of an instruction lie, in its order; none for ARM64."""
-    found = next(_decoder(machine).disasm(instruction.data, instruction.address, 1), None)
+    found = next(decoder(machine).disasm(instruction.data, instruction.address, 1), None)
     if found is None or machine == MachineType.ARM64:
         return []
     operands = (item for item in found.operands if item.type == x86_const.X86_OP_MEM)

@@ -1,8 +1,8 @@
 """From one x86 frame to its caller (the protocol reference 8.4).
 
-In this order: the rest of an epilog, recognised by its instructions; the frame data and FPO records of the PDB; the
-chain of saved EBPs, which functions that use EBP for something else break. The first instructions of a function
-without records are recognised by their bytes, where EBP still is the caller's.
+In this order: code that runs straight to a return; the instructions of a prolog whose place the PDB gives; the frame
+data and FPO records of the PDB; the chain of saved EBPs, which functions that use EBP for something else break. Without
+records the first instructions of a function are recognised by their bytes, where EBP still is the caller's.
 
 FPO records mark trap handlers. What lies above their frame is no return address but an interrupted EIP, behind which CS
 and the flags follow: it is taken from its place, never looked for. Once the KTRAP_FRAME is built EBP points to it.
@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdnb.debugger.epilog_x86 import run_epilog
+from kdnb.debugger.prolog_x86 import undo_prolog
 from kdnb.debugger.stack_scan import is_return_address
 from kdnb.debugger.unwind_step import UnwindStep, read_integer
 from kdnb.errors import MemoryReadError, SymbolFileError
@@ -30,9 +31,13 @@ __all__ = ["TRAP_EIP", "unwind_x86"]
 
 _MASK = 0xFFFFFFFF
 _FRAME_SETUP = (b"\x8b\xec", b"\x89\xe5")  # mov ebp, esp in both encodings
-_MAX_EPILOG = 32
+_MAX_EPILOG = 64
 _SEARCHED_WORDS = 64
 _SEARCH = ".raSearch"
+_NUMBERED = {
+    f"${number}": name for number, name in enumerate(("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"), 17)
+}
+"""Frame programs by MSVC name registers by CodeView's numbers, clang's by their names."""
 _TRAP_EBP, TRAP_EIP = 0x60, 0x68
 """Places in KTRAP_FRAME."""
 _TRAP_MARK, _MARK = 8, (0xBADB0D00).to_bytes(4, "little")
@@ -59,14 +64,19 @@ def unwind_x86(
     is_trap = table is not None and table.is_trap(rva if exact else rva - 1)
     if exact:
         code = _read_available(memory, eip, _MAX_EPILOG)
-        function = table.function_at(rva) if table is not None else None
-        bounds = (module.base + function[0], module.base + function[1]) if module and function else None
+        function = table.start_of(rva) if table is not None else None
+        bounds = (module.base + function.begin, module.base + function.end) if module and function else None
         # A trap handler jumps to the common way out with its frame still there.
         if (left := run_epilog(code, eip, registers, memory, None if is_trap else bounds)) is not None:
             behind, interrupted = left
             if interrupted:
                 return _interrupted(behind, memory, behind["esp"])
             return _step(behind, memory, behind["esp"], record)
+        in_prolog = function is not None and rva <= function.begin + max(function.prolog_size - 1, 0)
+        if function is not None and in_prolog and not is_trap:
+            called = undo_prolog(eip - rva + function.begin, eip, registers, memory)
+            if called is not None:
+                return _step(called, memory, called["esp"], record)
         if record is None and (pushed := _bytes_on_stack(memory, eip)) is not None:
             caller_ebp = read_integer(memory, registers["esp"], 4) if pushed else registers["ebp"]
             return _step({**registers, "ebp": caller_ebp}, memory, registers["esp"] + pushed)
@@ -146,7 +156,8 @@ def _run_program(
     found = run_frame_program(record.program, values, lambda address: read_integer(memory, address, 4))
     if "$eip" not in found or "$esp" not in found:
         raise SymbolFileError("frame program without a return address")
-    return {**registers, **{name[1:]: value for name, value in found.items() if name[1:] in registers}}
+    assigned = {_NUMBERED.get(name, name[1:]): value for name, value in found.items()}
+    return {**registers, **{name: value for name, value in assigned.items() if name in registers}}
 
 
 def _search(start: int, callee_parameters: int, memory: MemoryReader, modules: ModuleLookup) -> int:

@@ -6,6 +6,8 @@ return address (the protocol reference 8.4). Untrusted: programs are bounded, an
 
 from __future__ import annotations
 
+import itertools
+import re
 import struct
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 from kdnb.errors import SymbolFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["FrameData", "FrameKind", "FrameTable", "run_frame_program"]
 
@@ -25,6 +27,7 @@ _FUNCTION_START = 4
 _MAX_TOKENS = 512
 _MAX_NESTING = 64
 _MASK = 0xFFFFFFFF
+_TOKEN = re.compile(r"[$.]?\w+|[^\s\w]")
 
 
 class FrameKind(IntEnum):
@@ -86,6 +89,10 @@ class FrameTable:
     def __len__(self) -> int:
         return sum(map(len, self._tables))
 
+    def __iter__(self) -> Iterator[FrameData]:
+        """Frame data by RVA, then FPO records by RVA."""
+        return itertools.chain(*self._tables)
+
     def lookup(self, rva: int) -> FrameData | None:
         """The innermost record around `rva`."""
         return next((found for table in self._tables if (found := _innermost(table, rva))), None)
@@ -95,13 +102,14 @@ class FrameTable:
         record = _innermost(self._tables[1], rva)
         return record is not None and record.kind is FrameKind.TRAP
 
+    def start_of(self, rva: int) -> FrameData | None:
+        """The record of the whole function around `rva`."""
+        return next((found for table in self._tables if (found := _innermost(table, rva, starts_only=True))), None)
+
     def function_at(self, rva: int) -> tuple[int, int] | None:
         """`(begin, end)` of the function around `rva`."""
-        for table in self._tables:
-            record = _innermost(table, rva, starts_only=True)
-            if record is not None:
-                return record.begin, record.end
-        return None
+        record = self.start_of(rva)
+        return (record.begin, record.end) if record is not None else None
 
 
 def _innermost(table: list[FrameData], rva: int, *, starts_only: bool = False) -> FrameData | None:
@@ -151,7 +159,7 @@ def run_frame_program(text: str, values: Mapping[str, int], read: Callable[[int]
         item = stack.pop()
         return known[item] if isinstance(item, str) else item
 
-    tokens = text.split()
+    tokens = _TOKEN.findall(text)  # MSVC leaves out some of the spaces
     if len(tokens) > _MAX_TOKENS:
         raise SymbolFileError("a frame program that is too long")
     try:

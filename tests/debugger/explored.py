@@ -8,6 +8,7 @@ stack that a debugger would see there, and the caller is known: it is the one th
 from __future__ import annotations
 
 import random
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from kdnb.symbols.frame_data import FrameTable
 
-__all__ = ["ARM64", "X64", "X86", "Explored", "Place"]
+__all__ = ["ARM64", "IMPORTED", "X64", "X86", "Explored", "Place"]
 
 _GENERAL = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
 _XMM = [f"xmm{number}" for number in range(6, 16)]
@@ -45,6 +46,7 @@ X64 = Cpu(
 
 STACK, STACK_SIZE = 0x7000_0000, 0x40_0000
 ARENA, ARENA_SIZE = 0x6000_0000, 0x10_0000
+TABLES = 0x6100_0000
 RETURN = 0x5555_5550
 IMPORTED = 0x5100_0000
 _RUNS, _STEPS, _STALE = 10, 600, 120
@@ -94,6 +96,8 @@ class Explored:
         self.uc.mem_write(self.base, file_image.read(0, self.size))
         self.uc.mem_map(STACK, STACK_SIZE)
         self.uc.mem_map(ARENA, ARENA_SIZE)
+        if cpu.machine == MachineType.I386:
+            self._use_flat_segments()
         self.uc.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED, self._map)
         self.image = PeImage.parse(self.read, self.base)
         self._decoder = capstone.Cs(*cpu.decoder)
@@ -101,6 +105,7 @@ class Explored:
         self._lines: dict[int, _Line | None] = {}
         self._random = random.Random(1)
         self._pages = 0
+        self._return = RETURN
         self.met: set[int] = set()
         """RVAs of all instructions that were met."""
 
@@ -145,7 +150,7 @@ class Explored:
                 return
             behind = pc + line.size
             if line.kind == "call":
-                if _inside(behind - self.base, parts):
+                if _inside(behind - self.base, parts) and line.target not in self.enters:
                     yield Place(behind - self.base, self.registers() | {self.cpu.pc: behind}, caller, exact=False)
                 following = self._call(pc, line)
             elif line.kind == "jump" and line.target is not None:
@@ -158,6 +163,21 @@ class Explored:
                 return
             pc = following
 
+    def _use_flat_segments(self) -> None:
+        """Without descriptors unicorn may fall back to a 16-bit stack."""
+        self.uc.mem_map(TABLES, 0x1000)
+        flat = 0x00CF_0000_0000_FFFF
+        self.uc.mem_write(TABLES, struct.pack("<3Q", 0, flat | 0x9B << 40, flat | 0x93 << 40))
+        self.uc.reg_write(x86_const.UC_X86_REG_GDTR, (0, TABLES, 23, 0))
+        self.uc.reg_write(x86_const.UC_X86_REG_CS, 8)
+        for register in "ss", "ds", "es", "fs":
+            self.uc.reg_write(getattr(x86_const, f"UC_X86_REG_{register.upper()}"), 16)
+
+    def return_behind(self, address: int) -> None:
+        """The caller is from now on what calls just before `address`: walkers that look for a return address know one
+        by the call."""
+        self._return = address
+
     def _start(self) -> dict[str, int]:
         """Registers and a stack with a return address; gives what the caller must be found with."""
         for name, number in self.cpu.registers.items():
@@ -167,13 +187,13 @@ class Explored:
         top = STACK + STACK_SIZE - 0x8000 - 0x100 * self._random.randrange(8)
         self.uc.mem_write(STACK + STACK_SIZE - 0x10000, bytes(0x10000))
         if self.cpu.pushes_return:
-            self.uc.mem_write(top - pointer, RETURN.to_bytes(pointer, "little"))
+            self.uc.mem_write(top - pointer, self._return.to_bytes(pointer, "little"))
             self.uc.reg_write(self.cpu.registers[self.cpu.sp], top - pointer)
         else:
-            self.uc.reg_write(self.cpu.registers["lr"], RETURN)
+            self.uc.reg_write(self.cpu.registers["lr"], self._return)
             self.uc.reg_write(self.cpu.registers[self.cpu.sp], top)
         values = self.registers()
-        return {name: values[name] for name in self.cpu.nonvolatile} | {self.cpu.pc: RETURN, self.cpu.sp: top}
+        return {name: values[name] for name in self.cpu.nonvolatile} | {self.cpu.pc: self._return, self.cpu.sp: top}
 
     def _call(self, pc: int, line: _Line) -> int | None:
         behind = pc + line.size
