@@ -155,7 +155,8 @@ _PIECES = {
 def _value(value: RegisterValues, name: str, number: int) -> str:
     """In hex, or in the pieces that a type cuts it into."""
     digits = value.widths.get(name, 16)
-    wanted, kind = re.fullmatch(r"(\d*)(\w*)", value.types.get(name, "")).groups()  # type: ignore[union-attr]  # matches all
+    kind = value.types.get(name, "").lstrip("0123456789")
+    wanted = value.types.get(name, "").removesuffix(kind)
     if not kind and re.fullmatch(r"st[0-7]", name):
         return float80_words(number)
     if kind not in _PIECES:
