@@ -14,7 +14,7 @@ from kdnb.simulator.events import LoadSymbols, Trap
 if TYPE_CHECKING:
     from kdnb.simulator.cpu import Processor
 
-__all__ = ["Service", "end_service", "read_exception", "read_symbols", "read_text", "service_registers"]
+__all__ = ["Service", "end_service", "read_exception", "read_path", "read_symbols", "read_text", "service_registers"]
 
 _LARGEST_TEXT = 0x1000
 _LARGEST_PATH = 0x200
@@ -22,13 +22,14 @@ _EXCEPTION_PARAMETERS = 15
 
 
 class Service(IntEnum):
-    """Number at `int 2dh`; the last is this guest's own (protocol reference 2.2 has the others)."""
+    """Number at `int 2dh`; the last two are this guest's own (protocol reference 2.2 has the others)."""
 
     PRINT = 1
     PROMPT = 2
     LOAD_SYMBOLS = 3
     UNLOAD_SYMBOLS = 4
     REPORT_EXCEPTION = 0x100
+    PULL_FILE = 0x101
 
 
 def end_service(processor: Processor, result: int) -> None:
@@ -48,15 +49,23 @@ def read_text(processor: Processor) -> bytes:
     return processor.read(text, min(length & 0xFFFF, _LARGEST_TEXT))
 
 
+def read_path(processor: Processor) -> bytes:
+    """A path: the first argument is the address of a STRING."""
+    _, name, *_ = service_registers(processor)
+    length = _number(processor.read(name, 2))
+    return processor.read(
+        processor.read_pointer(name + processor.architecture.pointer_size), min(length, _LARGEST_PATH)
+    )
+
+
 def read_symbols(processor: Processor, *, unload: bool) -> LoadSymbols:
     """The first argument is the address of a STRING with the path, the second that of a KD_SYMBOLS_INFO."""
-    _, name, information, _, _ = service_registers(processor)
+    _, _, information, _, _ = service_registers(processor)
     size = processor.architecture.pointer_size
-    length = _number(processor.read(name, 2))
     data = processor.read(information, 2 * size + 8).ljust(2 * size + 8, b"\0")
     return LoadSymbols(
         processor.number,
-        path=processor.read(processor.read_pointer(name + size), min(length, _LARGEST_PATH)),
+        path=read_path(processor),
         base=_number(data[:size]),
         size=_number(data[-4:]),
         checksum=_number(data[-8:-4]),

@@ -1,6 +1,6 @@
 """What a machine tells its debugger stub: one value for each thing that happened.
 
-After a `Trap` or `LoadSymbols` the machine stands still until `Machine.resume`, after a `Prompt` until
+After a `Trap` or `LoadSymbols` the machine stands still until `Machine.resume`, after a `Prompt` or `FileWanted` until
 `Machine.answer`; the others need nothing.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LoadSymbols", "MachineEvent", "Print", "Prompt", "Rebooted", "Shutdown", "Trap"]
+__all__ = ["FileWanted", "LoadSymbols", "MachineEvent", "Print", "Prompt", "Rebooted", "Shutdown", "Trap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,15 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class FileWanted:
+    """A driver is about to be loaded: has the debugger a file for it? At most `max_length` bytes of it fit."""
+
+    processor: int
+    path: bytes
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSymbols:
     """An image was loaded, or unloaded. `process_id` -1 is the system."""
 
@@ -62,4 +71,4 @@ class Shutdown:
     """The guest switched the machine off."""
 
 
-MachineEvent = Trap | Print | Prompt | LoadSymbols | Rebooted | Shutdown
+MachineEvent = Trap | Print | Prompt | FileWanted | LoadSymbols | Rebooted | Shutdown

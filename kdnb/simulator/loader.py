@@ -50,6 +50,8 @@ _IMAGE_SCN_EXECUTE, _IMAGE_SCN_WRITE, _IMAGE_SCN_DISCARDABLE = 0x20000000, 0x800
 _EXPORTS, _IMPORTS, _EXCEPTIONS = 0, 1, 3
 _PE32_PLUS = 0x20B
 _PAGES_FOR_PROCESSES = 256
+_DRIVER_ROOM, _FILE_ROOM = 0x10000, 0x20000
+"""Memory of a driver, whichever file it comes from, and of a file that a debugger gives for it."""
 _MOST_IMAGES, _MOST_USER_IMAGES, _USER_IMAGE_SIZE = 8, 4, 40
 
 
@@ -158,20 +160,21 @@ def load_guest(memory: PhysicalMemory, scenario: str, architecture: Architecture
     users = [image for image in every if image.name in USER_IMAGE_NAMES]
     allocator = _Allocator(tables, _FIRST_IMAGE)
     exports = images[0].exports()
-    files: list[int] = []
+    places: list[tuple[int, int]] = []
     for image in images:
         image.resolve_imports(exports)
         on_demand = image.name in DEMAND_IMAGE_NAMES
-        files.append(_place_file(memory, allocator, image) if on_demand else 0)
-        _place_image(memory, tables, allocator, image, present=not on_demand)
+        file = _place_file(memory, allocator, image) if on_demand else 0
+        places.append((file, _place_image(memory, tables, allocator, image, present=not on_demand)))
     allocator.map(architecture.shared_data, PAGE)
     allocator.map(architecture.pool, POOL_SIZE)
     for slot in range(STACK_COUNT):
         allocator.map(architecture.stacks + (slot + 1) * STACK_SLOT - STACK_SIZE, STACK_SIZE)
     tables.map_large(architecture.physical_map, 0, memory.size)
     free_page = allocator.take(_PAGES_FOR_PROCESSES * PAGE)
-    entries = [_loader_image(image, file, architecture) for image, file in zip(images, files, strict=True)]
-    block = _loader_block(memory, scenario, free_page, entries, architecture)
+    file_buffer = allocator.take(_FILE_ROOM + _DRIVER_ROOM + PAGE)
+    entries = [_loader_image(image, place, architecture) for image, place in zip(images, places, strict=True)]
+    block = _loader_block(memory, scenario, free_page, file_buffer, entries, architecture)
     block += _user_images(memory, allocator, users)
     memory.write(allocator.map(architecture.loader_block, _pages(len(block))), block)
     kernel = images[0]
@@ -206,9 +209,9 @@ def _place_file(memory: PhysicalMemory, allocator: _Allocator, image: _Image) ->
 
 def _place_image(
     memory: PhysicalMemory, tables: PageTables, allocator: _Allocator, image: _Image, *, present: bool
-) -> None:
-    """Maps an image to where it was linked; what is not `present` has page table entries, but can't be touched."""
-    physical = allocator.take(image.size)
+) -> int:
+    """Maps an image to where it was linked; its physical address. What is not `present` can't be touched."""
+    physical = allocator.take(max(image.size, _DRIVER_ROOM))
     memory.write(physical, bytes(image.memory) if present else b"")
     tables.map(image.base, physical, PAGE, writable=False, present=present)
     for rva, size, flags in image.sections:
@@ -220,14 +223,20 @@ def _place_image(
             executable=bool(flags & _IMAGE_SCN_EXECUTE),
             present=present,
         )
+    return physical
 
 
 def _loader_block(
-    memory: PhysicalMemory, scenario: str, free_page: int, entries: list[bytes], architecture: Architecture
+    memory: PhysicalMemory,
+    scenario: str,
+    free_page: int,
+    file_buffer: int,
+    entries: list[bytes],
+    architecture: Architecture,
 ) -> bytes:
-    size = 0x50 + _MOST_IMAGES * len(entries[0])
+    size = 0x58 + _MOST_IMAGES * len(entries[0])
     header = struct.pack(
-        "<IIIIQQQIIQQQQ",
+        "<IIIIQQQIIQQQQQ",
         size,
         SCENARIOS.index(scenario),
         PROCESSOR_COUNT,
@@ -241,6 +250,7 @@ def _loader_block(
         free_page,
         _PAGES_FOR_PROCESSES,
         memory.size // PAGE,
+        file_buffer,
     )
     return (header + b"".join(entries)).ljust(size, b"\0")
 
@@ -256,12 +266,13 @@ def _user_images(memory: PhysicalMemory, allocator: _Allocator, images: list[_Im
     return struct.pack("<Q", len(images)) + b"".join(entries).ljust(_MOST_USER_IMAGES * _USER_IMAGE_SIZE, b"\0")
 
 
-def _loader_image(image: _Image, file: int, architecture: Architecture) -> bytes:
+def _loader_image(image: _Image, place: tuple[int, int], architecture: Architecture) -> bytes:
+    """`place`: where the file lies, 0 where the image is in place already; where the image's pages are."""
     folder = "" if image.name == "ntoskrnl.exe" else "drivers\\"
     path = f"\\SystemRoot\\system32\\{folder}{image.name}".encode("utf-16-le")
     rva, size = image.directories[_EXCEPTIONS]
     return struct.pack(
-        "<QQIIIIQQ128s" if architecture.pointer_size == 8 else "<IIIIIIII128s",
+        "<QQIIIIQQQ128s" if architecture.pointer_size == 8 else "<IIIIIIIII128s",
         image.base,
         image.base + image.entry_rva,
         image.size,
@@ -269,7 +280,7 @@ def _loader_image(image: _Image, file: int, architecture: Architecture) -> bytes
         image.timestamp,
         size,
         image.base + rva,
-        file,
+        *place,
         path,
     )
 

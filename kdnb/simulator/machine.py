@@ -18,12 +18,13 @@ from kdnb.simulator.debug_services import (
     Service,
     end_service,
     read_exception,
+    read_path,
     read_symbols,
     read_text,
     service_registers,
 )
 from kdnb.simulator.devices import DEBUG_BREAK_PORT
-from kdnb.simulator.events import LoadSymbols, MachineEvent, Print, Prompt, Rebooted, Shutdown, Trap
+from kdnb.simulator.events import FileWanted, LoadSymbols, MachineEvent, Print, Prompt, Rebooted, Shutdown, Trap
 from kdnb.simulator.interrupts import call
 from kdnb.simulator.loader import SCENARIOS
 from kdnb.simulator.pci import PciConfiguration
@@ -51,7 +52,10 @@ class _Stop:
 
 
 class Machine(DebugAccess):
-    """One machine in one scenario. After `Trap` or `LoadSymbols` call `resume`, after `Prompt` `answer`, then `run`."""
+    """One machine in one scenario.
+
+    After `Trap` or `LoadSymbols` call `resume`, after `Prompt` or `FileWanted` `answer`, then `run`.
+    """
 
     def __init__(self, scenario: str = "idle", architecture: Architecture = AMD64) -> None:
         if scenario not in SCENARIOS:
@@ -78,6 +82,8 @@ class Machine(DebugAccess):
                 raise RuntimeError(f"the guest stopped while booting: {event}")
             if isinstance(event, LoadSymbols):
                 self.resume(0, trace=False, dr7=None)
+            if isinstance(event, FileWanted):
+                self.answer(b"")
             if self.processors[-1].started and (self.is_idle or self.scenario != "idle"):
                 return
         raise RuntimeError("the guest did not come up")
@@ -93,7 +99,7 @@ class Machine(DebugAccess):
 
     def _reset(self) -> None:
         self._board = Board(self.scenario, self._memory, self.pci, self.architecture)
-        self._prompt: tuple[Processor, int, int] | None = None
+        self._asked: tuple[Processor, int, int] | None = None
         self._stepping: Processor | None = None
         self._wrote = False
         self._stop = None
@@ -112,7 +118,7 @@ class Machine(DebugAccess):
 
     def run(self, slices: int) -> MachineEvent | None:
         """At most so many turns of a processor. The event that ended the run, or None."""
-        if self._stop is not None or self._prompt is not None:
+        if self._stop is not None or self._asked is not None:
             raise RuntimeError("the machine stands still: resume or answer first")
         if self._wrote:
             self._wrote = False
@@ -206,8 +212,11 @@ class Machine(DebugAccess):
             return Print(processor.number, text)
         if service == Service.PROMPT:
             room = min(arguments[3], _LARGEST_ANSWER)
-            self._prompt = processor, arguments[2], room
+            self._asked = processor, arguments[2], room
             return Prompt(processor.number, read_text(processor), room)
+        if service == Service.PULL_FILE:
+            self._asked = processor, arguments[1], arguments[2]
+            return FileWanted(processor.number, read_path(processor), arguments[2])
         if service in (Service.LOAD_SYMBOLS, Service.UNLOAD_SYMBOLS):
             return self._symbols(processor, unload=service == Service.UNLOAD_SYMBOLS)
         if service == Service.REPORT_EXCEPTION:
@@ -276,10 +285,10 @@ class Machine(DebugAccess):
                 processor.arm()
 
     def answer(self, text: bytes) -> None:
-        """End a `Prompt`."""
-        if self._prompt is None:
+        """End a `Prompt` or a `FileWanted`, the latter with the file or nothing."""
+        if self._asked is None:
             raise RuntimeError("the guest asked nothing")
-        (processor, buffer, room), self._prompt = self._prompt, None
+        (processor, buffer, room), self._asked = self._asked, None
         processor.write(buffer, text[:room])
         end_service(processor, min(len(text), room))
 

@@ -26,11 +26,11 @@ from kdnb.protocol.link import (
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPromptReply
 from kdnb.protocol.messages.file_io import FileIo
 from kdnb.protocol.messages.manipulate import Manipulate
-from kdnb.simulator.events import LoadSymbols, Print, Prompt, Rebooted, Shutdown, Trap
+from kdnb.simulator.events import FileWanted, LoadSymbols, Print, Prompt, Rebooted, Shutdown, Trap
 from kdnb.simulator.stub_announce import debug_print, debug_prompt, state_change
 from kdnb.simulator.stub_apis import carry_out
 from kdnb.simulator.stub_breakpoints import BreakpointTable
-from kdnb.simulator.stub_files import FilePull, is_pulled
+from kdnb.simulator.stub_files import FilePull
 from kdnb.simulator.stub_halt import Effect, Halt, Outcome, Resume, Switch
 from kdnb.simulator.stub_polls import BREAK_IN, Polls, packet_ends
 
@@ -81,11 +81,9 @@ class Stub:
         self._breakpoints = BreakpointTable(machine)
         self._polls = Polls()
         self._halt: Halt | None = None
-        self._event: Trap | LoadSymbols | Prompt | None = None
+        self._event: Trap | LoadSymbols | Prompt | FileWanted | None = None
         self._announcement: Message | None = None
         self._file: FilePull | None = None
-        self.pulled: dict[bytes, bytes] = {}
-        """Path -> what the debugger gave for it; empty where it refused."""
         self._announcing = False
         self._in_flight = False
 
@@ -106,7 +104,9 @@ class Stub:
         self._link = None
         self._in_flight = False
         self._polls.clear()
-        if self.phase is Phase.PRINTING or isinstance(self._event, LoadSymbols):
+        if self.phase is Phase.PULLING:
+            self._give(b"")
+        elif self.phase is Phase.PRINTING or isinstance(self._event, LoadSymbols):
             self._run_on(ContinueStatus.DBG_CONTINUE)
 
     def receive_data(self, data: bytes, now: float) -> None:
@@ -189,14 +189,15 @@ class Stub:
             case Trap():
                 self._stop(event, event.processor, now)
             case LoadSymbols() if self._link is not None and self.debugger_present:
-                if self.machine.scenario == "boot" and is_pulled(event):
-                    self._pull(event, now)
-                else:
-                    self._stop(event, event.processor, now)
+                self._stop(event, event.processor, now)
             case LoadSymbols():
                 self.machine.resume(ContinueStatus.DBG_CONTINUE, False, None)
             case Print() if self._link is not None and self.debugger_present:
                 self._hold(Phase.PRINTING, None, debug_print(event), now)
+            case FileWanted() if self._link is not None and self.debugger_present:
+                self._pull(event, now)
+            case FileWanted():
+                self.machine.answer(b"")
             case Prompt():
                 self._hold(Phase.PROMPTING, event, debug_prompt(event), now)
             case Rebooted():
@@ -204,23 +205,24 @@ class Stub:
             case Shutdown():
                 self.shut_down = True
 
-    def _pull(self, event: LoadSymbols, now: float) -> None:
-        """Ask for a driver's file; its load is announced when the file is closed or refused."""
-        self._halt = Halt(self.machine, self._breakpoints, event.processor)
+    def _pull(self, event: FileWanted, now: float) -> None:
+        """Ask for a driver's file; the guest goes on when it is closed or refused."""
         network = self._link is not None and self._link.is_kdnet
         self._file = FilePull(event.path, KDNET_READ) if network else FilePull(event.path)
         assert self._file.request is not None
         self._hold(Phase.PULLING, event, self._file.request, now)
 
     def _pulled(self, pull: FilePull, reply: FileIo, now: float) -> None:
-        request, event = pull.take(reply), self._event
-        if request is not None:
-            self._announcement = request
+        self._announcement = pull.take(reply)
+        if self._announcement is not None:
             self._announce(now)
-        elif isinstance(event, LoadSymbols):
-            self.pulled[event.path] = pull.content
-            self._file = None
-            self._stop(event, event.processor, now)
+        else:
+            self._give(pull.content)
+
+    def _give(self, content: bytes) -> None:
+        """Let the guest go on with the debugger's file, or its own."""
+        self.machine.answer(content)
+        self._run_on(ContinueStatus.DBG_CONTINUE)
 
     def _stop(self, event: Trap | LoadSymbols, processor: int, now: float) -> None:
         """Hold the machine and announce why, from `processor`."""
@@ -229,7 +231,9 @@ class Stub:
             self._halt.largest_read = KDNET_READ
         self._hold(Phase.STOPPED, event, state_change(self._halt, event), now)
 
-    def _hold(self, phase: Phase, event: Trap | LoadSymbols | Prompt | None, message: Message, now: float) -> None:
+    def _hold(
+        self, phase: Phase, event: Trap | LoadSymbols | Prompt | FileWanted | None, message: Message, now: float
+    ) -> None:
         self._enter(phase)
         self._event = event
         self._announcement = message
@@ -264,10 +268,10 @@ class Stub:
     # --- sending -----------------------------------------------------------------------------------
 
     def _announce(self, now: float) -> None:
-        """Say what holds the machine; only prints and load-symbols are ever given up (1.7)."""
+        """Say what holds the machine; only prints, load-symbols and files are ever given up (1.7)."""
         if self._announcement is None:
             return
-        gives_up = self.phase is Phase.PRINTING or isinstance(self._event, LoadSymbols)
+        gives_up = self.phase in (Phase.PRINTING, Phase.PULLING) or isinstance(self._event, LoadSymbols)
         self._announcing = True
         self._send(self._announcement, now, give_up=gives_up)
 
@@ -313,7 +317,10 @@ class Stub:
         self.debugger_present = False
         if self._announcing:
             self._announcing = False
-            self._run_on(ContinueStatus.DBG_CONTINUE)
+            if self.phase is Phase.PULLING:
+                self._give(b"")
+            else:
+                self._run_on(ContinueStatus.DBG_CONTINUE)
 
     def _received(self, packet_type: int, payload: bytes, now: float) -> None:
         message = codec.decode(packet_type, payload, Direction.TO_TARGET, self.machine.architecture.machine)

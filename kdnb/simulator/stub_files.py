@@ -1,28 +1,14 @@
-"""A driver's file asked for at the debugger's end before it is loaded, as a kernel does (protocol reference 4.2).
-
-Windows puts the debugger's file in place of the driver's; here it is read through and only measured: the guest's
-drivers are part of the simulated machine.
-"""
+"""A driver's file asked for at the debugger's end before it is loaded, as a kernel does (protocol reference 4.2)."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from kdnb.protocol.constants import FILE_IO_SIZE, MAX_PAYLOAD, FileIoApi
 from kdnb.protocol.messages.file_io import CloseFileBody, CreateFileBody, FileIo, FileTransferBody
 
-if TYPE_CHECKING:
-    from kdnb.simulator.events import LoadSymbols
-
-__all__ = ["FilePull", "is_pulled"]
+__all__ = ["FilePull"]
 
 READ_SIZE = MAX_PAYLOAD - FILE_IO_SIZE
 FILE_GENERIC_READ, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ, FILE_OPEN = 0x120089, 0x80, 1, 1
-
-
-def is_pulled(event: LoadSymbols) -> bool:
-    """Drivers are asked for; the kernel is running already."""
-    return not event.unload and event.path.lower().endswith(b".sys")
 
 
 class FilePull:

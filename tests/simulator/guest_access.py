@@ -6,7 +6,7 @@ from functools import cache
 from typing import TypeVar
 
 from kdnb.protocol.context.amd64 import AMD64Context, AMD64SpecialRegisters
-from kdnb.simulator.events import LoadSymbols, MachineEvent, Trap
+from kdnb.simulator.events import FileWanted, LoadSymbols, MachineEvent, Trap
 from kdnb.simulator.machine import Machine
 from kdnb.symbols.pdb import PdbFile
 
@@ -51,6 +51,8 @@ def run_to(machine: Machine, kind: type[Event], turns: int = 20000) -> Event:
             return event
         if isinstance(event, LoadSymbols):
             machine.resume(DBG_CONTINUE, trace=False, dr7=None)
+        if isinstance(event, FileWanted):
+            machine.answer(b"")
         assert not isinstance(event, Trap), event
     raise AssertionError(f"no {kind.__name__} in {turns} turns")
 

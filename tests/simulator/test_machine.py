@@ -7,7 +7,7 @@ import pytest
 from kdnb.errors import UsageError
 from kdnb.protocol.context.amd64 import AMD64SpecialRegisters
 from kdnb.simulator.cpu import INTERRUPT_FLAG, Halt
-from kdnb.simulator.events import LoadSymbols, Print, Prompt, Rebooted, Shutdown, Trap
+from kdnb.simulator.events import FileWanted, LoadSymbols, Print, Prompt, Rebooted, Shutdown, Trap
 from kdnb.simulator.machine import Machine
 from tests.simulator.guest_access import (
     ACCESS_VIOLATION,
@@ -61,6 +61,8 @@ def test_booting_prints_and_announces_each_image_in_load_order() -> None:
             events.append(event)
         if isinstance(event, LoadSymbols):
             go(machine)
+        if isinstance(event, FileWanted):
+            machine.answer(b"")
 
     loads = [event for event in events if isinstance(event, LoadSymbols)]
     assert [load.path.rpartition(b"\\")[2] for load in loads] == [
@@ -531,7 +533,7 @@ def test_a_machine_whose_tables_or_code_were_overwritten_resets_stops_or_goes_on
         event = machine.run(1)
         if isinstance(event, Trap | LoadSymbols):
             machine.resume(DBG_EXCEPTION_NOT_HANDLED, trace=False, dr7=None)
-        if isinstance(event, Prompt):
+        if isinstance(event, Prompt | FileWanted):
             machine.answer(b"")
 
 

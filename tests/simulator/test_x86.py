@@ -17,7 +17,7 @@ from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.search import QueryMemoryBody
 from kdnb.protocol.messages.state_change import StateChange64
 from kdnb.simulator.architecture import AMD64, X86
-from kdnb.simulator.events import LoadSymbols, Print, Prompt, Trap
+from kdnb.simulator.events import FileWanted, LoadSymbols, Print, Prompt, Trap
 from kdnb.simulator.loader import guest_exports, guest_files
 from kdnb.simulator.machine import Machine
 from kdnb.simulator.scripted_host import ScriptedHost
@@ -86,6 +86,8 @@ def boot_prints(architecture: Architecture) -> list[bytes]:
             assert event.process_id == -1
             assert machine.read_virtual(0, event.base, 2) == b"MZ"
             machine.resume(HANDLED, trace=False, dr7=None)
+        elif isinstance(event, FileWanted):
+            machine.answer(b"")
         else:
             assert event is None, event
 

@@ -65,7 +65,7 @@ class TargetSpec:
 
 _SHARED = (
     "ke.c", "exception.c", "kd.c", "dbgfilter.c", "mm.c", "partition.c", "vad.c", "pool.c", "ex.c", "handle.c", "se.c",
-    "ob.c", "io.c", "irp.c", "pnp.c", "load.c", "ps.c", "rtl.c", "user.c",
+    "ob.c", "io.c", "irp.c", "pnp.c", "image.c", "load.c", "ps.c", "rtl.c", "user.c",
 )  # fmt: skip
 NTDLL, NTDLL_LIBRARY = "ntdll.dll", "ntdll.lib"
 _USER_IMAGES = (

@@ -97,6 +97,7 @@ NOINLINE NTSTATUS IopLoadDriver(LOADER_IMAGE *Image)
 {
     WCHAR Buffer[64];
     UNICODE_STRING Name = {0, 0, Buffer};
+    MmLoadSystemImage(Image);
     KLDR_DATA_TABLE_ENTRY *Entry = MiInsertLoadedImage(Image);
     DbgNotifyImage(Entry, Image->Path, FALSE);
     IopNameDriver(&Name, &Entry->BaseDllName);

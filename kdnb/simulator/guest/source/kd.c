@@ -34,7 +34,8 @@ typedef struct _KD_SYMBOLS_INFO {
 #define BREAKPOINT_PRINT 1
 #define BREAKPOINT_LOAD_SYMBOLS 3
 #define BREAKPOINT_UNLOAD_SYMBOLS 4
-#define BREAKPOINT_REPORT_EXCEPTION 0x100 // of this board, no service of Windows
+#define BREAKPOINT_REPORT_EXCEPTION 0x100 // these two of this board, no services of Windows
+#define BREAKPOINT_PULL_FILE 0x101
 #define DBG_STATUS_CONTROL_C 1
 
 extern UCHAR __ImageBase[];
@@ -250,6 +251,18 @@ VOID DbgUnLoadImageSymbols(STRING *FileName, PVOID Base, ULONG_PTR ProcessId)
 {
     KD_SYMBOLS_INFO Information = {Base, ProcessId, 0, 0};
     DebugService(BREAKPOINT_UNLOAD_SYMBOLS, FileName, &Information, NULL, NULL);
+}
+
+// The bytes of the file that the debugger has for a driver (.kdfiles): how many, 0 where it has none.
+// On Windows this is a conversation of the kernel's own; here the board leads it.
+NOINLINE ULONG KdPullRemoteFile(const WCHAR *Name, PVOID Buffer, ULONG Size)
+{
+    CHAR Text[128];
+    STRING Path = {0, sizeof(Text), Text};
+    if (!KdDebuggerEnabled)
+        return 0;
+    Path.Length = (USHORT)RtlStringPrint(Text, sizeof(Text), "%ws", Name);
+    return (ULONG)DebugService(BREAKPOINT_PULL_FILE, &Path, Buffer, (PVOID)(ULONG_PTR)Size, NULL);
 }
 
 // ---- break-in and exceptions --------------------------------------------------------------------------------

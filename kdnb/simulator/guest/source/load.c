@@ -1,9 +1,7 @@
 // Drivers that come and go while the system runs. Their images lie in RAM from the start, as files on a disk would, and
-// beside each are the pages that it is loaded to, whose page table entries are complete but for their present bit.
+// beside each are the pages that it is loaded to.
 #include "nt.h"
-
-#define PTE_PRESENT 1
-#define PTE_FRAME ((ULONG_PTR)BY_MACHINE(0x000FFFFFFFFFF000, 0xFFFFF000))
+#include "image.h"
 
 NOINLINE ULONG_PTR *MiGetPteAddress(ULONG_PTR Address)
 {
@@ -22,19 +20,6 @@ NOINLINE VOID MiFlushTranslations(void)
 {
     ULONG_PTR Tables;
     __asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(Tables)::"memory");
-}
-
-NOINLINE VOID MmLoadSystemImage(LOADER_IMAGE *Image)
-{
-    ULONG_PTR Map = (ULONG_PTR)KeLoaderBlock->PhysicalMapBase;
-    for (ULONG Offset = 0; Offset < Image->SizeOfImage; Offset += PAGE_SIZE) {
-        ULONG_PTR *Entry = MiGetPteAddress((ULONG_PTR)Image->Base + Offset);
-        if (!*Entry)
-            continue; // between sections
-        memcpy((PVOID)(Map + (*Entry & PTE_FRAME)), (PVOID)(Map + Image->PhysicalBase + Offset), PAGE_SIZE);
-        *Entry |= PTE_PRESENT;
-    }
-    MiFlushTranslations();
 }
 
 UNLOADED_DRIVERS *MmUnloadedDrivers;
@@ -81,7 +66,7 @@ NOINLINE VOID MmUnloadSystemImage(LOADER_IMAGE *Image, KLDR_DATA_TABLE_ENTRY *En
     RemoveEntryList(&Entry->InLoadOrderLinks);
     ExFreePoolWithTag(Entry, 'dLmM');
     for (ULONG Offset = 0; Offset < Image->SizeOfImage; Offset += PAGE_SIZE)
-        *MiGetPteAddress((ULONG_PTR)Image->Base + Offset) &= ~(ULONG_PTR)PTE_PRESENT;
+        *MiGetPteAddress((ULONG_PTR)Image->Base + Offset) = 0;
     MiFlushTranslations();
 }
 
@@ -133,7 +118,6 @@ NTSTATUS NtLoadDriver(UNICODE_STRING *DriverServiceName)
         return STATUS_OBJECT_NAME_NOT_FOUND;
     if (IopFindDriver(&Name))
         return STATUS_IMAGE_ALREADY_LOADED;
-    MmLoadSystemImage(Image);
     NTSTATUS Status = IopLoadDriver(Image);
     if (!NT_SUCCESS(Status))
         IopDeleteDriver(IopFindDriver(&Name), Image);

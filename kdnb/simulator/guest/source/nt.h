@@ -405,6 +405,7 @@ typedef struct _LOADER_IMAGE {
     ULONG ExceptionTableSize;
     PVOID ExceptionTable;
     ULONG_PTR PhysicalBase; // where the file of a driver lies that is loaded later; 0 for those that are in place
+    ULONG_PTR Pages;        // where the pages of a driver lie, one behind the other
     WCHAR Path[64];
 } LOADER_IMAGE;
 
@@ -430,6 +431,7 @@ typedef struct _LOADER_PARAMETER_BLOCK {
     ULONG64 FreePage;
     ULONG64 FreePageCount;
     ULONG64 PhysicalPages;
+    ULONG64 FileBuffer; // for what a debugger gives in place of a driver
     LOADER_IMAGE Images[8];
     ULONG64 UserImageCount;
     LOADER_USER_IMAGE UserImages[4];
@@ -587,6 +589,8 @@ VOID MmInitSystem(void);
 PVOID MmCreateKernelStack(void);
 ULONG_PTR MmCreateProcessAddressSpace(void);
 #define PTE_FRAME ((ULONG_PTR)BY_MACHINE(0x000FFFFFFFFFF000, 0xFFFFF000))
+#define PTE_PRESENT 1
+#define PTE_WRITE 2
 #define PTE_NO_EXECUTE ((ULONG_PTR)BY_MACHINE(1ULL << 63, 0))
 #define PTE_USER_READ 5
 #define PTE_USER_WRITE 7
@@ -597,6 +601,8 @@ VOID ExInitializePool(ULONG_PTR Start, SIZE_T Size);
 VOID IoInitSystem(void);
 const WCHAR *IopBaseName(const WCHAR *Path);
 NTSTATUS IopLoadDriver(LOADER_IMAGE *Image);
+VOID MmLoadSystemImage(LOADER_IMAGE *Image);
+ULONG KdPullRemoteFile(const WCHAR *Name, PVOID Buffer, ULONG Size);
 VOID DbgNotifyImage(KLDR_DATA_TABLE_ENTRY *Entry, const WCHAR *Name, BOOLEAN Unload);
 NTSTATUS NtLoadDriver(UNICODE_STRING *DriverServiceName);
 NTSTATUS NtUnloadDriver(UNICODE_STRING *DriverServiceName);

@@ -1,8 +1,6 @@
 // User mode: what a process has below the kernel's half (images, environment blocks, stacks), and threads that run there.
 #include "nt.h"
-
-#define SECTION_EXECUTE 0x20000000
-#define SECTION_WRITE 0x80000000
+#include "image.h"
 
 ULONG_PTR PspUserThreadStart; // ntdll!RtlUserThreadStart
 
@@ -41,19 +39,8 @@ NOINLINE VOID MmMapViewOfImage(EPROCESS *Process, LOADER_USER_IMAGE *Image, cons
 // Address of an export, 0 where the image has none of that name.
 NOINLINE ULONG_PTR PspFindExport(LOADER_USER_IMAGE *Image, const CHAR *Name)
 {
-    const UCHAR *View = MiPhysicalView(Image->PhysicalBase), *Headers = View + *(ULONG *)(View + 0x3C);
-    const UCHAR *Directory = View + *(ULONG *)(Headers + BY_MACHINE(0x88, 0x78));
-    const ULONG *Functions = (ULONG *)(View + *(ULONG *)(Directory + 0x1C)), *Names = (ULONG *)(View + *(ULONG *)(Directory + 0x20));
-    const USHORT *Ordinals = (USHORT *)(View + *(ULONG *)(Directory + 0x24));
-    for (ULONG i = 0; i < *(ULONG *)(Directory + 0x18); i++) {
-        const CHAR *Other = (CHAR *)View + Names[i];
-        ULONG At = 0;
-        while (Name[At] && Name[At] == Other[At])
-            At++;
-        if (Name[At] == Other[At])
-            return (ULONG_PTR)Image->Base + Functions[Ordinals[i]];
-    }
-    return 0;
+    ULONG Rva = MiFindExport(MiPhysicalView(Image->PhysicalBase), Name);
+    return Rva ? (ULONG_PTR)Image->Base + Rva : 0;
 }
 
 // ---- processes ---------------------------------------------------------------------------------------------------
