@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.codeview_registers import frame_register, register_name
+from kdnb.debugger.codeview_registers import VFRAME_NAME, frame_register, register_name
 from kdnb.debugger.cplusplus_types import c_words
 from kdnb.debugger.register_names import ALIASES, part_of
 from kdnb.debugger.stacks import walk
@@ -101,7 +101,10 @@ def _variables(session: Session, stack: Stack, frame: Frame) -> tuple[Local, ...
 def _known_registers(session: Session, frame: Frame) -> Mapping[str, int]:
     """The registers whose values the unwinder knows in a frame."""
     kept = _PRESERVED.get(session.machine, ())
-    return {name: value for name, value in frame.registers.items() if frame.number == 0 or name in kept}
+    known = {name: value for name, value in frame.registers.items() if frame.number == 0 or name in kept}
+    if session.machine == MachineType.I386:
+        known[VFRAME_NAME] = frame.child_sp + 4
+    return known
 
 
 def _described(session: Session, address: int, registers: Mapping[str, int]) -> tuple[Local, ...] | None:

@@ -24,7 +24,12 @@ _END = (0x0006, 0x114E, 0x114F)
 _BLOCK, _FRAME = 0x1103, 0x1012
 _LOCAL, _REGISTER_RELATIVE, _REGISTER, _FRAME_RELATIVE = 0x113E, 0x1111, 0x1106, 0x110B
 _IN_REGISTER, _IN_FRAME, _IN_WHOLE_FRAME, _AT_REGISTER = 0x1141, 0x1142, 0x1144, 0x1145
+_OLD_FORMS = (_REGISTER_RELATIVE, _REGISTER, _FRAME_RELATIVE)
 _PARAMETER = 0x1
+_FRAME_POINTER = 2
+"""The two bits of S_FRAMEPROC that mean the frame pointer (EBP), from which S_BPREL32 counts in any case."""
+_OPTIMIZED = 0x80
+"""Flag of a procedure: S_LOCALs say what optimized code does with variables. MSVC repeats them in the old forms."""
 MOST = 4096
 
 
@@ -52,29 +57,26 @@ def locals_at(
     """The variables visible at `segment:offset`, of the compiland whose symbol records these are; None where the
     place is in none of its procedures. `frame_register` maps the two bits of S_FRAMEPROC to a register number.
     """
+    procedure = _procedure(records, segment, offset)
+    if procedure is None:
+        return None
+    # MSVC writes S_FRAMEPROC behind the variables that it speaks of.
+    flags = next((int.from_bytes(body[22:26], "little") for kind, body in procedure if kind == _FRAME), 0)
+    frame = frame_register(flags >> 14 & 3), frame_register(flags >> 16 & 3)
+    repeats = bool(procedure[0][1][34] & _OPTIMIZED) and any(kind == _LOCAL for kind, _ in procedure)
     open_scopes: list[bool] = []
     """For each scope around a record, outermost first: whether the place lies in it."""
-    found: list[LocalVariable] | None = None
-    frame = (0, 0)
-    for kind, body in _records(records):
+    found: list[LocalVariable] = []
+    for kind, body in procedure:
         if kind in _SCOPES:
-            if not open_scopes and found is not None:
-                return found
-            inside = _holds(kind, body, segment, offset)
-            open_scopes.append(inside and all(open_scopes))
-            if kind in _PROCEDURES and inside:
-                found = []
+            open_scopes.append(_holds(kind, body, segment, offset) and all(open_scopes))
             continue
         if kind in _END:
-            if open_scopes:
-                open_scopes.pop()
+            open_scopes.pop()
             continue
-        if found is None or not open_scopes or not open_scopes[-1] or len(found) >= MOST:
+        if not open_scopes[-1] or len(found) >= MOST or (repeats and kind in _OLD_FORMS):
             continue
-        if kind == _FRAME and len(body) >= 26:
-            flags = int.from_bytes(body[22:26], "little")
-            frame = frame_register(flags >> 14 & 3), frame_register(flags >> 16 & 3)
-        variable = _variable(kind, body, frame)
+        variable = _variable(kind, body, frame_register(_FRAME_POINTER))
         if variable is not None:
             found.append(variable)
         elif found and found[-1].place is None:
@@ -82,6 +84,28 @@ def locals_at(
             if place is not None:
                 found[-1] = replace(found[-1], place=place)
     return found
+
+
+def _procedure(records: bytes, segment: int, offset: int) -> list[tuple[int, bytes]] | None:
+    """The records of the procedure around the place, with its own first and what is inside it; without its end."""
+    depth, inside = 0, list[tuple[int, bytes]]()
+    for kind, body in _records(records):
+        if kind in _END:
+            depth -= 1
+            if depth <= 0 and inside:
+                return inside
+            depth = max(depth, 0)
+        elif kind in _SCOPES:
+            depth += 1
+            if depth == 1 and inside:
+                return inside  # the end of the one before is missing
+            if not inside and kind in _PROCEDURES and _holds(kind, body, segment, offset):
+                depth = 1
+                inside.append((kind, body))
+                continue
+        if inside:
+            inside.append((kind, body))
+    return inside or None
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -104,7 +128,7 @@ def _holds(kind: int, body: bytes, segment: int, offset: int) -> bool:
     return bool(where == segment and at <= offset < at + size)
 
 
-def _variable(kind: int, body: bytes, frame: tuple[int, int]) -> LocalVariable | None:
+def _variable(kind: int, body: bytes, frame_pointer: int) -> LocalVariable | None:
     if kind == _LOCAL and len(body) > 6:
         of, flags = struct.unpack_from("<IH", body)
         return LocalVariable(_name(body, 6), of, bool(flags & _PARAMETER))
@@ -116,7 +140,7 @@ def _variable(kind: int, body: bytes, frame: tuple[int, int]) -> LocalVariable |
         return LocalVariable(_name(body, 6), of, is_parameter=False, place=Place(register))
     if kind == _FRAME_RELATIVE and len(body) > 8:
         offset, of = struct.unpack_from("<iI", body)
-        return LocalVariable(_name(body, 8), of, is_parameter=offset > 0, place=Place(frame[0], offset))
+        return LocalVariable(_name(body, 8), of, is_parameter=offset > 0, place=Place(frame_pointer, offset))
     return None
 
 

@@ -165,7 +165,8 @@ class PdbFile:
             return tuple(
                 Variable(rva, printable_name(item.name), int(item.type_index))
                 for item in self._pdb.data_symbols()
-                if (rva := self._pdb.to_rva(item.segment, item.offset)) is not None
+                if item.name  # MSVC has some without
+                and (rva := self._pdb.to_rva(item.segment, item.offset)) is not None
             )
 
     @cached_property

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdnb.debugger.codeview_registers import frame_register, register_name
+from kdnb.protocol.constants import MachineType
 from kdnb.symbols.locals import LocalVariable, Place, locals_at
+from kdnb.symbols.pdb import PdbFile
+
+if TYPE_CHECKING:
+    from tests.windows_files import WindowsFiles
 
 
 def _record(kind: int, body: bytes) -> bytes:
@@ -53,7 +61,7 @@ PROGRAM = (
 
 
 def _at(offset: int) -> dict[str, Place | None] | None:
-    found = locals_at(PROGRAM, 1, offset, lambda bits: {1: 335, 2: 334}[bits])
+    found = locals_at(PROGRAM, 1, offset, lambda bits: {0: 0, 1: 335, 2: 334}[bits])
     return None if found is None else {variable.name: variable.place for variable in found}
 
 
@@ -87,3 +95,38 @@ def test_damaged_records_end_the_list(noise: bytes, cut: int) -> None:
     for data in (PROGRAM[:cut] + noise, noise):
         found = locals_at(data, 1, 0x110, lambda bits: 335)
         assert found is None or len(found) < 100
+
+
+def test_optimized_code_by_msvc_repeats_its_variables_and_notes_the_frame_behind_them() -> None:
+    procedure = _record(0x1110, struct.pack("<7IIHB", 0, 0, 0, 0x80, 0, 0, 0, 0x100, 1, 0x80) + b"f\0")
+    in_frame = _record(0x1144, struct.pack("<i", 0x20))
+    old = _record(0x1111, struct.pack("<iIH", 0x30, 0x74, 335) + b"n\0")
+    found = locals_at(procedure + _local("n", 1) + in_frame + old + FRAME + END, 1, 0x110, lambda bits: 300 + bits)
+    assert found == [LocalVariable("n", 0x74, is_parameter=True, place=Place(302, 0x20))]
+
+
+_ARGUMENTS = (
+    ("cl", "cx", "ecx", "rcx", "xmm0"),
+    ("dl", "dx", "edx", "rdx", "xmm1"),
+    ("r8b", "r8w", "r8d", "r8", "xmm2"),
+    ("r9b", "r9w", "r9d", "r9", "xmm3"),
+)
+
+
+@pytest.mark.parametrize("name", ["attach_amd64.pdb", "inject_dll_amd64.pdb"])
+def test_parameters_of_functions_by_msvc_come_in_the_registers_of_the_calling_convention(
+    msvc: WindowsFiles, name: str
+) -> None:
+    """At the first instruction; a place for the result may come first."""
+    pdb = PdbFile.open(msvc.path(name))
+    machine, shifts = MachineType.AMD64, Counter[int]()
+    for procedure in pdb.procedures()[::3]:
+        found = pdb.locals_at(procedure.rva, lambda bits: frame_register(machine, bits))
+        assert found is not None
+        for index, variable in enumerate(one for one in found if one.is_parameter):
+            if variable.place is not None and variable.place.offset is None:
+                register = register_name(machine, variable.place.register)
+                shifts[next(at for at, names in enumerate(_ARGUMENTS) if register in names) - index] += 1
+    assert set(shifts) <= {0, 1}
+    assert shifts[0] > 30
+    assert shifts[1] < shifts[0] / 10

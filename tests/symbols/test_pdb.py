@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdnb.errors import SymbolFileError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from tests.symbols.build import Built
+    from tests.windows_files import WindowsFiles
 
 
 def pdbutil(path: Path, *options: str) -> str:
@@ -49,6 +50,47 @@ def test_publics_are_those_that_llvm_pdbutil_shows(built: Built) -> None:
     expected = {(sections[int(s) - 1].rva + int(o), name, "function" in flags) for name, flags, s, o in entries}
     assert expected
     assert {(p.rva, p.name, p.is_function) for p in PdbFile.open(built.pdb).publics()} == expected
+
+
+@pytest.mark.external("llvm-pdbutil")
+@pytest.mark.parametrize("name", ["inject_dll_amd64", "inject_dll_x86"])
+def test_names_by_msvc_are_those_that_llvm_pdbutil_shows(msvc: WindowsFiles, name: str) -> None:
+    path = msvc.path(f"{name}.pdb")
+    pdb, sections = PdbFile.open(path), PeImage.from_file(msvc.data(f"{name}.exe")).sections
+
+    def place(segment: str, offset: str) -> int:
+        return sections[int(segment) - 1].rva + int(offset)
+
+    rows = re.findall(
+        r"S_PUB32 \[size = \d+\] `\x7f?(.+?)`\s+flags = (.+?), addr = (\d+):(\d+)", pdbutil(path, "-publics")
+    )
+    expected = {(place(s, o), name, "function" in flags) for name, flags, s, o in rows if 0 < int(s) <= len(sections)}
+    assert {(p.rva, p.name.removeprefix("."), p.is_function) for p in pdb.publics()} == expected
+    symbols = pdbutil(path, "-symbols")
+    rows = re.findall(r"S_[GL]PROC32 \[size = \d+\] `(.+?)`\n.*, addr = (\d+):(\d+), code size = (\d+)", symbols)
+    assert {(p.rva, p.name, p.size) for p in pdb.procedures()} == {(place(s, o), n, int(z)) for n, s, o, z in rows}
+    rows = re.findall(
+        r"S_[GL]DATA32 \[size = \d+\] `(.+?)`\n.*, addr = (\d+):(\d+)", symbols + pdbutil(path, "-globals")
+    )
+    assert {(v.rva, v.name) for v in pdb.variables} == {
+        (place(s, o), n) for n, s, o in rows if 0 < int(s) <= len(sections)
+    }
+
+
+@pytest.mark.external("llvm-pdbutil")
+def test_lines_by_msvc_are_those_that_llvm_pdbutil_shows(msvc: WindowsFiles) -> None:
+    path = msvc.path("attach_amd64.pdb")
+    sections = PeImage.from_file(msvc.data("attach_amd64.dll")).sections
+    expected, segment = set(), 0
+    for line in pdbutil(path, "-l").splitlines():
+        if head := re.match(r"\s+(\d{4}):\w{8}-\w{8}, line/addr entries", line):
+            segment = int(head[1])
+        elif re.fullmatch(r"(?:\s+(?:\d+|ASI|NSI)\s+[0-9A-F]{8}\s*!?)+\s*", line):
+            for number, offset in re.findall(r"(\d+)\s+([0-9A-F]{8})\b", line):
+                expected.add((sections[segment - 1].rva + int(offset, 16), int(number)))
+    found = {(line.rva, line.line) for line in PdbFile.open(path).lines()}
+    assert len(expected) > 1000
+    assert found == expected
 
 
 def test_procedures_have_sizes_and_statics_have_names(built: Built) -> None:
@@ -166,6 +208,22 @@ def test_damaged_guest_pdbs_raise_nothing_else_in_any_part(path: Path, random: R
         struct.pack_into(form, data, at, value & mask)
     with contextlib.suppress(SymbolFileError):
         assert all(name.isprintable() for name in read_all(bytes(data)))
+
+
+def test_damaged_pdbs_by_msvc_raise_nothing_else_in_any_part(msvc: WindowsFiles) -> None:
+    original = msvc.data("run_code_on_dllmain_x86.pdb")
+
+    @settings(max_examples=25)
+    @given(st.randoms(use_true_random=False))
+    def damage(random: Random) -> None:
+        data = bytearray(original)
+        for _ in range(random.choice([1, 5, 40, 400])):
+            at = random.randrange(len(data) - 4)
+            struct.pack_into("<I", data, at, random.choice([0, 0x7FFF, 0x8000, 0x7FFFFFFF, 0xFFFFFFFF, at]))
+        with contextlib.suppress(SymbolFileError):
+            assert all(name.isprintable() for name in read_all(bytes(data)))
+
+    damage()
 
 
 def test_names_that_would_steer_a_terminal_are_made_printable() -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from purepdb import PDB
 
 from kdnb.errors import SymbolFileError
+from kdnb.symbols.type_records import ArrayRecord, BitFieldRecord, FieldList
 from kdnb.symbols.types import Array, BitField, Enumeration, Pointer, Scalar, StructType, TypeTable
+
+if TYPE_CHECKING:
+    from tests.windows_files import WindowsFiles
 
 SOURCE = r"""
 enum Colour { RED = -1, GREEN, BLUE = 0x70000000 };
@@ -74,6 +79,59 @@ def oracle(path: Path) -> dict[int, tuple[str, int, list[tuple[str, int]]]]:
     return found
 
 
+_PARTS = (
+    # a part of a field list in llvm-pdbutil's words, and the numbers and names that ours must have
+    ("m", r"- LF_MEMBER \[name = `(.*)`, Type = (0x\w+).*, offset = (\d+), attrs"),
+    ("s", r"- LF_STMEMBER \[name = `(.*)`, type = (0x\w+)"),
+    ("e", r"- LF_ENUMERATE \[(.*) = (-?\d+)\]"),
+    ("b", r"- LF_BCLASS\n\s+type = (0x\w+), offset = (\d+)"),
+    ("v", r"- LF_I?VBCLASS\n\s+base = (0x\w+), vbptr = .*, vbptr offset = \d+, vtable index = (\d+)"),
+    ("n", r"- LF_NESTTYPE \[name = `(.*)`, parent = (0x\w+)"),
+    ("t", r"- LF_VFUNCTAB type = (0x\w+)"),
+)
+
+
+def field_differences(path: Path) -> list[str]:
+    """Of all field lists, bit fields and arrays: those that llvm-pdbutil reads otherwise."""
+    text = subprocess.run(
+        ["llvm-pdbutil", "dump", "-types", str(path)], check=True, capture_output=True, text=True
+    ).stdout
+    types, wrong = table_of(path), []
+    for record in re.split(r"\n   (?=0x)", text):
+        index, kind = record[:6], record[9:].split(maxsplit=1)[0]
+        ours = types._record(int(index, 16)) if index.startswith("0x") else None
+        if kind == "LF_FIELDLIST" and isinstance(ours, FieldList):
+            expected = [
+                (tag, *(int(part, 0) if re.fullmatch(r"-?\d+|0x\w+", part) else part for part in parts))
+                for tag, form in _PARTS
+                for found in re.findall(form, record)
+                for parts in [found if isinstance(found, tuple) else (found,)]
+            ]
+            read = _fields(ours)
+        elif kind == "LF_BITFIELD" and isinstance(ours, BitFieldRecord):
+            expected = list(map(int, re.findall(r"bit offset = (\d+), # bits = (\d+)", record)[0]))
+            read = [ours.position, ours.length]
+        elif kind == "LF_ARRAY" and isinstance(ours, ArrayRecord):
+            expected = list(map(int, re.findall(r"size: (\d+)", record)))
+            read = [ours.size]
+        else:
+            continue
+        if sorted(read, key=str) != sorted(expected, key=str):
+            wrong.append(f"{index}: {read} against {expected}")
+    return wrong
+
+
+def _fields(ours: FieldList) -> list[tuple[object, ...]]:
+    return [
+        *(("m", one.name, one.type_index, one.offset) for one in ours.members),
+        *(("s", one.name, one.type_index) for one in ours.statics),
+        *(("e", one.name, one.value) for one in ours.enumerators),
+        *(("v" if one.is_virtual else "b", one.type_index, one.offset) for one in ours.bases),
+        *(("n", one.name, one.type_index) for one in ours.nested),
+        *([("t", ours.vtable)] if ours.vtable else []),
+    ]
+
+
 GUEST = sorted((Path(__file__).parents[2] / "kdnb/simulator/guest/images").glob("*.pdb"))
 
 
@@ -95,6 +153,15 @@ def differences(path: Path) -> list[str]:
 def test_every_struct_of_the_guest_agrees_with_llvm_pdbutil(path: Path) -> None:
     assert "_UNICODE_STRING" in {name for name, _, _ in oracle(path).values()}  # in user images there is little more
     assert differences(path) == []
+
+
+@pytest.mark.external("llvm-pdbutil")
+@pytest.mark.parametrize("name", ["attach_amd64.pdb", "attach_x86.pdb", "inject_dll_x86.pdb"])
+def test_every_struct_by_msvc_agrees_with_llvm_pdbutil(msvc: WindowsFiles, name: str) -> None:
+    path = msvc.path(name)
+    assert len(oracle(path)) > 400
+    assert differences(path) == []
+    assert field_differences(path) == []
 
 
 @pytest.mark.external("clang", "lld-link", "llvm-pdbutil")
