@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PacketLog"]
 
+_TO_HOST = Direction.TO_HOST  # bound once: an enum takes as long to give a member as all the rest of `record`
+
 
 class PacketLog(Recording):
     """A recording that grows. `record` is the pump's observer; any thread may call any method.
@@ -67,7 +69,7 @@ class PacketLog(Recording):
 
     def record(self, direction: Direction, data: bytes, time_ns: int) -> None:
         """Keep a chunk; `time_ns` counts since 1970."""
-        size, to_host = len(data), direction is Direction.TO_HOST
+        size, to_host = len(data), direction is _TO_HOST
         if to_host:
             self.heard_at = time_ns
         if self._limit is not None:

@@ -11,7 +11,8 @@ of `receive_data` takes one whole datagram); the codec of `kdnet` seals and open
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kdnb.errors import LinkError
 from kdnb.protocol.constants import (
@@ -100,7 +101,8 @@ _ACKNOWLEDGE = PacketType.ACKNOWLEDGE
 _COUNTED = {Input.DUPLICATE: "duplicates", Input.UNWANTED: "unwanted", Input.DAMAGED: "damaged"}
 
 
-class _Outgoing(NamedTuple):
+@dataclass(slots=True)
+class _Outgoing:
     packet_type: int
     payload: bytes
     give_up: bool
@@ -125,7 +127,6 @@ class Link:
         self._kdnet = kdnet
         self._ids: PacketIds = self._fresh_ids()
         self._framer = Framer(break_in=role is Role.TARGET)
-        self._junk_before = 0
         self._events: deque[LinkEvent] = deque()
         self._output: list[bytes] = []
         self._answers: list[tuple[bytes, Address]] = []
@@ -143,7 +144,7 @@ class Link:
         self._last_taken: Packet | None = None
         self._sync_unconfirmed = False
         self._key_complained = False
-        self._table = self._bind_table()
+        self._rows = self._bind_table()
 
     # --- what the owner calls -------------------------------------------------------------------------------------
 
@@ -156,13 +157,20 @@ class Link:
             return
         self._break_in_seen = False
         self._quiet_deadline = None
-        framed = self._framer.feed(data)
+        framer = self._framer
+        packets = framer.take_sound(data)
+        if packets is not None:
+            for packet in packets:
+                self._received = packet
+                self._step(self._input_of(packet), now)
+            return
+        framed = framer.feed(data)
         self._take_all(framed, now)
-        if self._framer.is_at_boundary:
+        if framer.is_at_boundary:
             if framed and isinstance(framed[-1], BreakIn):
                 self._break_in_seen = True
                 self._quiet_deadline = now + self.settings.break_in_wait
-        elif self._framer.is_partial or self.role is Role.TARGET:
+        elif framer.is_partial or self.role is Role.TARGET:
             self._quiet_deadline = now + self.settings.quiet_time
 
     @property
@@ -203,7 +211,7 @@ class Link:
 
     def data_to_send(self) -> bytes:
         """What has to go out on a byte stream."""
-        return b"".join(self.datagrams_to_send()) if self._output else b""
+        return b"".join(self.datagrams_to_send())
 
     def datagrams_to_send(self) -> list[bytes]:
         """What has to go out, one piece per packet."""
@@ -336,7 +344,7 @@ class Link:
     # --- the machine ----------------------------------------------------------------------------------------------
 
     def _step(self, given: Input, now: float) -> None:
-        actions, state = self._table[self.state, given]
+        actions, state = self._rows[self.state][given]
         self._given = given
         self._now = now
         for act in actions:
@@ -345,8 +353,9 @@ class Link:
         if self._queue and state is _IDLE:
             self._step(_SEND, now)
 
-    def _bind_table(self) -> dict[tuple[State, Input], tuple[tuple[Callable[[], None], ...], State]]:
-        """The transitions of this role: each action as the method that carries it out, and what is counted as well."""
+    def _bind_table(self) -> dict[State, dict[Input, tuple[tuple[Callable[[], None], ...], State]]]:
+        """The transitions of this role by state and input: each action as the method that carries it out, and what is
+        counted as well."""
         methods: dict[Action, Callable[[], None]] = {
             Action.TRANSMIT: self._transmit,
             Action.RETRANSMIT: self._retransmit,
@@ -366,10 +375,11 @@ class Link:
             Action.RESTART: self._restart,
             Action.REFUSE: self._refuse,
         }
-        return {
-            (state, given): ((*(methods[action] for action in cell.actions), *self._counting(given)), cell.state)
-            for (state, given), cell in TRANSITIONS[self.role].items()
-        }
+        rows: dict[State, dict[Input, tuple[tuple[Callable[[], None], ...], State]]] = {}
+        for (state, given), cell in TRANSITIONS[self.role].items():
+            actions = (*(methods[action] for action in cell.actions), *self._counting(given))
+            rows.setdefault(state, {})[given] = actions, cell.state
+        return rows
 
     def _counting(self, given: Input) -> tuple[Callable[[], None], ...]:
         name = _COUNTED.get(given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 __all__ = [
     "HOST_SETTINGS",
@@ -23,15 +22,20 @@ __all__ = [
 ]
 
 
-class PacketReceived(NamedTuple):
-    """A payload arrived: once, in order, undamaged as far as the checksum can tell."""
+@dataclass(slots=True)
+class PacketReceived:
+    """A payload arrived: once, in order, undamaged as far as the checksum can tell.
+
+    Not frozen: one comes with each reply, and a frozen one takes five times as long to make.
+    """
 
     packet_type: int
     payload: bytes
     packet_id: int
 
 
-class PacketSent(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PacketSent:
     """The peer has the packet that was sent with this id."""
 
     packet_id: int

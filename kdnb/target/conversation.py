@@ -34,7 +34,7 @@ from kdnb.protocol.link_events import (
 )
 from kdnb.protocol.messages.debug_io import DebugPrint, DebugPrompt
 from kdnb.protocol.messages.file_io import FileIo
-from kdnb.protocol.messages.manipulate import Manipulate, decode_memory_reply, encode_memory_request
+from kdnb.protocol.messages.manipulate import Manipulate
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.state_change import StateChange64
 from kdnb.protocol.messages.state_change32 import StateChange32
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdnb.protocol.link_events import LinkEvent
-    from kdnb.protocol.messages.manipulate import MemoryReply
     from kdnb.protocol.messages.message import Message
     from kdnb.protocol.wire import Structure
     from kdnb.target.base import Change, TargetEvent
@@ -85,10 +84,6 @@ class Conversation(TargetLine):
         self.machine = int(MachineType.AMD64)
         self.answer = answer
         self.files: FileService = FileService()
-        self._stop_key: tuple[object, ...] | None = None
-        """What the present stop was announced with; None while the target runs. A repetition is no new stop."""
-        self._left_key: tuple[object, ...] | None = None
-        """The same of the stop that the target was told to leave last."""
         self._processor = 0
         self._level = 0
         self._in_request = False
@@ -128,7 +123,10 @@ class Conversation(TargetLine):
 
     def _begin_anew(self, pump: Pump) -> None:
         super()._begin_anew(pump)
-        self._stop_key = None
+        self._stop_key: tuple[object, ...] | None = None
+        """What the present stop was announced with; None while the target runs. A repetition is no new stop."""
+        self._left_key: tuple[object, ...] | None = None
+        """The same of the stop that the target was told to leave last."""
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -152,22 +150,10 @@ class Conversation(TargetLine):
         """Ask once, in step with the target; None when no reply came in time."""
         number = self._processor if processor is None else processor
         message = Manipulate(int(api), body, data, number, 0xFFFF if number == 0xFFFF else self._level)
-        self._get_in_step(again=again)
-        reply = self._ask(encode(message), lambda payload: self._reply_to(message, payload))
+        reply = self._ask(encode(message), lambda payload: self._reply_to(message, payload), again=again)
         if reply is not None and isinstance(reply.body, VersionBody):
             self.machine = reply.body.machine
         return reply
-
-    def _attempt_read(self, api: int, address: int, count: int, *, again: bool) -> MemoryReply | None:
-        """The same for a read of memory."""
-        self._get_in_step(again=again)
-        request = encode_memory_request(api, address, count, self._processor, self._level)
-        return self._ask(request, lambda payload: decode_memory_reply(payload, api, address))
-
-    def _get_in_step(self, *, again: bool) -> None:
-        self._raise_if_lost()
-        if again or self._out_of_step:
-            self._resynchronise()
 
     def _reply_to(self, request: Manipulate, payload: bytes) -> Manipulate | None:
         reply = decode(_MANIPULATE, payload, Direction.TO_HOST, self.machine)
@@ -179,15 +165,23 @@ class Conversation(TargetLine):
         self._raise_if_lost()
         return LinkError(f"no reply to {_api_name(api)}", "try again, or .restart to connect anew")
 
-    def _ask(self, request: bytes, reply_of: Callable[[bytes], T | None]) -> T | None:
-        """Send once and wait; None when no reply came in time. `reply_of` tells the reply from a late other one."""
+    def _ask(self, request: bytes, reply_of: Callable[[bytes], T | None], *, again: bool) -> T | None:
+        """Send once, in step with the target, and wait; None when no reply came in time.
+
+        `reply_of` tells the reply from a late other one.
+        """
+        if self._lost:
+            self._raise_if_lost()
+        if again or self._out_of_step:
+            self._resynchronise()
+        longest = self._settings.slice
         deadline = self._clock() + self._settings.reply_timeout
         self._in_request = self._out_of_step = True
         try:
             if not self._send_payload(_MANIPULATE, request):
                 return None
             while (left := deadline - self._clock()) > 0.0:
-                event = self._next(min(self._settings.slice, left))
+                event = self._next(left if left < longest else longest)
                 if isinstance(event, PacketReceived):
                     if event.packet_type != _MANIPULATE:
                         self._take(event)

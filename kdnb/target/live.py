@@ -25,7 +25,7 @@ from kdnb.protocol.messages.breakpoints import (
 )
 from kdnb.protocol.messages.execution import Continue2Amd64, Continue2Arm, Continue2Arm64, Continue2X86, EmptyBody
 from kdnb.protocol.messages.get_context import ContextBody, ContextExBody
-from kdnb.protocol.messages.manipulate import Manipulate
+from kdnb.protocol.messages.manipulate import Manipulate, decode_memory_reply, encode_memory_request
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.target.base import Capability
 from kdnb.target.conversation import Conversation, failed
@@ -55,8 +55,9 @@ class LiveTarget(Conversation):
     """Implements `target.base.Target` over a pump. Not thread-safe but for `wake`."""
 
     capabilities = frozenset(Capability)
-    _sizes: TransferSize | None = None
-    _context_in_windows = False
+    transfer: TransferSize
+    """How much one request carries just now."""
+    _context_in_windows: bool
     """The target refused GetContext and answered GetContextEx."""
 
     # --- memory ---------------------------------------------------------------------------------
@@ -73,16 +74,9 @@ class LiveTarget(Conversation):
     def write_physical(self, address: int, data: bytes) -> int:
         return self._write(Api.WritePhysicalMemory, address, data)
 
-    @property
-    def transfer(self) -> TransferSize:
-        """How much one request carries just now."""
-        if self._sizes is None:
-            self._sizes = TransferSize(MAX_NETWORK_TRANSFER if self._pump.is_network else MAX_TRANSFER)
-        return self._sizes
-
     def _begin_anew(self, pump: Pump) -> None:
         super()._begin_anew(pump)
-        self._sizes = None
+        self.transfer = TransferSize(MAX_NETWORK_TRANSFER if pump.is_network else MAX_TRANSFER)
         self._context_in_windows = False
 
     @property
@@ -125,7 +119,8 @@ class LiveTarget(Conversation):
         """One request's worth: the bytes, how many were asked for, and whether the target calls it a success."""
         for attempt in range(self._settings.attempts):
             troubles = self._pump.troubles
-            reply = self._attempt_read(api, address, count, again=attempt > 0)
+            request = encode_memory_request(api, address, count, self._processor, self._level)
+            reply = self._ask(request, lambda payload: decode_memory_reply(payload, api, address), again=attempt > 0)
             if reply is not None:
                 self.transfer.went(count, well=self._pump.troubles == troubles)
                 return reply.data[: min(reply.actual, count)], count, not failed(reply.status)

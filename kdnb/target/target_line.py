@@ -43,6 +43,9 @@ EVENTS_KEPT = 10000
 class TargetLine:
     """A pump, and what is known of the other end by what went over it. Not thread-safe but for `wake`."""
 
+    _lost: str
+    """Why the line is gone; empty while it is there."""
+
     def __init__(
         self,
         pump: Pump,
@@ -56,22 +59,12 @@ class TargetLine:
         self.cancelled = cancelled
         self.progress: Callable[[str], None] = lambda line: None
         """Told now and then what connecting waits for."""
-        self._pump = pump
         self._open_pump = open_pump
         self._opening: Opening | None = None
         self._clock = clock
         self._settings = settings or LiveSettings()
         self._events: deque[TargetEvent] = deque()
-        self._out_of_step = False
-        """A request was abandoned: its reply may still come."""
-        self._lost = ""
-        self._heard = False
-        """The target has said something since the line was opened; somebody else may have fetched it."""
-        self._unconfirmed = False
-        """A request was sent that has no reply, and its acknowledgement has not been reported."""
-        self._last_packet: PacketReceived | None = None
-        self._maybe_again: PacketReceived | None = None
-        """What came last before a RESET: where its ACK was lost the target says it once more, under a new id."""
+        self._begin_anew(pump)
 
     # --- opened, lost, opened anew --------------------------------------------------------------
 
@@ -99,12 +92,19 @@ class TargetLine:
         return True
 
     def _begin_anew(self, pump: Pump) -> None:
+        """What holds for one line."""
         self._pump = pump
         self._lost = ""
         self._events.clear()
-        self._last_packet = self._maybe_again = None
-        self._out_of_step = self._heard = False
+        self._last_packet: PacketReceived | None = None
+        self._maybe_again: PacketReceived | None = None
+        """What came last before a RESET: where its ACK was lost the target says it once more, under a new id."""
+        self._out_of_step = False
+        """A request was abandoned: its reply may still come."""
+        self._heard = False
+        """The target has said something since the line was opened; somebody else may have fetched it."""
         self._unconfirmed = False
+        """A request was sent that has no reply, and its acknowledgement has not been reported."""
 
     def hasten(self) -> None:
         self._settings = replace(self._settings, attempts=1, reply_timeout=min(self._settings.reply_timeout, 2.0))

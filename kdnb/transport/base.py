@@ -87,11 +87,14 @@ class Waker:
         with self._waiting:
             if self._closed:
                 return False
-            ready = self._ready(timeout)
-            if ready and ready != [self._watched]:
-                with contextlib.suppress(BlockingIOError):
-                    self._receive.recv(4096)
-            return self._watched in ready and not self._closed
+            is_there = False
+            for descriptor, _ in self._ready(math.ceil(timeout * 1000) if timeout > 0.0 else 0):
+                if descriptor == self._watched:
+                    is_there = True
+                else:
+                    with contextlib.suppress(BlockingIOError):
+                        self._receive.recv(4096)
+            return is_there and not self._closed
 
     def wake(self) -> None:
         # A full pair is as good as one byte; a closed one has nobody waiting.
@@ -108,15 +111,14 @@ class Waker:
             self._send.close()
 
 
-def _poller(*watched: int) -> Callable[[float], list[int]]:
-    """Waits at most so many seconds, and gives those of the file descriptors that have something.
+def _poller(*watched: int) -> Callable[[int], list[tuple[int, int]]]:
+    """Waits at most so many milliseconds, and gives those of the file descriptors that have something, with flags.
 
     A selector of the standard library would do; it costs as much as the wait itself, once for each packet.
     """
     if sys.platform == "win32":
-        return lambda timeout: select.select(watched, (), (), max(timeout, 0.0))[0]
+        return lambda timeout: [(ready, 0) for ready in select.select(watched, (), (), timeout / 1000)[0]]
     poll = select.poll()
     for descriptor in watched:
         poll.register(descriptor, select.POLLIN)
-    wait = poll.poll
-    return lambda timeout: [descriptor for descriptor, _ in wait(math.ceil(max(timeout, 0.0) * 1000))]
+    return poll.poll

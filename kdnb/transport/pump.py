@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -55,7 +54,7 @@ class Pump:
         self._read = Direction.TO_HOST if outward else Direction.TO_TARGET
         self._lock = threading.Lock()
         self._reading = threading.Lock()  # held by the one thread that waits on the line
-        self._events: deque[LinkEvent | None] = deque()
+        self._woken = False
         self._error: KdnbError | None = None
         self._over = threading.Event()
         self._attended_until = 0.0  # till then somebody waits in `next_event`, or may be back soon
@@ -75,7 +74,8 @@ class Pump:
     def send(self, packet_type: int, payload: bytes, *, give_up: bool = True, confirm: bool = True) -> None:
         """Send a packet or queue it behind the one in flight. Raises LinkError or TransportClosed."""
         with self._lock:
-            self._raise_if_over()
+            if self._error is not None:
+                raise self._error
             self._link.send(packet_type, payload, time.monotonic(), give_up=give_up, confirm=confirm)
             self._flush()
 
@@ -97,29 +97,32 @@ class Pump:
 
         When the line is gone, what arrived before comes out first; then this raises TransportClosed.
         """
-        if self._events:
-            return self._events.popleft()
+        if self._woken:
+            self._woken = False
+            return None
         now = time.monotonic()
-        deadline = now + max(timeout, 0.0)
+        deadline = now + timeout
         self._attended_until = deadline + STAND_IN_AFTER
         if not self._reading.acquire(False):
             self._transport.wake()  # the stand-in makes room
-            if not self._reading.acquire(timeout=max(deadline - now, STAND_IN_AFTER)):
+            if not self._reading.acquire(timeout=max(timeout, STAND_IN_AFTER)):
                 return None
         try:
-            while not self._events and now <= deadline:
+            while (event := self._link.next_event()) is None and now <= deadline and not self._woken:
                 if self._error is not None:
                     raise self._error
-                now = self._read_line(now, deadline - now)
+                now = self._read_line(now, deadline)
+            if event is None:
+                self._woken = False
         finally:
             self._reading.release()
         self._attended_until = now + STAND_IN_AFTER
-        return self._events.popleft() if self._events else None
+        return event
 
     def wake(self) -> None:
-        """Make a waiting `next_event` return None; from any thread."""
-        self._events.append(None)
-        if self._reading.locked():  # else who comes next looks at the events before reading
+        """Make a `next_event` that waits, or else the next one, return None; from any thread."""
+        self._woken = True
+        if self._reading.locked():  # else who comes next looks at it before reading
             self._transport.wake()
 
     @property
@@ -156,21 +159,21 @@ class Pump:
                 self._over.wait(min(attended, STAND_IN_AFTER))
             else:
                 with self._reading:
-                    self._read_line(time.monotonic(), READ_WAIT)
+                    now = time.monotonic()
+                    self._read_line(now, now + READ_WAIT)
 
-    def _read_line(self, now: float, timeout: float) -> float:
+    def _read_line(self, now: float, deadline: float) -> float:
         """One wait on the line, and what follows from it; gives the time after it. The reading lock is held.
 
-        The wait ends when the link wants to see the clock, and lasts `timeout` at most.
+        The wait ends when the link wants to see the clock, and at `deadline` at the latest.
         """
         try:
-            with self._lock:
-                due = self._link.next_timeout()
-                wait = min(timeout, READ_WAIT)
-                if due is not None:
-                    wait = min(wait, max(due - now, 0.0))
-                self._reader_returns = now + wait
-            data = self._transport.read(wait)
+            until = min(now + READ_WAIT, deadline)
+            self._reader_returns = until  # who sets a timer after this look at it finds it here, and wakes the reader
+            due = self._link.next_timeout()
+            if due is not None and due < until:
+                until = due
+            data = self._transport.read(until - now)
             with self._lock:
                 self._reader_returns = 0.0
                 now = time.monotonic()
@@ -193,20 +196,18 @@ class Pump:
         return time.monotonic()
 
     def _flush(self) -> None:
-        """Write what the link wants written, then hand its events over. The lock is held."""
-        link = self._link
-        try:
-            if self._network is not None:
-                self._answer_others(self._network)
-            if self._datagrams:
-                for datagram in link.datagrams_to_send():
-                    self._write(datagram)
-            elif output := link.data_to_send():
-                self._write(output)
-        finally:
-            self._events.extend(iter(link.next_event, None))
+        """Write what the link wants written. The lock is held."""
+        if self._network is not None:
+            self._answer_others(self._network)
+        pieces = self._link.datagrams_to_send()
+        if len(pieces) > 1 and not self._datagrams:
+            pieces = [b"".join(pieces)]
+        for data in pieces:
+            if self._observer is not None:
+                self._observer(self._written, data, wall_time_ns())
+            self._transport.write(data)
         if self._reader_returns:
-            due = link.next_timeout()
+            due = self._link.next_timeout()
             if due is not None and due < self._reader_returns:
                 self._transport.wake()
 
@@ -219,11 +220,6 @@ class Pump:
             network.send_to(datagram, address)
         if self._link.peer is not None:
             network.settle(self._link.peer)
-
-    def _write(self, data: bytes) -> None:
-        if self._observer is not None:
-            self._observer(self._written, data, wall_time_ns())
-        self._transport.write(data)
 
     def _raise_if_over(self) -> None:
         if self._error is not None:

@@ -123,7 +123,7 @@ def test_large_requests_carry_memory_with_fewer_packets(kd: Debugger) -> None:
 def read(kd: Debugger, size: int) -> None:
     """64 KiB past the cache, in requests of `size` bytes."""
     target: Any = kd._session.target
-    target._sizes = TransferSize(size)
+    target.transfer = TransferSize(size)
     data = kd._engine.call(target.read_virtual, kd.modules["nt"].base, READ)
     assert len(data) == READ
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from kdnb.protocol.constants import MANIPULATE_SIZE, Api, Direction, MachineType, PacketType, Status
 from kdnb.protocol.messages.breakpoints import (
@@ -201,8 +201,9 @@ _PACK_MEMORY, _UNPACK_MEMORY = _HEADER_AND_MEMORY.pack, _HEADER_AND_MEMORY.unpac
 _PENDING, _NO_PADDING, _NO_TAIL = Status.PENDING.value, ManipulateHeader().padding, MemoryBody().unused
 
 
-class MemoryReply(NamedTuple):
-    """What a target answers to a read."""
+@dataclass(slots=True)
+class MemoryReply:
+    """What a target answers to a read. Not frozen: each read makes one."""
 
     status: int
     actual: int
