@@ -2,6 +2,9 @@
 
 A caller waits in slices of 50 ms, so that Ctrl-C is heard: the first asks the target to break in or the command to
 end, the second gives up waiting and leaves the session usable. Only "break wanted" goes around the queue.
+
+A short look needs no switch of threads where the engine only waits for the next call: it lends its place to the caller
+for as long as the look takes.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kdnb.debugger.interrupts import Deferred
 from kdnb.errors import Cancelled, UsageError
 from kdnb.results.events import Stop
 
@@ -108,6 +112,13 @@ class Engine:
         self._closed = False
         self._lingering = False
         """The thread waits for a job in the queue, not for the target."""
+        self._place = threading.Lock()
+        """Held by the one thread that uses the session; free only while the engine's thread lends it."""
+        self._holder: int | None = None
+        """The thread that has it."""
+        self._deferred = Deferred(session.request_cancel)
+        self._lent = False
+        """It was lent since the engine's thread looked last."""
         self._depth = 0
         self.asker: Callable[[str], str | None] | None = None
         """Asks a person (`input`); called on the main thread while that waits in `call`."""
@@ -135,10 +146,29 @@ class Engine:
             raise KeyboardInterrupt
         return result  # type: ignore[no-any-return]  # what `function` gave
 
+    def look(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Like `call`, for what ends soon once it is cancelled, as all that only reads memory or registers does.
+
+        It runs on the caller's own thread where the engine has nothing else to do. A second interrupt then has nothing
+        to give up: the first has ended it.
+        """
+        caller = threading.get_ident()
+        if self._lingering and caller != self._holder and not self.session.cancel_requested():
+            with self._deferred:
+                if self._place.acquire(blocking=False):
+                    try:
+                        self._holder = caller
+                        self._lent = True
+                        return function(*arguments)
+                    finally:
+                        self._holder = self._thread.ident
+                        self._place.release()
+        return self.call(function, *arguments)
+
     def _carry_out(self, job: _Job) -> tuple[Any, bool]:
         """The job's result, and whether the user interrupted meanwhile; its error is raised."""
         caller = threading.get_ident()
-        if caller == self._thread.ident:
+        if caller == self._holder:
             return job.function(*job.arguments, **job.keywords), False
         if self._closed:
             raise UsageError("the session is closed", "connect again")
@@ -222,6 +252,8 @@ class Engine:
     # --- the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._place.acquire()
+        self._holder = threading.get_ident()
         while not self._closed:
             if self._run_waiting():
                 self._linger()
@@ -237,8 +269,9 @@ class Engine:
             pass
 
     def _linger(self) -> None:
-        """Run what comes at once again. Whoever submits afterwards sees that the thread listens to the target."""
-        while not self.session.is_running and self._run_one(wait=LINGER):
+        """Run what comes at once again, and lend the place meanwhile. Whoever submits afterwards sees that the thread
+        listens to the target."""
+        while not (self._closed or self.session.is_running) and (self._run_one(wait=LINGER, lend=True) or self._lent):
             pass
 
     def _run_waiting(self, *, refuse: bool = False) -> bool:
@@ -248,15 +281,23 @@ class Engine:
             ran = True
         return ran
 
-    def _run_one(self, *, wait: float | None = 0.0, refuse: bool = False) -> bool:
-        """Run the next job, waiting for it up to `wait` seconds, or for ever; False if none came."""
+    def _run_one(self, *, wait: float | None = 0.0, refuse: bool = False, lend: bool = False) -> bool:
+        """Run the next job, waiting for it up to `wait` seconds, or for ever; False if none came.
+
+        With `lend` others may use the session while nothing comes.
+        """
         try:
+            if lend:
+                self._lent = False
+                self._place.release()
             self._lingering = wait != 0.0
             job = self._jobs.get(wait != 0.0, wait)
         except Empty:
             return False
         finally:
             self._lingering = False
+            if lend:
+                self._place.acquire()
         if job is None:
             return True
         if refuse:

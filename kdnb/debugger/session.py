@@ -1,6 +1,7 @@
 """One debugged target: its parts, its present stop, and the way from the target's events to them.
 
-A session lives on the engine's thread; only `request_break` and `request_cancel` may come from others.
+One thread at a time uses a session: the engine's, or one that it lends its place. Only `request_break` and
+`request_cancel` may come from others.
 Each noun has its own module (memory, registers, modules, symbols, breakpoints, execution); this one holds them
 together and keeps the one fact that all share: whether the target is stopped, and by what.
 """
@@ -53,7 +54,7 @@ ALL_PROCESSORS = 0xFFFF
 
 
 class Session:
-    """A target and what is known about it. Use on the engine's thread only."""
+    """A target and what is known about it. Use on the engine's thread only, or in a look."""
 
     previous_stop: Stop | None = None
     """The stop before the last one."""

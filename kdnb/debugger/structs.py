@@ -41,22 +41,22 @@ class Source:
 
     def call(self, job: Callable[[Session], Any]) -> Any:
         """`job(session)` on the engine's thread, as long as the target has not run since."""
+        return self._engine.call(self._checked, job)
+
+    def _checked(self, job: Callable[[Session], Any]) -> Any:
         session = self._engine.session
-
-        def checked() -> Any:
-            if session.is_running or session.sequence != self.sequence:
-                raise StaleError("this was taken at an earlier stop", "ask again at the present one")
-            return job(session)
-
-        return self._engine.call(checked)
+        if session.is_running or session.sequence != self.sequence:
+            raise StaleError("this was taken at an earlier stop", "ask again at the present one")
+        return job(session)
 
     def read(self, address: int, size: int) -> bytes:
-        data: bytes = self.call(lambda session: session.memory.read(address, size))
+        data: bytes = self._engine.look(self._checked, lambda session: session.memory.read(address, size))
         return data
 
     def struct(self, of: StructType, address: int) -> Struct:
         """A struct read now; what lies behind a hole is missing until it is asked for."""
-        data = self.call(lambda session: session.memory.read_available(address, min(of.size, MAX_STRUCT)))
+        size = min(of.size, MAX_STRUCT)
+        data = self._engine.look(self._checked, lambda session: session.memory.read_available(address, size))
         return Struct(self, of, address, data)
 
 

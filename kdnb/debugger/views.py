@@ -1,11 +1,11 @@
 """What a script holds of a session: collections that iterate, index and complete, usable from any thread.
 
-Each access is one call on the engine's thread; nothing here caches, so a view is never stale.
+Each access is one call of the engine; nothing here caches, so a view is never stale.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kdnb.debugger.memory import MemoryCache
 from kdnb.errors import ExpressionError, KdnbError, UnknownNameError
@@ -70,7 +70,7 @@ class MemoryVerbs:
     _engine: Engine
 
     def _space(self) -> MemoryCache:
-        """The memory meant; asked on the engine's thread."""
+        """The memory meant; asked by whoever has the engine's place."""
         raise NotImplementedError(type(self).__name__)
 
     def read(self, address: int | str, size: int) -> bytes:
@@ -104,10 +104,15 @@ class MemoryVerbs:
     def write(self, address: int | str, data: bytes) -> None:
         """Write all of `data`; `MemoryWriteError` says how much went in."""
         self._engine.session.require_writable("memory would change")
-        self._at(address, MemoryCache.write, bytes(memoryview(data)))  # bytes(5) would be five zeros
+        given = bytes(memoryview(data))  # bytes(5) would be five zeros
+        self._engine.call(self._carry_out, address, MemoryCache.write, given)
 
     def _at(self, where: int | str, verb: Callable[..., T], *arguments: Any) -> T:
-        return self._engine.call(lambda: verb(self._space(), address_of(self._engine.session, where), *arguments))
+        """Something that only reads."""
+        return cast("T", self._engine.call(self._carry_out, where, verb, *arguments))
+
+    def _carry_out(self, where: int | str, verb: Callable[..., T], *arguments: Any) -> T:
+        return verb(self._space(), address_of(self._engine.session, where), *arguments)
 
 
 class MemoryView(MemoryVerbs):
@@ -119,6 +124,11 @@ class MemoryView(MemoryVerbs):
 
     def _space(self) -> MemoryCache:
         return self._memory
+
+    def _at(self, where: int | str, verb: Callable[..., T], *arguments: Any) -> T:
+        if isinstance(where, str):  # it may need symbols, and symbols a server
+            return super()._at(where, verb, *arguments)
+        return cast("T", self._engine.look(self._carry_out, where, verb, *arguments))
 
 
 class _UnknownRegister(UnknownNameError, AttributeError):
@@ -134,7 +144,7 @@ class RegistersView:
         object.__setattr__(self, "_engine", engine)
 
     def __getitem__(self, name: str) -> int:
-        return self._engine.call(self._engine.session.registers.get, checked_key(name, str, what="register"))
+        return self._engine.look(self._engine.session.registers.get, checked_key(name, str, what="register"))
 
     def __setitem__(self, name: str, value: int) -> None:
         """Negative numbers are two's complement; what doesn't fit the register is an error."""

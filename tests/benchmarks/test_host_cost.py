@@ -143,13 +143,13 @@ def our_target(size: int, pieces: int) -> Iterator[LiveTarget]:
 
 @contextlib.contextmanager
 def our_engine(size: int, pieces: int) -> Iterator[Callable[[], bytes]]:
-    """The whole stack at a stop: a read is asked for by one thread and made by the engine's."""
+    """The whole stack at a stop, as `kd.memory.read` goes through it."""
     with our_target(size, pieces) as target:
         session = Session(target, clock=clock)
         session.change = breakpoint_stop()
         engine = Engine(session)
         try:
-            yield lambda: engine.call(target.read_virtual, ADDRESS, size * pieces)
+            yield lambda: engine.look(target.read_virtual, ADDRESS, size * pieces)
         finally:
             engine.close()
 
