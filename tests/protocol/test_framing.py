@@ -101,6 +101,25 @@ def test_any_chunking_gives_the_same_packets(stream, cuts, repair, break_in):
     assert singly == whole
 
 
+@given(chunks=st.lists(pieces, max_size=12), repair=st.booleans(), break_in=st.booleans())
+@example(chunks=[GOOD + ACK, b"b", OTHER, b"junk", GOOD, PRINT], repair=False, break_in=True)
+def test_chunks_of_sound_packets_only_may_be_taken_without_their_frames(chunks, repair, break_in):
+    framer, both_ways = Framer(repair=repair, break_in=break_in), Framer(repair=repair, break_in=break_in)
+    for chunk in chunks:
+        framed = framer.feed(chunk)
+        packets = both_ways.take_sound(chunk)
+        if packets is None:
+            assert both_ways.feed(chunk) == framed
+        else:
+            assert packets == [item.packet for item in framed]
+            assert all(item.valid and not item.junk for item in framed)
+            assert b"".join(map(encode_packet, packets)) == chunk
+        assert both_ways.is_at_boundary == framer.is_at_boundary
+        assert both_ways.is_partial == framer.is_partial
+    assert both_ways.finish() == framer.finish()
+    assert both_ways.junk_count == framer.junk_count
+
+
 @given(stream=st.lists(pieces, max_size=12).map(b"".join), break_in=st.booleans(), repair=st.booleans())
 def test_every_byte_is_packet_break_in_or_junk(stream, break_in, repair):
     framer = Framer(break_in=break_in, repair=repair)
