@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from kdnb.errors import ConnectionStringError, KdnbError, UnknownNameError, UsageError
+from kdnb.transport.registry import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -178,7 +179,8 @@ def _decode(options: argparse.Namespace) -> int:
 
     if options.decrypted and options.output is None:
         raise _CommandLineError("--decrypted says what to write", "say where: -o OUT.pcapng")
-    capture = open_capture(options.file, options.key, options.target, options.direction)
+    key = options.key or os.environ.get(KEY_VARIABLE) or None
+    capture = open_capture(options.file, key, options.target, options.direction)
     if options.output is None:
         _say(summarise(capture).rstrip("\n"))
     else:
@@ -330,7 +332,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = add("decode", _decode, "Decode a capture of KD traffic: a summary, or a table of packets.")
     one.add_argument("file", help="pcap, pcapng or raw bytes, also gzipped; - is standard input")
-    one.add_argument("--key", help="KDNET key w.x.y.z")
+    one.add_argument("--key", help=f"KDNET key w.x.y.z; better in {KEY_VARIABLE}, others see command lines")
     one.add_argument("--target", type=_port, metavar="PORT", help="TCP port of the target's end")
     one.add_argument("--direction", choices=("to_host", "to_target"), help="direction of a raw byte log")
     one.add_argument("-o", dest="output", metavar="OUT", help="write .csv, .parquet, .jsonl or .pcapng")

@@ -19,11 +19,13 @@ from kdnb.capture.recorder import Recorder
 from kdnb.errors import ConnectionStringError, KdnbError, TransportClosed
 from kdnb.protocol.constants import Direction
 from kdnb.protocol.kdnet import parse_key
+from kdnb.protocol.kdnet_witness import KdnetWitness
 from kdnb.transport.faults import FaultRules, FaultyTransport
 from kdnb.transport.line import LineListener
 from kdnb.transport.registry import is_byte_stream, listen, open_transport, parse_spec
 from kdnb.transport.relay import Relay
 from kdnb.transport.signals import closed_by_signals
+from kdnb.transport.udp import UdpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +55,8 @@ class Proxy:
         key: bytes | None = None,
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """`key` is that of a KDNET conversation, for the counts; `tell` gets a line now and then."""
+        """`key` is that of a KDNET conversation: for the counts, and to tell the target from strangers. `tell` gets a
+        line now and then."""
         self._listener = listener
         self._open_target = open_target
         self._recorder = recorder
@@ -109,7 +112,13 @@ class Proxy:
     def _converse(self, client: Transport, target: Transport) -> None:
         chunks: deque[tuple[Direction, bytes, int]] = deque()
 
+        witness = KdnetWitness(self._key) if self._key is not None else None
+        if witness is not None and isinstance(target, UdpTransport):
+            target.is_trusted = witness.is_target
+
         def observe(direction: Direction, data: bytes, time_ns: int) -> None:
+            if witness is not None and direction is Direction.TO_TARGET:
+                witness.hear_host(data)
             self._recorder.record(direction, data, time_ns)
             chunks.append((direction, data, time_ns))
 

@@ -225,3 +225,11 @@ def test_an_empty_type_name_is_an_unknown_one(capsys: pytest.CaptureFixture[str]
     pdb = next((Path(beside).parent / "guest" / "images").glob("ntkrnlmp.pdb"))
     assert main(["symbols", str(pdb), "--dt", ""]) == 1
     assert "not found" in capsys.readouterr().err
+
+
+def test_decode_takes_the_key_from_the_environment(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KDNB_KEY", "8.8.8.8")
+    assert main(["decode", str(shared / "captures" / "windbg-kdnet.pcapng.gz")]) == 0
+    assert "invalid 0, undecoded 0" in capsys.readouterr().out

@@ -22,7 +22,8 @@ from kdnb.capture.recorder import Recorder
 from kdnb.cli import main
 from kdnb.errors import ConnectionStringError
 from kdnb.protocol.constants import Direction
-from kdnb.protocol.kdnet import parse_key
+from kdnb.protocol.kdnet import KdnetCodec, parse_key
+from kdnb.protocol.packet_ids import Role
 from kdnb.proxy import Proxy, run_proxy
 from kdnb.transport.memory import memory_pair
 from kdnb.transport.registry import listen, open_transport
@@ -147,6 +148,38 @@ def test_a_kdnet_session_is_recorded_and_its_packets_can_be_written_decrypted(tm
     packets = open_capture(plain).packets()
     assert packets["api"].eq("ReadVirtualMemory").sum() >= 2
     assert set(packets["transport"].astype(str)) == {"serial"}
+
+
+def test_a_stranger_on_the_proxy_s_port_does_not_get_what_is_meant_for_the_target(tmp_path: Path) -> None:
+    pytest.importorskip("unicorn", reason="needs the extra `sim`")
+    port = free_port()
+    near, far = f"net:port={free_port()},key={KEY}", f"net:port={port},key={KEY}"
+    forged = KdnetCodec(Role.TARGET, parse_key("5.6.7.8"), os.urandom).poke()
+    with (
+        Process("simulate", "--listen", far, "--until-stdin-closes"),
+        Process("proxy", near, far, "-o", str(tmp_path / "net.pcapng")),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+    ):
+        stranger.settimeout(0.02)
+        heard = []
+
+        def speak() -> None:
+            while not over.is_set():
+                stranger.sendto(forged, ("127.0.0.1", port))
+                with contextlib.suppress(OSError):
+                    heard.append(stranger.recv(4096))
+
+        over = threading.Event()
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        try:
+            done = run(near, "r; lm; db nt L2000")
+        finally:
+            over.set()
+            speaker.join()
+    assert (done.returncode, done.stderr) == (0, "")
+    # before the target was heard there is nobody else whom an answer could go to
+    assert len(heard) <= 1
 
 
 @pytest.mark.external("tshark")

@@ -125,6 +125,7 @@ class BreakpointTable:
         min_depth: int | None = None,
     ) -> Breakpoint:
         """A new breakpoint, or the one at the same address redefined. An unknown name makes it deferred."""
+        self._session.require_writable("a breakpoint would go into its code")
         text = where if isinstance(where, str) else f"{where:#x}"
         address, message = self._resolve(where, symbolic=symbolic)
         self._check(kind, size, address)

@@ -32,7 +32,11 @@ __all__ = [
     "KdnetCodec",
     "KdnetDecoder",
     "KdnetFrame",
+    "ReplayWindow",
     "derive_data_key",
+    "is_kdnet",
+    "is_poke",
+    "is_response",
     "make_poke",
     "make_response",
     "open_frame",
@@ -62,7 +66,10 @@ WRONG_KEY_AFTER = 2
 """Control frames with the right shape and a wrong tag, and none right, before the key is called wrong: one may be
 damaged. Data frames don't count: those of somebody else's session have a key that nobody else knows."""
 WRONG_KEY = "KDNET frames arrive but don't authenticate: the key is wrong"
-WRONG_KEY_HINT = "compare it with the one that bcdedit /dbgsettings shows on the target"
+WRONG_KEY_HINT = (
+    "compare it with the one that bcdedit /dbgsettings shows on the target; or somebody else sends to this port: "
+    "target=HOST:PORT hears the target alone"
+)
 
 
 class Channel(IntEnum):
@@ -158,15 +165,17 @@ def make_response(poke: bytes, host_random: bytes) -> bytes:
     return (RESPONSE + poke[2 : 2 + NONCE_SIZE] + host_random).ljust(RESPONSE_SIZE, b"\0")
 
 
-def _is_poke(body: bytes) -> bool:
+def is_poke(body: bytes) -> bool:
+    """Is it the body of a target's offer?"""
     return len(body) >= 88 and body[:2] == POKE
 
 
-def _is_response(body: bytes) -> bool:
+def is_response(body: bytes) -> bool:
+    """Is it the body of a host's response?"""
     return len(body) == RESPONSE_SIZE and body[:2] == RESPONSE
 
 
-class _ReplayWindow:
+class ReplayWindow:
     """Which sequence numbers were seen; each passes once."""
 
     def __init__(self) -> None:
@@ -208,7 +217,7 @@ class KdnetDecoder:
             frame = open_frame(self._control_key, key, datagram)
             if frame is not None:
                 self.authenticated += 1
-                if frame.channel is Channel.CONTROL and frame.to_target and _is_response(frame.body):
+                if frame.channel is Channel.CONTROL and frame.to_target and is_response(frame.body):
                     self._learn(derive_data_key(self._control_key, frame.body))
                 return frame
         self.rejected += 1
@@ -250,7 +259,7 @@ class KdnetCodec:
         self._output: list[bytes] = []
         self._sequence = 0
         self._poke_sequence = 0
-        self._seen = _ReplayWindow()
+        self._seen = ReplayWindow()
         self._version = VERSION
 
     @property
@@ -265,6 +274,11 @@ class KdnetCodec:
     def key_is_wrong(self) -> bool:
         """True when frames arrive and not one authenticates."""
         return self._unopened_offers >= WRONG_KEY_AFTER and not self.authenticated
+
+    @property
+    def key_is_doubtful(self) -> bool:
+        """True when an offer has arrived that doesn't authenticate, and none that does."""
+        return self._unopened_offers > 0 and not self.authenticated
 
     def seal(self, body: bytes) -> bytes:
         """The data-channel datagram of a KD packet (without trailer) or of the break-in byte.
@@ -350,7 +364,7 @@ class KdnetCodec:
         self._version = version
         self.peer = peer
         self._offers.clear()
-        self._seen = _ReplayWindow()
+        self._seen = ReplayWindow()
         self._sequence = 0
         self.sessions += 1
 
@@ -363,9 +377,9 @@ class KdnetCodec:
             self._unopened_offers += 1
         elif not self._is_for_us(frame):
             return
-        elif self.role is Role.HOST and _is_poke(frame.body):
+        elif self.role is Role.HOST and is_poke(frame.body):
             self._take_offer(frame, sender)
-        elif self.role is Role.TARGET and _is_response(frame.body) and frame.body[2:34] == self._offer:
+        elif self.role is Role.TARGET and is_response(frame.body) and frame.body[2:34] == self._offer:
             key = derive_data_key(self._control_key, frame.body)
             if key != self._data_key:
                 self._begin_session(key, self._version, sender)

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Address", "Offer", "Offers"]
+__all__ = ["WRONG_KEY_TIME", "Absences", "Address", "Offer", "Offers"]
 
 Address = tuple[str, int] | None
 """Where a datagram came from; None where only one can be at the other end."""
 
+OFFER_INTERVAL = 3.017
+"""Seconds between two offers of a target (kdnet.md, Handshake 1)."""
+WRONG_KEY_TIME = OFFER_INTERVAL + 0.5
+"""Seconds from the first offer that doesn't authenticate until the key is called wrong: a target that has the right one
+has offered itself meanwhile, whatever strangers send."""
 OFFERS_KEPT = 4
 """Answered offers whose key may still come into use: a target may send two before it hears the first answer."""
 MOVED_AFTER = 3
@@ -38,14 +43,32 @@ class Offer:
     data_key: bytes
 
 
-class Offers:
+class Absences:
+    """Offers from elsewhere while the session's target is not heard."""
+
+    def __init__(self) -> None:
+        self._unanswered: dict[Address, int] = {}
+
+    def may_have_moved(self, sender: Address) -> bool:
+        """Count an offer from another address than the session's; whether the target may be there now."""
+        if len(self._unanswered) >= ADDRESSES_KEPT:
+            self._unanswered.clear()  # a flood of addresses is no target
+        self._unanswered[sender] = self._unanswered.get(sender, 0) + 1
+        return self._unanswered[sender] >= MOVED_AFTER
+
+    def peer_heard(self) -> None:
+        """The session's target is where it was."""
+        self._unanswered.clear()
+
+
+class Offers(Absences):
     """The offers that were answered since the present session began."""
 
     def __init__(self, answer: Callable[[bytes], tuple[bytes, bytes]]) -> None:
         """`answer` gives for the body of an offer the body of a response and the data key that follows from it."""
+        super().__init__()
         self._answer = answer
         self._answered: dict[Address, deque[Offer]] = {}
-        self._unanswered: dict[Address, int] = {}
 
     def take(self, body: bytes, nonce: bytes, version: int, sender: Address) -> Offer:
         """The offer as it is to be answered; a repeated one gets the same answer."""
@@ -59,17 +82,6 @@ class Offers:
         offer = Offer(nonce, version, *self._answer(body))
         kept.appendleft(offer)
         return offer
-
-    def may_have_moved(self, sender: Address) -> bool:
-        """Count an offer from another address than the session's; whether the target may be there now."""
-        if len(self._unanswered) >= ADDRESSES_KEPT:
-            self._unanswered.clear()  # a flood of addresses is no target
-        self._unanswered[sender] = self._unanswered.get(sender, 0) + 1
-        return self._unanswered[sender] >= MOVED_AFTER
-
-    def peer_heard(self) -> None:
-        """The session's target is where it was."""
-        self._unanswered.clear()
 
     def answered_to(self, sender: Address) -> tuple[Offer, ...]:
         """Whose key a data frame from this address may use, newest first."""

@@ -33,6 +33,7 @@ from kdnb.protocol.framing import (
     encode_control,
     encode_data,
 )
+from kdnb.protocol.kdnet_offers import WRONG_KEY_TIME
 from kdnb.protocol.link_events import (
     HOST_SETTINGS,
     TARGET_SETTINGS,
@@ -143,6 +144,8 @@ class Link:
         self._received = Packet(0, 0, 0)
         self._last_taken: Packet | None = None
         self._sync_unconfirmed = False
+        self._key_deadline: float | None = None
+        """When a key that is in doubt is called wrong."""
         self._key_complained = False
         self._rows = self._bind_table()
 
@@ -233,12 +236,15 @@ class Link:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called, on the clock of `now`; None: not before something happens."""
+        if self._key_deadline is not None:
+            return min(due for due in (self._deadline, self._quiet_deadline, self._key_deadline) if due is not None)
         if self._deadline is None or self._quiet_deadline is None:
             return self._quiet_deadline if self._deadline is None else self._deadline
         return min(self._deadline, self._quiet_deadline)
 
     def handle_timeout(self, now: float) -> None:
         """Time has passed: do what is due. Harmless when nothing is."""
+        self._judge_key(now)
         if self._quiet_deadline is not None and now >= self._quiet_deadline:
             self._quiet_deadline = None
             self._line_is_quiet(now)
@@ -262,9 +268,9 @@ class Link:
                 self._answers.append((answer, sender))
         self.statistics.rejected, self.statistics.forged = codec.rejected, codec.forged
         self.statistics.sessions = codec.sessions
-        if codec.key_is_wrong and not self._key_complained:
-            self._key_complained = True
-            self._events.append(NotAuthenticated())
+        if codec.key_is_doubtful and self._key_deadline is None and not self._key_complained:
+            self._key_deadline = now + WRONG_KEY_TIME
+        self._judge_key(now)
         if codec.sessions != sessions:
             self._new_session()
         framed = decode_datagram(body) if body is not None else None
@@ -274,6 +280,16 @@ class Link:
             self._step(Input.BREAK_IN, now)
         elif framed.packet.packet_type != PacketType.UNUSED and not self.polling:
             self._take_all([framed], now)
+
+    def _judge_key(self, now: float) -> None:
+        """Call the key wrong once a target that has it would have been heard."""
+        codec = self._kdnet
+        if codec is None or self._key_deadline is None or now < self._key_deadline:
+            return
+        self._key_deadline = now + WRONG_KEY_TIME if codec.key_is_doubtful else None
+        if codec.key_is_wrong:
+            self._key_deadline, self._key_complained = None, True
+            self._events.append(NotAuthenticated())
 
     def _new_session(self) -> None:
         """A new data key: both counters begin anew, and what was under way is void."""

@@ -1,8 +1,8 @@
 """`net:port=,key=`: KDNET's datagrams. The key belongs to the link (`kdnb.protocol.kdnet`); here are only sockets.
 
 The target speaks first (it knows the host's address), so a host binds its port. Who is the other end says the link
-(`settle`), since only it can tell a datagram that authenticates; until then, and where there is no link (a proxy), it
-is whoever sent the last one of KDNET's shape. With `target=HOST:PORT` only that one is heard.
+(`settle`), since only it can tell a datagram that authenticates; until then it is whoever sent the last one of KDNET's
+shape, or the last one that `is_trusted` (a proxy). With `target=HOST:PORT` only that one is heard.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from kdnb.transport.base import Waker
 from kdnb.transport.line import LineListener
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdnb.transport.registry import Spec
 
 __all__ = ["UdpTransport", "connect", "listen"]
@@ -36,6 +38,8 @@ class UdpTransport:
         self._fixed = fixed
         self._settled = fixed
         self.sender: tuple[str, int] | None = peer
+        self.is_trusted: Callable[[bytes, tuple[str, int]], bool] = lambda data, _: is_kdnet(data)
+        """Whether a datagram shows that its sender is the other end."""
         self._waker = Waker(bound)
         self._closed = False
 
@@ -69,7 +73,7 @@ class UdpTransport:
             raise TransportClosed(f"the UDP socket failed: {error}", "connect again") from error
         if self._fixed and sender != self._peer:
             return b""
-        if not self._settled and (self._peer is None or is_kdnet(data)):
+        if not self._settled and (self._peer is None or self.is_trusted(data, sender)):
             self._peer = sender
         self.sender = sender
         return data

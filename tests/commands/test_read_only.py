@@ -63,6 +63,7 @@ def test_the_calls_behind_the_commands_refuse_as_well(session: Session) -> None:
         lambda: calls.write_bus(0, 0, 0x3C, b"x"),
         lambda: calls.page_in(place),
         lambda: calls.set_special_call(place),
+        lambda: session.breakpoints.add("nt!NtReadFile"),
         lambda: session.write_control_space(2, b"x"),
         session.execution.reboot,
         session.execution.crash,

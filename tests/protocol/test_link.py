@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from kdnb.errors import LinkError
 from kdnb.protocol.constants import Direction, PacketType
 from kdnb.protocol.framing import FramedPacket, Framer, encode_packet, make_control, make_data
-from kdnb.protocol.kdnet import parse_key
+from kdnb.protocol.kdnet import KdnetCodec, parse_key
+from kdnb.protocol.kdnet_offers import OFFER_INTERVAL, WRONG_KEY_TIME
 from kdnb.protocol.link import (
     TARGET_SETTINGS,
     Link,
     LinkFailed,
     LinkSettings,
+    NotAuthenticated,
     PacketReceived,
     PacketSent,
     PeerRestarted,
@@ -27,6 +29,7 @@ from kdnb.testing import Conversation, JoinedLinks
 from kdnb.transport.faults import FaultRules
 
 BODY = "m" * 56
+KDNET_KEY = parse_key("1.2.3.4")
 
 
 def host(**settings):
@@ -679,6 +682,36 @@ def pending(joined):
 def test_on_a_serial_line_each_payload_arrives_once_and_in_order_or_the_link_says_that_it_failed(seed, rate):
     joined = JoinedLinks(FaultRules(seed=seed), line=lambda direction: DetectableFaults(f"{seed}{direction}", rate))
     Session(joined, seed).check()
+
+
+def heard_wrong_key(link: Link) -> bool:
+    return any(isinstance(event, NotAuthenticated) for event in iter(link.next_event, None))
+
+
+def test_a_key_is_called_wrong_when_a_target_that_has_it_would_have_been_heard() -> None:
+    link = Link(Role.HOST, kdnet=KdnetCodec(Role.HOST, KDNET_KEY, bytes))
+    target = KdnetCodec(Role.TARGET, parse_key("5.6.7.8"), bytes)
+    link.receive_data(target.poke(), 10.0)
+    link.receive_data(target.poke(), 10.0 + OFFER_INTERVAL)
+    assert not heard_wrong_key(link)
+    due = link.next_timeout()
+    assert due == 10.0 + WRONG_KEY_TIME
+    link.handle_timeout(due)
+    assert heard_wrong_key(link)
+    assert link.next_timeout() is None
+
+
+def test_forged_offers_do_not_make_the_key_wrong_while_the_target_offers_itself() -> None:
+    link = Link(Role.HOST, kdnet=KdnetCodec(Role.HOST, KDNET_KEY, bytes))
+    stranger = KdnetCodec(Role.TARGET, parse_key("5.6.7.8"), bytes)
+    target = KdnetCodec(Role.TARGET, KDNET_KEY, bytes)
+    for at in range(30):
+        link.receive_data(stranger.poke(), 10.0 + at / 10)
+    link.receive_data(target.poke(), 10.0 + OFFER_INTERVAL)
+    for at in range(40, 60):
+        link.receive_data(stranger.poke(), 10.0 + at / 10)
+        link.handle_timeout(10.0 + at / 10)
+    assert not heard_wrong_key(link)
 
 
 @settings(max_examples=200)
