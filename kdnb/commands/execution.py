@@ -10,11 +10,12 @@ from kdnb.protocol.constants import ContinueStatus
 from kdnb.results.events import Running, Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kdnb.commands.arguments import Arguments
     from kdnb.debugger.session import Session
     from kdnb.results.base import Result
+    from kdnb.results.disassembly import Instruction
     from kdnb.results.events import Stop
 
 STEP_LIMIT = 0x10000
@@ -42,7 +43,7 @@ def go(session: Session, arguments: Arguments) -> Result:
     """Run up to the next stop."""
     if not arguments.at_end and not arguments.rest.startswith("&"):
         session.require_stopped()
-    _move_start(session, arguments)
+    start = _start(arguments)
     until: list[int] = []
     detached = False
     while not arguments.at_end:
@@ -52,18 +53,22 @@ def go(session: Session, arguments: Arguments) -> Result:
         until.append(arguments.expression())
     if len(until) > TARGET_LIMIT:
         raise ExpressionError(f"Range error in 'g {arguments.text[:60]}'", "at most 10 addresses")
+    _move(session, start)
     seconds = session.options.get("go_timeout")
     timeout = float(seconds) if isinstance(seconds, (int, float)) else None
     stop = session.go(_STATUS[arguments.name], until or None, timeout, wait=not detached)
     return stop if stop is not None else Running(None if detached else timeout)
 
 
-def _move_start(session: Session, arguments: Arguments) -> None:
-    """`=Address` before anything else moves the instruction pointer."""
-    if arguments.match(r"=\s*"):
-        address = arguments.expression()
+def _start(arguments: Arguments) -> int | None:
+    """The address of `=Address`, which is moved to once all arguments are known to be sound."""
+    return arguments.expression() if arguments.match(r"=\s*") else None
+
+
+def _move(session: Session, start: int | None) -> None:
+    if start is not None:
         session.require_writable("the instruction pointer would change")
-        session.registers.move_pc(address)
+        session.registers.move_pc(start)
 
 
 @command(
@@ -84,23 +89,45 @@ def go_up(session: Session, arguments: Arguments) -> Result:
     "p",
     "t",
     summary="Step one instruction; p goes over calls, t into them.",
-    syntax="p|t [=StartAddress] [Count]",
-    details="The count is in the current radix (hex); every step is shown.",
-    examples=("p", "t", "p 3"),
+    syntax='p|t[r] [=StartAddress] [Count] ["Commands"]',
+    details="The count is in the current radix (hex); every step is shown. r shows the registers behind them, and "
+    "commands run there.",
+    examples=("p", "t", "p 3", "tr", 'p 2 "k 1"'),
     suffix="r?",
     resumes=True,
 )
-def step(session: Session, arguments: Arguments) -> Result:
+def step(session: Session, arguments: Arguments) -> Iterator[Result]:
     """One step, or several."""
-    _move_start(session, arguments)
-    count = arguments.expression(1)
-    arguments.finish()
+    start = _start(arguments)
+    count = _count(arguments)
+    text = _rest(arguments)
+    _move(session, start)
+    one = session.step_over if arguments.name == "p" else session.step
+    yield one() if count == 1 else Steps(tuple(_steps(session, one, count)))
+    yield from _behind(session, arguments, text)
+
+
+def _count(arguments: Arguments) -> int:
+    count = 1 if arguments.rest.startswith('"') else arguments.expression(1)
     if not 0 < count <= STEP_LIMIT:
         raise ExpressionError(f"Range error in '{arguments.name} {arguments.text[:60]}'", "1 to 10000 steps (hex)")
-    one = session.step_over if arguments.name == "p" else session.step
-    if count == 1:
-        return one()
-    return Steps(tuple(_steps(session, one, count)))
+    return count
+
+
+def _rest(arguments: Arguments) -> str:
+    """The commands behind a step; nothing else may be left."""
+    text = arguments.quoted() or ""
+    arguments.finish()
+    return text
+
+
+def _behind(session: Session, arguments: Arguments, text: str) -> Iterator[Result]:
+    """What is shown where the steps have led to."""
+    if session.is_running:
+        return
+    if arguments.suffix:
+        yield session.scope.snapshot(0)
+    yield from arguments.run(text)
 
 
 def _steps(
@@ -121,50 +148,60 @@ def _steps(
     "pa",
     "ta",
     summary="Step to an address and show each step; pa goes over calls, ta into them.",
-    syntax="pa|ta [=StartAddress] StopAddress",
-    examples=("pa @rip",),
+    syntax='pa|ta[r] [=StartAddress] StopAddress ["Commands"]',
+    examples=("pa @rip", "par @rip"),
     tier="B",
+    suffix="r?",
     resumes=True,
 )
-def step_to_address(session: Session, arguments: Arguments) -> Result:
+def step_to_address(session: Session, arguments: Arguments) -> Iterator[Result]:
     """The steps up to the address."""
-    _move_start(session, arguments)
+    start = _start(arguments)
     address = arguments.expression() & session.address_mask
-    arguments.finish()
-    if session.stop is not None and session.stop.address == address:
-        return session.stop
-    one = session.step_over if arguments.name == "pa" else session.step
-    return Steps(tuple(_steps(session, one, STEP_LIMIT, lambda stop: stop.address == address)))
+    text = _rest(arguments)
+    _move(session, start)
+    if session.stop is not None and session.registers.pc == address:
+        yield session.stop
+    else:
+        one = session.step_over if arguments.name == "pa" else session.step
+        yield Steps(tuple(_steps(session, one, STEP_LIMIT, lambda stop: stop.address == address)))
+    yield from _behind(session, arguments, text)
+
+
+_WANTED: dict[str, Callable[[Instruction], bool]] = {
+    "c": lambda here: here.is_call,
+    "t": lambda here: here.is_return,
+    "ct": lambda here: here.is_call or here.is_return,
+    "h": lambda here: here.is_call or here.is_return or here.is_jump,
+}
 
 
 @command(
-    "pc",
-    "tc",
-    "pt",
-    "tt",
-    summary="Step to the next call (pc, tc) or return (pt, tt); p over calls, t into them.",
-    syntax="pc|tc|pt|tt [=StartAddress] [Count]",
-    examples=("pt",),
+    *(f"{letter}{kind}" for kind in _WANTED for letter in "pt"),
+    summary="Step to the next call (pc, tc), return (pt, tt), either (pct, tct), or branch (ph, th); p over calls, "
+    "t into them.",
+    syntax='pc|tc|pt|tt|pct|tct|ph|th[r] [=StartAddress] [Count] ["Commands"]',
+    examples=("pt", "ph", "pct"),
     tier="B",
+    suffix="r?",
     resumes=True,
 )
-def step_to_instruction(session: Session, arguments: Arguments) -> Result:
-    """The stop at the next call or return instruction."""
-    _move_start(session, arguments)
-    count = arguments.expression(1)
-    arguments.finish()
-    if not 0 < count <= STEP_LIMIT:
-        raise ExpressionError(f"Range error in '{arguments.name} {arguments.text[:60]}'", "1 to 10000 (hex)")
+def step_to_instruction(session: Session, arguments: Arguments) -> Iterator[Result]:
+    """The stop at the next instruction of that kind."""
+    start = _start(arguments)
+    count = _count(arguments)
+    text = _rest(arguments)
+    _move(session, start)
     one = session.step_over if arguments.name.startswith("p") else session.step
-    calls = arguments.name.endswith("c")
+    wanted = _WANTED[arguments.name[1:]]
 
     def arrived(stop: Stop) -> bool:
-        here = stop.instruction
-        return here is not None and (here.is_call if calls else here.is_return)
+        return stop.instruction is not None and wanted(stop.instruction)
 
     stops: list[Stop] = []
     for _ in range(count):
         stops = _steps(session, one, STEP_LIMIT, arrived)
         if not arrived(stops[-1]):
             break
-    return stops[-1]
+    yield stops[-1]
+    yield from _behind(session, arguments, text)

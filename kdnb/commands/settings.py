@@ -166,6 +166,7 @@ _WITHOUT_EFFECT = {
     ".detach": "qd lets the target run on and ends the session.",
     ".echotimestamps": "Events have their times: kd.packets() and .lastevent show them.",
     ".wtitle": "There is no window.",
+    "tb": "Branch tracing needs hardware that the protocol doesn't reach; th steps to the next branch.",
     ".force_tb": "Branch tracing needs hardware that the protocol doesn't reach.",
 }
 

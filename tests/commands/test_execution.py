@@ -10,6 +10,7 @@ from kdnb.commands.run import execute
 from kdnb.errors import CommandError
 from kdnb.render.text import to_text
 from kdnb.results.events import Running, Steps, Stop
+from kdnb.results.registers import RegisterSet
 
 if TYPE_CHECKING:
     from kdnb.debugger.session import Session
@@ -108,3 +109,36 @@ def test_nonsense_is_one_clear_line(session: Session, command: str) -> None:
     with pytest.raises(CommandError):
         execute(session, command)
     assert not session.is_running
+
+
+def test_commands_and_registers_are_shown_behind_the_steps(session: Session) -> None:
+    execute(session, "g nt!KeUpdateSystemTime")
+    steps, value = execute(session, 'p 2 "? @rip"')
+    assert isinstance(steps, Steps)
+    assert to_text(value).endswith(f"{session.registers.pc & 0xFFFFFFFF:08x}")
+    stop, registers = execute(session, "tr")
+    assert isinstance(stop, Stop)
+    assert isinstance(registers, RegisterSet)
+    assert registers["rip"] == stop.address
+    assert len(execute(session, "par @rip")) == 2
+
+
+@pytest.mark.parametrize(("command", "kinds"), [("pct", "cr"), ("tct", "cr"), ("ph", "crj"), ("th", "crj")])
+def test_steps_to_the_next_branch(session: Session, command: str, kinds: str) -> None:
+    execute(session, "g nt!KeUpdateSystemTime")
+    (stop,) = execute(session, command)
+    assert isinstance(stop, Stop)
+    here = stop.instruction
+    assert here is not None
+    found = {"c": here.is_call, "r": here.is_return, "j": here.is_jump}
+    assert any(found[kind] for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    "command", ["p = @rip+4 zz", "t = @rip+4 1 zz", "pa = @rip+4", "pc = @rip+4 zz", "g = @rip+4 )"]
+)
+def test_what_is_wrong_behind_a_start_address_leaves_the_instruction_pointer(session: Session, command: str) -> None:
+    here = session.registers.pc
+    with pytest.raises(CommandError):
+        execute(session, command)
+    assert session.registers.pc == here
