@@ -1,6 +1,6 @@
 """All code of a function: by following its jumps, inside the bounds that unwind data or frame records give.
 
-Code that only a jump table reaches is found by those bounds; without any bounds it is missed.
+Jump tables are followed and left out; code that nothing known leads to is found by the bounds.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kdnb.debugger.jump_tables import ENTRY_SIZE, jump_table, table_targets
 from kdnb.errors import MemoryReadError, SymbolFileError, UsageError
 from kdnb.protocol.constants import MachineType
 
@@ -27,7 +28,7 @@ _FAR = 0x10000
 _MAX_CHAIN = 32
 _UNCONDITIONAL = ("jmp", "b", "br", "braa", "brab")
 _ENDS = ("int 3", "ud2", "iretq", "iretd", "hlt", "sysret", "eret", "brk")
-_PADDING = (b"\xcc", b"\x90", b"\x00\x00\x00\x00", b"\x1f\x20\x03\xd5")
+_PADDING = (b"\xcc", b"\x90", b"\x66\x90", b"\x00\x00\x00\x00", b"\x1f\x20\x03\xd5")
 
 
 def function_blocks(session: Session, address: int) -> tuple[tuple[Instruction, ...], ...]:
@@ -58,12 +59,18 @@ class _Flow:
         self._module = session.modules.find(address)
         self._start, self._bounds = _bounds(session, self._module, address)
         self.leaders: set[int] = set()
+        self._tables: dict[int, int] = {}
+        """Beginning and end of the jump tables."""
+        self._maps: set[int] = set()
+        """Beginnings of tables of bytes, whose length nothing tells: they end where something else begins."""
+        self._jumps_far = False
+        """Whether there is a jump through a register or memory, as `switch` needs it."""
 
     def follow(self) -> dict[int, Instruction]:
         """Address -> instruction, for all that is reached."""
         code: dict[int, Instruction] = {}
         self._run([self._start], code)
-        for begin, end in list(self._bounds):
+        for begin, end in self._bounds:  # grows while parts are met
             self._fill(begin, end, code)
         return code
 
@@ -72,9 +79,10 @@ class _Flow:
             at = waiting.pop()
             self.leaders.add(at)
             for instruction in self._straight(at):
-                if instruction.address in code or not instruction.data:
+                if instruction.address in code or not instruction.data or self._is_table(instruction.address):
                     break
                 code[instruction.address] = instruction
+                waiting += self._switch(instruction, code)
                 if instruction.is_jump and not instruction.is_call:
                     waiting += self._ways_on(instruction)
                     break
@@ -99,6 +107,33 @@ class _Flow:
         if jump.mnemonic not in _UNCONDITIONAL:
             yield jump.address + jump.size
 
+    def _switch(self, instruction: Instruction, code: dict[int, Instruction]) -> list[int]:
+        """Where the jump table that an instruction reads from leads to."""
+        self._jumps_far |= instruction.is_jump and instruction.target is None
+        module = self._module
+        table = jump_table(instruction, self._session.machine, module.base) if module is not None else None
+        if module is None or table is None or table.address not in module:
+            return []
+        if table.is_map:
+            self._maps.add(table.address)
+            return []
+        targets = table_targets(table, self._session.memory.read_available, self._inside, code.__contains__)
+        if targets:
+            self._tables[table.address] = table.address + ENTRY_SIZE * len(targets)
+        return targets
+
+    def _is_table(self, address: int) -> bool:
+        return any(begin <= address < end for begin, end in self._tables.items())
+
+    def _behind_data(self, at: int, end: int, code: dict[int, Instruction]) -> int | None:
+        """The end of the table at `at`; None where there is none."""
+        if at in self._tables:
+            return self._tables[at]
+        if at not in self._maps or not self._jumps_far:
+            return None
+        starts = (begin for begin in (*self._tables, *self._maps, *code) if at < begin < end)
+        return min(starts, default=end)
+
     def _inside(self, address: int) -> bool:
         """Whether an address belongs to the function; parts elsewhere are taken in when they are met."""
         if not self._bounds:
@@ -120,6 +155,9 @@ class _Flow:
         while at < end and len(code) < MOST_INSTRUCTIONS:
             if at in code:
                 at += code[at].size
+                continue
+            if (behind := self._behind_data(at, end, code)) is not None:
+                at = behind
                 continue
             (instruction,) = self._session.disassemble(at, 1)
             if not instruction.data:
