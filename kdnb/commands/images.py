@@ -64,6 +64,7 @@ def loaded_image(session: Session, arguments: Arguments) -> Result:
         symbol_file=module.symbol_file,
         symbol_note=module.symbol_note,
         has_types=pdb is not None and module.types is not None,
+        is_file=module.is_unloaded,
     )
 
 

@@ -14,7 +14,7 @@ _EXTENSIONS = """
 !filecache !filelock !frag !gentable !heap
 !htrace !imgscan !ioapic !ioresdes !ioreslist !job !logexts !lookaside !lpc !mca !memusage !mtrr !ndiskd
 !numa !obtrace !pfn !pnpevent !poaction !pocaps !podev !poolval !popolicy !powertriage
-!qlocks !reg !runaway !session !smt !sprocess !stl !sysinfo !sysptes !timer !tz !tzinfo !ubc !ubd !ube
+!reg !runaway !session !smt !sprocess !stl !sysinfo !sysptes !timer !tz !tzinfo !ubc !ubd !ube
 !ubl !ubp !usblog !verifier !vpb !whea !wsle !zombies
 """
 

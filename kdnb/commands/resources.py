@@ -1,10 +1,11 @@
-"""`!locks`: resources, who holds them and who waits (the command reference, 7.10)."""
+"""`!locks`, `!qlocks`: resources and queued spin locks, who holds them and who waits (the command reference, 7.10)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kdnb.commands.declare import command
+from kdnb.debugger.queued_locks import queued_locks
 from kdnb.debugger.resources import describe_resource, list_resources
 
 if TYPE_CHECKING:
@@ -34,3 +35,18 @@ def show_locks(session: Session, arguments: Arguments) -> Result:
     if address:
         return describe_resource(session, address, with_threads="v" in letters)
     return list_resources(session, every="d" in letters, with_threads="v" in letters, with_contention="p" in letters)
+
+
+@command(
+    "!qlocks",
+    summary="Show the queued spin locks of the system: which processor owns each, and which wait for it.",
+    syntax="!qlocks",
+    details="O is the owner, 1 and on the order of those who wait, C a queue that makes no sense. Windows 8 and later "
+    "use only some of them. In-stack queued spin locks are in no list.",
+    examples=("!qlocks",),
+    tier="C",
+)
+def show_queued_locks(session: Session, arguments: Arguments) -> Result:
+    """All seventeen."""
+    arguments.finish()
+    return queued_locks(session)

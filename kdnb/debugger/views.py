@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kdnb.debugger.session import Session
     from kdnb.results.breakpoints import BreakpointInfo
     from kdnb.results.events import Stop
-    from kdnb.results.modules import ModuleInfo, SymbolInfo
+    from kdnb.results.modules import ModuleInfo, SymbolInfo, UnloadedModule
     from kdnb.results.registers import RegisterSet
 
 __all__ = [
@@ -224,6 +224,11 @@ class ModulesView:
             return module.info() if module is not None else None
 
         return self._engine.call(job)
+
+    @property
+    def unloaded(self) -> list[UnloadedModule]:
+        """Drivers that were unloaded, as far as the target remembers them, the newest first."""
+        return self._engine.call(lambda: list(self._engine.session.modules.remembered))
 
     def _ipython_key_completions_(self) -> list[str]:
         return [module.name for module in self._engine.session.modules]

@@ -78,7 +78,10 @@ def _image(value: LoadedImage) -> Iterator[str]:
     if value.pdb_name:
         rows.append(("Debug Data Dirs", f"CODEVIEW RSDS - GUID: {{{_guid(value.pdb_guid)}}}"))
         rows.append(("", f"Age: {value.pdb_age:x}, Pdb: {value.pdb_name}"))
-    rows.append(("Image Type", "MEMORY   - Image read successfully from loaded memory."))
+    if value.is_file:
+        rows.append(("Image Type", "FILE     - Image read successfully from its file: it was unloaded."))
+    else:
+        rows.append(("Image Type", "MEMORY   - Image read successfully from loaded memory."))
     rows.append(("Symbol Type", value.symbol_status))
     if value.symbol_file:
         rows.append(("", value.symbol_file))

@@ -32,6 +32,8 @@ class LoadedImage(Result):
     symbol_note: str = ""
     """Why there are no better symbols."""
     has_types: bool = False
+    is_file: bool = False
+    """Read from a file on this host: the image was unloaded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ def test_reload_unl_finds_symbols_by_the_image_file(crashed: Session) -> None:
     )
     assert "echo       (pdb symbols)" in shown(crashed, "lm m echo")
     assert "(pdb symbols)" not in shown(crashed, "lmo m echo"), "it is not loaded"
+    assert "FILE     - Image read" in shown(crashed, "!lmi echo")
     execute(crashed, ".reload")
     assert "echo" in crashed.modules, "it stays until something is loaded there"
     assert shown(crashed, ".reload /u echo") == "Unloaded echo"

@@ -48,6 +48,7 @@ def test_a_driver_that_left_a_thread_behind_is_named_and_its_symbols_come_back(a
         stop = kd.go(timeout=60)
         assert stop is not None
         assert stop.reason == "bugcheck"
+        assert [gone.name for gone in kd.modules.unloaded] == ["echo.sys"]
         (analysis,) = kd.execute("!analyze -v")
         assert isinstance(analysis, Analysis)
         assert (analysis.code, analysis.name) == (0xCE, "DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS")

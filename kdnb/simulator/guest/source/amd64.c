@@ -113,6 +113,7 @@ VOID KiInitializePcrTables(KPCR *Pcr, ULONG Number)
     Pcr->Self = Pcr;
     Pcr->Used_Self = Pcr;
     Pcr->CurrentPrcb = &Pcr->Prcb;
+    Pcr->LockArray = Pcr->Prcb.LockQueue;
     Pcr->IdtBase = KiIdt;
     Pcr->GdtBase = KiGdt[Number];
     Pcr->TssBase = &KiTss[Number];

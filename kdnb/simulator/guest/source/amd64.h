@@ -87,6 +87,7 @@ typedef struct _KPRCB {
     ULONG64 UpdateSignature;
     ULONG FeatureBits;
     ULONG Reserved4;
+    KSPIN_LOCK_QUEUE LockQueue[LockQueueMaximumLock];
 } KPRCB;
 AT(KPRCB, CurrentThread, 8, 0);
 AT(KPRCB, IdleThread, 0x18, 0);

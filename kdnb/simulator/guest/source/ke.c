@@ -20,6 +20,7 @@ EXPORT volatile ULONG64 KeTickCount;
 ULONG KeTimeIncrement = TIME_INCREMENT;
 volatile LONG KeBugCheckCount;
 volatile KSPIN_LOCK KiDispatcherLock;
+KSPIN_LOCK_QUEUE *volatile KiQueuedSpinLocks[LockQueueMaximumLock]; // each leads to the end of its queue
 volatile BOOLEAN KiStartProcessors;
 KPCR KiPcrs[MAXIMUM_PROCESSORS] __attribute__((aligned(4096)));
 PVOID KiServiceTable[] = {NtCreateFile, NtOpenFile, NtReadFile, NtWriteFile, NtClose, NtDelayExecution};
@@ -50,6 +51,8 @@ NOINLINE VOID KiInitializePcr(ULONG Number)
     Prcb->FeatureBits = 0x3D1B3FFF;
     InitializeListHead(&Prcb->WaitListHead);
     InitializeListHead(&Prcb->DispatcherReadyListHead);
+    for (ULONG i = 0; i < LockQueueMaximumLock; i++)
+        Prcb->LockQueue[i].Lock = (ULONG_PTR)&KiQueuedSpinLocks[i];
     KiProcessorBlock[Number] = Prcb;
 }
 
@@ -311,6 +314,33 @@ EXPORT VOID KeReleaseSpinLock(volatile KSPIN_LOCK *SpinLock, KIRQL OldIrql)
 {
     __sync_lock_release(SpinLock);
     KiPcr()->Irql = OldIrql;
+}
+
+// Whoever comes next waits at his own entry, and is let in by the one before.
+VOID KeAcquireQueuedSpinLockAtDpcLevel(KSPIN_LOCK_QUEUE *LockQueue)
+{
+    KSPIN_LOCK_QUEUE *volatile *Lock = (KSPIN_LOCK_QUEUE *volatile *)LockQueue->Lock;
+    KSPIN_LOCK_QUEUE *Before = __sync_lock_test_and_set(Lock, LockQueue);
+    if (!Before) {
+        LockQueue->Lock |= LOCK_QUEUE_OWNER;
+        return;
+    }
+    LockQueue->Lock |= LOCK_QUEUE_WAIT;
+    Before->Next = LockQueue;
+    while (LockQueue->Lock & LOCK_QUEUE_WAIT)
+        __asm__ volatile("pause");
+}
+
+VOID KeReleaseQueuedSpinLockFromDpcLevel(KSPIN_LOCK_QUEUE *LockQueue)
+{
+    LockQueue->Lock &= ~(ULONG_PTR)LOCK_QUEUE_OWNER;
+    if (!LockQueue->Next && __sync_bool_compare_and_swap((KSPIN_LOCK_QUEUE *volatile *)LockQueue->Lock, LockQueue, NULL))
+        return;
+    while (!LockQueue->Next)
+        __asm__ volatile("pause");
+    KSPIN_LOCK_QUEUE *Next = LockQueue->Next;
+    LockQueue->Next = NULL;
+    __sync_fetch_and_xor(&Next->Lock, LOCK_QUEUE_WAIT | LOCK_QUEUE_OWNER);
 }
 
 // ---- clock ------------------------------------------------------------------------------------------------

@@ -299,6 +299,16 @@ AT(ETHREAD, IrpList, 0x4B0, 0x38C);
 AT(ETHREAD, ThreadListEntry, 0x4E8, 0x3A0);
 SIZED(ETHREAD, 0x898, 0x480);
 
+// A processor's place at a lock; who waits is linked to the one before.
+typedef struct _KSPIN_LOCK_QUEUE {
+    struct _KSPIN_LOCK_QUEUE *volatile Next;
+    volatile ULONG_PTR Lock; // address of the lock, and the two bits
+} KSPIN_LOCK_QUEUE;
+#define LOCK_QUEUE_WAIT 1
+#define LOCK_QUEUE_OWNER 2
+#define LockQueueNonPagedPoolLock 6
+#define LockQueueMaximumLock 17
+
 #ifdef __x86_64__
 #include "amd64.h"
 #else
@@ -637,6 +647,8 @@ VOID PspExitThread(void);
 
 // amd64.c, x86.c
 extern KPCR KiPcrs[MAXIMUM_PROCESSORS];
+VOID KeAcquireQueuedSpinLockAtDpcLevel(KSPIN_LOCK_QUEUE *LockQueue);
+VOID KeReleaseQueuedSpinLockFromDpcLevel(KSPIN_LOCK_QUEUE *LockQueue);
 VOID KiInitializeIdt(void);
 VOID KiInitializeProcessor(ULONG Number);
 VOID KiInitializePcrTables(KPCR *Pcr, ULONG Number);

@@ -71,20 +71,18 @@ POOL_TRACKER_TABLE *PoolTrackTable;
 SIZE_T PoolTrackTableSize;
 POOL_TRACKER_BIG_PAGES *PoolBigPageTable;
 SIZE_T PoolBigPageTableSize;
-volatile KSPIN_LOCK ExpPoolLock;
 
 // Interrupts are off meanwhile: a break-in never finds the pool half changed.
 NOINLINE ULONG_PTR ExpLockPool(void)
 {
     ULONG_PTR Flags = KiDisableInterrupts();
-    while (__sync_lock_test_and_set(&ExpPoolLock, 1))
-        __asm__ volatile("pause");
+    KeAcquireQueuedSpinLockAtDpcLevel(&KeGetCurrentPrcb()->LockQueue[LockQueueNonPagedPoolLock]);
     return Flags;
 }
 
 NOINLINE VOID ExpUnlockPool(ULONG_PTR Flags)
 {
-    __sync_lock_release(&ExpPoolLock);
+    KeReleaseQueuedSpinLockFromDpcLevel(&KeGetCurrentPrcb()->LockQueue[LockQueueNonPagedPoolLock]);
     KiRestoreInterrupts(Flags);
 }
 

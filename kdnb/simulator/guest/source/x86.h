@@ -86,6 +86,7 @@ typedef struct _KPRCB {
     ULONG64 UpdateSignature;
     ULONG FeatureBits;
     ULONG Reserved4;
+    KSPIN_LOCK_QUEUE LockQueue[LockQueueMaximumLock];
 } KPRCB;
 AT(KPRCB, CurrentThread, 0, 4);
 AT(KPRCB, ProcessorState, 0, 0x18);
