@@ -32,11 +32,8 @@ def global_flags(session: Session, arguments: Arguments) -> Result:
     """The flags in force."""
     if arguments.match(r"-\?$"):
         return Text("\n".join(f"0x{bit:08x} {short} - {meaning}" for bit, (short, meaning) in GLOBAL_FLAGS.items()))
-    place = session.symbols.lookup("nt!NtGlobalFlag")
-    if place is None:
-        raise UnsupportedError("nt!NtGlobalFlag is not known", "give the kernel's PDB with .sympath")
     if arguments.at_end:
-        return _in_words(session.memory.read_u32(place))
+        return _in_words(session.memory.read_u32(_place(session)))
     sign = arguments.match(r"[+-]")
     named = arguments.match(r"([A-Za-z]\w\w)$")
     known = {short: bit for bit, (short, _) in GLOBAL_FLAGS.items()}
@@ -48,10 +45,18 @@ def global_flags(session: Session, arguments: Arguments) -> Result:
     if bits > MASK:
         raise ExpressionError(f"Range error in '!gflag {arguments.text[:60]}'", "32 bits")
     session.require_writable("!gflag would change a kernel variable")
+    place = _place(session)
     value = session.memory.read_u32(place)
     value = bits if sign is None else value | bits if sign[0] == "+" else value & ~bits
     session.memory.write(place, value.to_bytes(4, "little"))
     return _in_words(value, is_new=True)
+
+
+def _place(session: Session) -> int:
+    place = session.symbols.lookup("nt!NtGlobalFlag")
+    if place is None:
+        raise UnsupportedError("nt!NtGlobalFlag is not known", "give the kernel's PDB with .sympath")
+    return place
 
 
 def _in_words(value: int, *, is_new: bool = False) -> GlobalFlags:

@@ -55,6 +55,8 @@ def _write(session: Session, memory: MemoryCache, address: int, data: bytes) -> 
 def enter_values(session: Session, arguments: Arguments) -> Result:
     """Numbers, one behind the other."""
     by_extension = arguments.name.startswith("!")
+    if not by_extension:
+        session.options["e_last"] = arguments.name
     physical = "p" in arguments.options({"p": False}) or by_extension
     cache = arguments.match(CACHE_FLAG) if by_extension else None
     address = arguments.expression()
@@ -105,6 +107,7 @@ def _float(text: str) -> float:
 )
 def enter_string(session: Session, arguments: Arguments) -> Result:
     """Characters."""
+    session.options["e_last"] = arguments.name
     physical = "p" in arguments.options({"p": False})
     address = arguments.expression()
     if physical:
@@ -118,6 +121,22 @@ def enter_string(session: Session, arguments: Arguments) -> Result:
         text += "\0"
     data = text.encode("utf-16-le" if arguments.name.endswith("u") else "latin-1", "replace")
     return _write(session, session.physical if physical else session.memory, address, data)
+
+
+@command(
+    "e",
+    summary="Write into memory in the form of the last e command (at first: bytes).",
+    syntax='e [/p] Address Value [Value ...]\ne [/p] Address "Text"',
+    examples=("e @rsp-100 1 2",),
+    changes_target=True,
+    dangerous=True,
+    tier="B",
+)
+def enter_again(session: Session, arguments: Arguments) -> Result:
+    """As eb, ea and so on."""
+    arguments.name = str(session.options.get("e_last", "eb"))
+    is_text = arguments.name in ("ea", "eu", "eza", "ezu")
+    return enter_string(session, arguments) if is_text else enter_values(session, arguments)
 
 
 @command(

@@ -206,3 +206,12 @@ def test_a_search_that_does_not_come_to_its_end_proves_nothing(
     (hits,) = execute(session, f"s -[1]b nt L?{CODE:x} 4d 5a")
     assert isinstance(hits, MemoryBlocks)
     assert hits[0].address == session.modules["nt"].base
+
+
+def test_e_goes_on_in_the_form_of_the_last_one(session: Session) -> None:
+    execute(session, "e @rsp-100 1 2 3")
+    assert scratch(session, 3) == b"\x01\x02\x03"
+    execute(session, "ew @rsp-100 1; e @rsp-100 1234 5678")
+    assert scratch(session, 4) == b"\x34\x12\x78\x56"
+    execute(session, 'ea @rsp-100 "abc"; e @rsp-100 "xyz"')
+    assert scratch(session, 3) == b"xyz"
