@@ -142,10 +142,7 @@ class Execution:
         thread = session.change.thread if session.change is not None else 0
         behind = pc + instruction_size(session.memory, pc, session.machine)
         depth = session.registers.sp
-        session.breakpoints.add_temporary(behind, lambda: self._is_back(thread, depth))
-        with self._decisions.step():
-            self._set_off(ContinueStatus.DBG_CONTINUE)
-            return self._wait_long()
+        return self.return_to(behind, thread, depth)
 
     def step_out(self) -> Stop:
         session = self._session
@@ -158,7 +155,13 @@ class Execution:
         depth = frames[1].child_sp if len(frames) > 1 else session.registers.sp + 1
         if session.machine == MachineType.I386:
             depth = session.registers.sp + 1  # ChildEBP says nothing about the stack pointer
-        session.breakpoints.add_temporary(frames[0].return_address, lambda: self._is_back(thread, depth))
+        return self.return_to(frames[0].return_address, thread, depth)
+
+    def return_to(self, address: int, thread: int, depth: int) -> Stop:
+        """Run until a thread comes by an address with its stack pointer at `depth` or further out."""
+        self._require_outside()
+        self._session.require_stopped()
+        self._session.breakpoints.add_temporary(address, lambda: self._is_back(thread, depth))
         with self._decisions.step():
             self._set_off(ContinueStatus.DBG_CONTINUE)
             return self._wait_long()

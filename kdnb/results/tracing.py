@@ -21,6 +21,8 @@ class TraceRow:
     children: int
     depth: int
     name: str
+    value: int | None = None
+    """What it returned, where it did so here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,12 @@ class CallTrace(TableResult):
     instructions: int
     stop: Stop
     ended: str = ""
+    elsewhere: int = 0
+    """How often another thread had the processor; what it executed isn't counted."""
+    with_calls: bool = True
+    with_summary: bool = True
+    return_register: str = ""
+    """Show what functions returned in this register."""
 
     def __len__(self) -> int:
         return len(self.functions)

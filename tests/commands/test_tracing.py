@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,15 +31,55 @@ def test_a_function_is_traced_to_its_return(session: Session) -> None:
     assert list(trace.df["name"]) == names
 
 
-def test_it_ends_at_its_bound_and_at_other_stops(session: Session) -> None:
-    (_, trace) = execute(session, "g nt!KeClockInterruptNotify; wt -m 5")
+def traced(session: Session, options: str, start: str = "nt!KeClockInterruptNotify") -> CallTrace:
+    trace = execute(session, f"g {start}; wt {options}")[-1]
     assert isinstance(trace, CallTrace)
+    return trace
+
+
+def test_it_ends_at_its_bound_and_takes_no_nonsense(session: Session) -> None:
+    trace = traced(session, "-steps 5")
     assert (trace.instructions, trace.ended) == (5, "after 5 steps")
-    with pytest.raises(CommandError):
-        execute(session, "wt -m 0")
+    for nonsense in ("-steps 0", "-m", "-l", "-q"):
+        with pytest.raises(CommandError):
+            execute(session, f"wt {nonsense}")
 
 
-def test_levels_can_be_left_out(session: Session) -> None:
-    (_, trace) = execute(session, "g nt!KeClockInterruptNotify; wt -l 0")
-    assert isinstance(trace, CallTrace)
+def test_deeper_levels_are_run_through(session: Session) -> None:
+    trace = traced(session, "-l 0")
+    assert trace.ended == ""
     assert {row.depth for row in trace.trace} == {0}
+    assert [function.name for function in trace.functions] == ["nt!KeClockInterruptNotify"]
+    assert trace.instructions == trace.functions[0].total
+
+
+def test_modules_are_chosen_or_left_out(session: Session) -> None:
+    assert {function.name for function in traced(session, "-i nt").functions} == {"nt!KeClockInterruptNotify"}
+    assert {function.name for function in traced(session, "-m ntfs.sys -m disk").functions} == {
+        "nt!KeClockInterruptNotify"
+    }
+    every = {function.name for function in traced(session, "-m nt").functions}
+    assert "nt!KeUpdateRunTime" in every
+
+
+def test_calls_summary_and_returned_values_are_shown_as_asked(session: Session) -> None:
+    text = to_text(traced(session, "-l 1 -ns -or"))
+    assert "Invocations" not in text
+    assert re.search(r"\[  1\]   nt!KeUpdateRunTime rax = [0-9a-f]+$", text, re.MULTILINE)
+    text = to_text(traced(session, "-nc"))
+    assert "[  1]" not in text
+    assert "Invocations" in text
+
+
+def test_a_function_that_waits_is_waited_for_while_others_run(session: Session) -> None:
+    thread = execute(session, "g nt!NtDelayExecution")[-1]
+    mine = session.change.thread if session.change is not None else 0
+    trace = execute(session, "wt")[-1]
+    assert isinstance(trace, CallTrace)
+    assert trace.ended == ""
+    assert trace.elsewhere >= 1
+    assert not any("Idle" in function.name for function in trace.functions)
+    assert session.change is not None
+    assert session.change.thread == mine
+    assert f"({trace.elsewhere} from other threads)" in to_text(trace)
+    assert thread.address != trace.stop.address  # type: ignore[attr-defined]  # a Stop
