@@ -17,6 +17,7 @@ from kdnb.symbols.exception_data import (
     read_scope_table,
 )
 from kdnb.symbols.handlers import HandlerData, handler_routine
+from kdnb.symbols.names import printable_name, type_name
 from kdnb.symbols.unwind_info import UnwindOp
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class _Reader:
             yield HandlerLine("try", f"states {block.low} to {block.high}, catches to {block.catch_high}")
             for handler in block.handlers:
                 words = [word for bit, word in _CATCH_WORDS if handler.flags & bit]
-                of = self._name(handler.type_descriptor) if handler.type_descriptor else "..."
+                of = self._caught(handler.type_descriptor) if handler.type_descriptor else "..."
                 then = "".join(f", goes on at {self._name(at)}" for at in handler.continuations)
                 yield HandlerLine("catch", f"catch({' '.join([*words, of])}) at {self._name(handler.code)}{then}")
         if function.is_catch and function.frame is not None:
@@ -194,6 +195,11 @@ class _Reader:
             yield HandlerLine("part", f"from {self._name(begin)}")
         for place in function.ip_map:
             yield HandlerLine("ip", f"from {self._name(place.ip)}: state {place.state}")
+
+    def _caught(self, descriptor: int) -> str:
+        """The type that a type descriptor names: behind two pointers."""
+        decorated = self._image.string_at(descriptor + 2 * self._session.pointer_size)
+        return printable_name(type_name(decorated)) if decorated.startswith(".") else self._name(descriptor)
 
     def _name(self, rva: int) -> str:
         return self._session.symbols.format(self._module.base + rva)

@@ -5,7 +5,6 @@ A file is parsed no further than what is asked for; every parser failure becomes
 
 from __future__ import annotations
 
-import re
 import struct
 from bisect import bisect_right
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from uuid import UUID
 from kdnb.errors import SymbolFileError
 from kdnb.symbols.frame_data import FrameTable
 from kdnb.symbols.locals import LocalVariable, locals_at
-from kdnb.symbols.names import printable_name
+from kdnb.symbols.names import printable_name, undecorate, undecorate_cplusplus
 from kdnb.symbols.table import Symbol
 from kdnb.symbols.types import TypeTable
 
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
 
     from kdnb.symbols.pe import CodeView
 
-__all__ = ["PdbFile", "PublicSymbol", "SourceLine", "Variable", "undecorate"]
-
-_DECORATED = re.compile(r"[_@]([^@?]+)(?:@\d+)?")
+__all__ = ["PdbFile", "PublicSymbol", "SourceLine", "Variable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +55,6 @@ class Variable:
     rva: int
     name: str
     type_index: int
-
-
-def undecorate(name: str) -> str:
-    """An x86 C name without the signs of its calling convention: `_f`, `_f@8` and `@f@8` are all `f`."""
-    found = _DECORATED.fullmatch(name)
-    return found[1] if found else name
 
 
 @contextmanager
@@ -187,12 +178,14 @@ class PdbFile:
         return self._typedefs.get(name.lower())
 
     def symbols(self) -> list[Symbol]:
-        """Procedures, variables and publics; a public adds nothing where the same name has that address already."""
+        """Procedures, variables and publics, whose C++ names lose their decoration; a public adds nothing where the
+        same name has that address already."""
         data = (Symbol(variable.rva, variable.name, None, False) for variable in self.variables)
         found = {(symbol.rva, symbol.name): symbol for symbol in (*data, *self.procedures())}
         is_x86 = self._pdb.dbi.machine == 0x14C
         for public in self.publics():
-            name = undecorate(public.name) if is_x86 else public.name
+            plain = undecorate(public.name) if is_x86 else public.name
+            name = undecorate_cplusplus(plain)
             found.setdefault((public.rva, name), Symbol(public.rva, name, None, public.is_function))
         return list(found.values())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kdnb.symbols.names import undecorate_cplusplus
 from kdnb.symbols.wildcards import compile_wildcard, has_wildcard
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class SymbolTable:
 
     @classmethod
     def from_exports(cls, image: PeImage) -> SymbolTable:
-        """The image's exported names; raises `SymbolFileError` when the export directory can't be read."""
-        exports = image.exports()
+        """The image's exported names, without the decoration of C++; raises `SymbolFileError` when the export
+        directory can't be read."""
+        exports = [(rva, undecorate_cplusplus(name)) for rva, name in image.exports()]
         return cls(exports, "export symbols" if exports else "no symbols")
 
     @classmethod

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kdnb.errors import SymbolFileError
 from kdnb.simulator import guest
-from kdnb.symbols.pdb import PdbFile, undecorate
+from kdnb.symbols.pdb import PdbFile
 from kdnb.symbols.pe import PeImage
 from kdnb.symbols.table import SymbolTable
 from kdnb.symbols.types import StructType
@@ -112,22 +112,6 @@ def test_x86_names_lose_their_decoration(built_x86: Built) -> None:
     table = SymbolTable.from_pdb(PdbFile.open(built_x86.pdb))
     assert table.lookup("Add") is not None
     assert table.lookup("_Add") is None
-
-
-@pytest.mark.parametrize(
-    ("decorated", "plain"),
-    [
-        ("_f", "f"),
-        ("_f@8", "f"),
-        ("@f@8", "f"),
-        ("__imp__f@8", "_imp__f"),
-        ("?f@@YAHXZ", "?f@@YAHXZ"),
-        ("f", "f"),
-        ("_", "_"),
-    ],
-)
-def test_undecorated_names(decorated: str, plain: str) -> None:
-    assert undecorate(decorated) == plain
 
 
 def test_lines_name_the_source_of_an_address(built: Built) -> None:
