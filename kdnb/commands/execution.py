@@ -23,6 +23,7 @@ TARGET_LIMIT = 10
 """One-shot addresses behind `g`."""
 _STATUS = {
     "g": ContinueStatus.DBG_CONTINUE,
+    "ga": ContinueStatus.DBG_CONTINUE,
     "gc": ContinueStatus.DBG_CONTINUE,
     "gh": ContinueStatus.DBG_EXCEPTION_HANDLED,
     "gn": ContinueStatus.DBG_EXCEPTION_NOT_HANDLED,
@@ -32,9 +33,10 @@ _STATUS = {
 @command(
     *_STATUS,
     summary="Run; gh with the exception handled, gn not handled, gc from a breakpoint's commands.",
-    syntax="g|gh|gn|gc [=StartAddress] [Address ...] [&]",
+    syntax="g|ga|gh|gn|gc [=StartAddress] [Address ...] [&]",
     details="Waits for the next stop; what stands behind it on the line runs then. Up to ten addresses are one-shot "
-    "breakpoints. With & it returns at once. While the target runs, plain g waits for its next stop.",
+    "breakpoints, with ga processor breakpoints (four at most). With & it returns at once. While the target runs, "
+    "plain g waits for its next stop.",
     examples=("g nt!KeUpdateSystemTime",),
     resumes=True,
     needs_stop=False,
@@ -56,7 +58,14 @@ def go(session: Session, arguments: Arguments) -> Result:
     _move(session, start)
     seconds = session.options.get("go_timeout")
     timeout = float(seconds) if isinstance(seconds, (int, float)) else None
-    stop = session.go(_STATUS[arguments.name], until or None, timeout, wait=not detached)
+    placed, until = (until, []) if arguments.name == "ga" else ([], until)
+    numbers = [session.breakpoints.add(place, kind="e", one_shot=True).number for place in placed]
+    try:
+        stop = session.go(_STATUS[arguments.name], until or None, timeout, wait=not detached)
+    finally:
+        if not detached:
+            left = {breakpoint.number for breakpoint in session.breakpoints}
+            session.breakpoints.remove([number for number in numbers if number in left])
     return stop if stop is not None else Running(None if detached else timeout)
 
 

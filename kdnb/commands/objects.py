@@ -33,7 +33,7 @@ SYSTEM_PROCESS, ALL_PROCESSES = 4, -1
 @command(
     "!object",
     summary="Show an object: header, name, what a directory holds, where a link leads.",
-    syntax="!object Address [Flags]\n!object \\Path\n!object 0 TypeName",
+    syntax="!object [-r] Address [Flags]\n!object [-r] \\Path\n!object [-r] 0 TypeName",
     details="Address is that of the object's body. Flag 8 shows what a directory holds; 9 unless given. The form with "
     "a TypeName lists objects of that type which have a name.",
     examples=("!object \\", "!object \\Device", "!object \\DosDevices\\C:", "!object 0 Driver"),
@@ -41,6 +41,7 @@ SYSTEM_PROCESS, ALL_PROCESSES = 4, -1
 def show_object(session: Session, arguments: Arguments) -> Result:
     """One object, or those of a type."""
     objects = Objects(session)
+    arguments.match(r"-r(?=\s|$)")  # WinDbg reads its table of objects again; there is none here
     if arguments.rest.startswith("\\"):
         return objects.describe(objects.lookup(arguments.all().strip()))
     address = arguments.expression()

@@ -142,3 +142,12 @@ def test_what_is_wrong_behind_a_start_address_leaves_the_instruction_pointer(ses
     with pytest.raises(CommandError):
         execute(session, command)
     assert session.registers.pc == here
+
+
+def test_ga_stops_by_a_processor_breakpoint_for_once(session: Session) -> None:
+    where = session.evaluate("nt!KeUpdateSystemTime")
+    execute(session, "ga nt!KeUpdateSystemTime")
+    assert session.registers.pc == where
+    execute(session, "ga nt!KeClockInterruptNotify nt!KeBugCheckEx")
+    assert session.registers.pc == session.evaluate("nt!KeClockInterruptNotify")
+    assert not len(session.breakpoints)
