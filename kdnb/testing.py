@@ -13,9 +13,10 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from kdnb.protocol.constants import Direction, PacketType
-from kdnb.protocol.framing import BreakIn, FramedPacket, Framer, encode_packet, make_control, make_data
+from kdnb.protocol.framing import BreakIn, FramedPacket, Framer
 from kdnb.protocol.kdnet import KdnetCodec
 from kdnb.protocol.link import Link, LinkEvent, LinkSettings, LinkStatistics, Role
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 from kdnb.transport.faults import FaultRules, FaultyLine
 
 if TYPE_CHECKING:

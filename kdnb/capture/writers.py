@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kdnb.capture.pcapng import PcapngWriter
 from kdnb.errors import CaptureError, MissingExtraError, UsageError
 from kdnb.protocol.constants import CONTROL_LEADER, DATA_LEADER
-from kdnb.protocol.framing import Packet, encode_packet
+from kdnb.protocol.packet import Packet, encode_packet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

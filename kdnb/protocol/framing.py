@@ -1,6 +1,6 @@
-"""Packets in a byte stream: finding them, checking them, building them.
+"""Packets in a byte stream: finding them, whatever lies between them and whatever has become of them.
 
-Knows: packet shapes, leaders, the checksum, the trailer, the break-in byte (protocol reference 1.1-1.3, 1.6).
+Knows: leaders, the break-in byte (protocol reference 1.1, 1.6), and what damage does to a stream.
 Refuses to know: ids, acknowledgements, directions, time. Sans-I/O: bytes go in by `Framer.feed`, packets come out,
 and any chunking of the same bytes gives the same packets.
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from zlib import adler32
 
 from kdnb.protocol.constants import (
     BREAKIN_BYTE,
@@ -25,38 +24,18 @@ from kdnb.protocol.constants import (
     TRAILER,
     PacketType,
 )
+from kdnb.protocol.packet import CONTROL_TYPES, DATA_TYPES, HEADER, Packet, checksum, sound_packets
 
 __all__ = [
     "BreakIn",
     "Framed",
     "FramedPacket",
     "Framer",
-    "Packet",
-    "checksum",
     "decode_datagram",
-    "encode_control",
-    "encode_data",
-    "encode_packet",
-    "make_control",
-    "make_data",
 ]
 
-HEADER = struct.Struct("<IHHII")
 JUNK_KEPT = 0x10000
 """Bytes of junk kept per gap. More are counted only: boot text is short, a stream without packets has no end."""
-
-CONTROL_TYPES = frozenset({PacketType.ACKNOWLEDGE, PacketType.RESEND, PacketType.RESET})
-DATA_TYPES = frozenset(
-    {
-        PacketType.STATE_CHANGE32,
-        PacketType.STATE_MANIPULATE,
-        PacketType.DEBUG_IO,
-        PacketType.STATE_CHANGE64,
-        PacketType.TRACE_IO,
-        PacketType.CONTROL_REQUEST,
-        PacketType.FILE_IO,
-    }
-)
 
 # Leader and type in one search: the hunt and the first half of the plausibility guard run in C.
 _DATA_TYPE = b"[" + b"".join(re.escape(bytes([value])) for value in sorted(DATA_TYPES)) + b"]\0"
@@ -64,26 +43,6 @@ _CONTROL_TYPE = b"[" + b"".join(re.escape(bytes([value])) for value in sorted(CO
 _START = re.compile(b"0000" + _DATA_TYPE + b"|iiii" + _CONTROL_TYPE)
 _START_OR_SHORT = re.compile(_START.pattern + b"|000" + _DATA_TYPE)
 _LONGEST_START = 8
-_TRAILER = bytes([TRAILER])
-_ADDED_AT_ONCE = 256
-
-
-@dataclass(slots=True)
-class Packet:
-    """One packet: the five header fields without ByteCount, and the payload.
-
-    Not frozen, nor is `FramedPacket`: each request makes four, and frozen ones take five times as long to make.
-    """
-
-    leader: int
-    packet_type: int
-    packet_id: int
-    payload: bytes = b""
-    checksum: int = 0
-
-    @property
-    def is_control(self) -> bool:
-        return self.leader == CONTROL_LEADER
 
 
 @dataclass(slots=True)
@@ -118,45 +77,6 @@ class BreakIn:
 Framed = FramedPacket | BreakIn
 
 
-def checksum(payload: bytes) -> int:
-    """Sum of the payload's bytes modulo 2**32 (protocol reference 1.3).
-
-    Adler-32 has it in its lower half, plus one and modulo 65521: in pieces that stay below, four times as quick as
-    adding in Python.
-    """
-    if len(payload) <= _ADDED_AT_ONCE:
-        return (adler32(payload) & 0xFFFF) - 1
-    pieces = range(0, len(payload), _ADDED_AT_ONCE)
-    return sum([adler32(payload[at : at + _ADDED_AT_ONCE]) & 0xFFFF for at in pieces]) - len(pieces) & 0xFFFFFFFF
-
-
-def make_data(packet_type: int, packet_id: int, payload: bytes) -> Packet:
-    return Packet(DATA_LEADER, packet_type, packet_id, payload, checksum(payload))
-
-
-def make_control(packet_type: int, packet_id: int = 0) -> Packet:
-    return Packet(CONTROL_LEADER, packet_type, packet_id)
-
-
-def encode_packet(packet: Packet, trailer: bool = True) -> bytes:
-    """The bytes on the wire. KDNET carries no trailer (`trailer=False`); control packets never have one."""
-    header = HEADER.pack(packet.leader, packet.packet_type, len(packet.payload), packet.packet_id, packet.checksum)
-    if packet.is_control:
-        return header
-    return header + packet.payload + _TRAILER if trailer else header + packet.payload
-
-
-def encode_data(packet_type: int, packet_id: int, payload: bytes, trailer: bool = True) -> bytes:
-    """`encode_packet(make_data(...))` at once: what a link sends."""
-    header = HEADER.pack(DATA_LEADER, packet_type, len(payload), packet_id, checksum(payload))
-    return header + payload + _TRAILER if trailer else header + payload
-
-
-def encode_control(packet_type: int, packet_id: int = 0) -> bytes:
-    """`encode_packet(make_control(...))` at once."""
-    return HEADER.pack(CONTROL_LEADER, packet_type, 0, packet_id, 0)
-
-
 def decode_datagram(body: bytes) -> FramedPacket | BreakIn | None:
     """The one packet of a KDNET data-channel body (kdnet.md, "KD inside KDNET"); None where it holds no packet.
 
@@ -178,30 +98,6 @@ def decode_datagram(body: bytes) -> FramedPacket | BreakIn | None:
     elif checksum(payload) != claimed:
         problem = "checksum"
     return FramedPacket(packet, not problem, 0, len(body), problem=problem)
-
-
-def sound_packets(data: bytes) -> tuple[list[Packet], int]:
-    """The sound packets that `data` begins with, and where they end: on a good line that is all there ever is."""
-    packets: list[Packet] = []
-    at, end = 0, len(data)
-    while end - at >= PACKET_HEADER_SIZE:
-        leader, packet_type, count, packet_id, claimed = HEADER.unpack_from(data, at)
-        body = at + PACKET_HEADER_SIZE
-        if leader == CONTROL_LEADER:
-            if packet_type not in CONTROL_TYPES or count or claimed:
-                break
-            packets.append(Packet(leader, packet_type, packet_id))
-            at = body
-        else:
-            after = body + count
-            if leader != DATA_LEADER or packet_type not in DATA_TYPES or count > MAX_PAYLOAD or after >= end:
-                break
-            payload = data[body:after]
-            if data[after] != TRAILER or checksum(payload) != claimed:
-                break
-            packets.append(Packet(leader, packet_type, packet_id, payload, claimed))
-            at = after + 1
-    return packets, at
 
 
 class Framer:
@@ -286,7 +182,7 @@ class Framer:
         packets, end = sound_packets(data)
         at = self._base
         for packet in packets:
-            size = PACKET_HEADER_SIZE + (0 if packet.is_control else len(packet.payload) + len(_TRAILER))
+            size = PACKET_HEADER_SIZE + (0 if packet.is_control else len(packet.payload) + 1)
             found.append(FramedPacket(packet, True, at, size, *self._take_junk()))
             at += size
         if end:

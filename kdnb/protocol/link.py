@@ -23,16 +23,7 @@ from kdnb.protocol.constants import (
     MANIPULATE_SIZE,
     PacketType,
 )
-from kdnb.protocol.framing import (
-    BreakIn,
-    Framed,
-    FramedPacket,
-    Framer,
-    Packet,
-    decode_datagram,
-    encode_control,
-    encode_data,
-)
+from kdnb.protocol.framing import BreakIn, Framed, FramedPacket, Framer, decode_datagram
 from kdnb.protocol.kdnet_offers import WRONG_KEY_TIME
 from kdnb.protocol.link_events import (
     HOST_SETTINGS,
@@ -51,6 +42,7 @@ from kdnb.protocol.link_events import (
     ResendRequested,
 )
 from kdnb.protocol.link_states import TRANSITIONS, Action, Input, State
+from kdnb.protocol.packet import Packet, encode_control, encode_data
 from kdnb.protocol.packet_ids import IdMeaning, KdnetIds, PacketIds, Role, SerialIds
 
 if TYPE_CHECKING:

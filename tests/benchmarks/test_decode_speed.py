@@ -17,8 +17,8 @@ from kdnb.capture.open import open_capture
 from kdnb.capture.pcapng import PcapngWriter
 from kdnb.protocol.codec import Manipulate, encode
 from kdnb.protocol.constants import Api, Direction, PacketType
-from kdnb.protocol.framing import encode_packet, make_control, make_data
 from kdnb.protocol.messages.memory import MemoryBody
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable

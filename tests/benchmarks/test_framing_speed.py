@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import time
 
-from kdnb.protocol.framing import Framer, encode_packet, make_control, make_data
+from kdnb.protocol.framing import Framer
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 
 ROUNDS = 5
 PACKETS = 4000

@@ -26,9 +26,9 @@ from kdnb.debugger.engine import Engine, clock
 from kdnb.debugger.session import Session
 from kdnb.protocol.codec import Manipulate, encode
 from kdnb.protocol.constants import Api, PacketType
-from kdnb.protocol.framing import encode_packet, make_control, make_data
 from kdnb.protocol.link import Link, Role
 from kdnb.protocol.messages.memory import MemoryBody
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 from kdnb.target.live import LiveTarget
 from kdnb.transport.pump import Pump
 from kdnb.transport.registry import open_transport

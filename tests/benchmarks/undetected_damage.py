@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import random
 
-from kdnb.protocol.framing import FramedPacket, Framer, encode_packet, make_control, make_data
+from kdnb.protocol.framing import FramedPacket, Framer
 from kdnb.protocol.kdnet import parse_key
 from kdnb.protocol.link import LinkFailed, PacketReceived, PacketSent
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 from kdnb.protocol.packet_ids import IdMeaning, Role, SerialIds
 from kdnb.testing import JoinedLinks
 from kdnb.transport.faults import FaultRules

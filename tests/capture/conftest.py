@@ -8,11 +8,11 @@ import pytest
 
 from kdnb.protocol.codec import DebugPrint, DebugPrompt, FileIo, Manipulate, Message, encode, packet_type_of
 from kdnb.protocol.constants import INITIAL_PACKET_ID, SYNC_PACKET_ID, Api, Direction, FileIoApi, PacketType
-from kdnb.protocol.framing import encode_packet, make_control, make_data
 from kdnb.protocol.messages.execution import Continue2Amd64
 from kdnb.protocol.messages.file_io import CreateFileBody
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.version import VersionBody
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 
 TO_TARGET, TO_HOST = Direction.TO_TARGET, Direction.TO_HOST
 Exchange = list[tuple[Direction, bytes]]

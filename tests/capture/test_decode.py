@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kdnb.capture.decode import Chunk, SerialConversation
 from kdnb.protocol.constants import Direction
-from kdnb.protocol.framing import encode_packet, make_control, make_data
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 
 TO_TARGET, TO_HOST = Direction.TO_TARGET, Direction.TO_HOST
 PACKET = encode_packet(make_data(3, 0x80800000, b"payload of some bytes"))

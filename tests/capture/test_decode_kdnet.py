@@ -7,7 +7,6 @@ import pytest
 from kdnb.capture.decode import Chunk, PacketRecord
 from kdnb.capture.decode_kdnet import KdnetConversation
 from kdnb.protocol.constants import Direction
-from kdnb.protocol.framing import encode_packet, make_data
 from kdnb.protocol.kdnet import (
     Channel,
     KdnetFrame,
@@ -17,6 +16,7 @@ from kdnb.protocol.kdnet import (
     parse_key,
     seal_frame,
 )
+from kdnb.protocol.packet import encode_packet, make_data
 
 KEY = parse_key("1.2.3.4")
 POKE = make_poke(bytes(32))

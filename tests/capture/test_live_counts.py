@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kdnb.capture.live_counts import LiveCounts
 from kdnb.protocol.constants import Direction, PacketType
-from kdnb.protocol.framing import encode_packet, make_control, make_data
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 
 TO_TARGET, TO_HOST = Direction.TO_TARGET, Direction.TO_HOST
 

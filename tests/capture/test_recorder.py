@@ -14,7 +14,7 @@ from kdnb.capture.packet_file import read_frames
 from kdnb.capture.recorder import Recorder
 from kdnb.errors import CaptureError, UsageError
 from kdnb.protocol.constants import Direction, PacketType
-from kdnb.protocol.framing import encode_packet, make_control
+from kdnb.protocol.packet import encode_packet, make_control
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kdnb.capture.decode import Chunk, SerialConversation
 from kdnb.capture.recording import Conversation, Recording
 from kdnb.protocol.constants import Direction
-from kdnb.protocol.framing import encode_packet, make_control, make_data
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 
 TO_TARGET, TO_HOST = Direction.TO_TARGET, Direction.TO_HOST
 

@@ -6,7 +6,7 @@ import pytest
 
 from kdnb.capture.target_end import CERTAIN, TargetScore
 from kdnb.protocol.constants import Api, PacketType
-from kdnb.protocol.framing import encode_packet, make_control, make_data
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 
 
 def score(packet_type: int, payload: bytes, packet_id: int = 0x80800000) -> int:

@@ -9,18 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kdnb.protocol.constants import CONTROL_LEADER, DATA_LEADER, MAX_PAYLOAD, PacketType
-from kdnb.protocol.framing import (
-    JUNK_KEPT,
-    BreakIn,
-    FramedPacket,
-    Framer,
-    Packet,
-    checksum,
-    decode_datagram,
-    encode_packet,
-    make_control,
-    make_data,
-)
+from kdnb.protocol.framing import JUNK_KEPT, BreakIn, FramedPacket, Framer, decode_datagram
+from kdnb.protocol.packet import Packet, encode_packet, make_control, make_data
 
 # Header vectors of the protocol reference, chapter 11 (V2, V4, V17, V21), written out.
 RESET = bytes.fromhex("69696969 0600 0000 00000000 00000000")
@@ -53,23 +43,6 @@ def test_golden_packets_encode_and_decode():
     assert [packet.packet_type for packet in packets] == [6, 3, 4]
     assert packets[1] == Packet(DATA_LEADER, 3, 0x80800001, payload, 0x378)
     assert packets[2] == Packet(CONTROL_LEADER, 4, 0x80800000)
-
-
-def test_a_datagram_has_no_trailer():
-    assert encode_packet(make_data(3, 2, b"abc"), trailer=False) == encode_packet(make_data(3, 2, b"abc"))[:-1]
-
-
-def test_checksum_is_a_sum_of_bytes_modulo_2_to_the_32():
-    assert checksum(b"") == 0
-    assert checksum(b"\xff\xff\x01") == 0x1FF
-
-
-@given(st.binary(max_size=600))
-@example(b"\xff" * 256)
-@example(b"\xff" * 257)
-@example(b"\xff" * 4000)
-def test_the_quick_way_to_the_checksum_gives_the_sum(payload):
-    assert checksum(payload) == sum(payload)
 
 
 pieces = st.one_of(

@@ -10,8 +10,9 @@ from io import BytesIO
 import pytest
 
 from kdnb.errors import ConnectionStringError
-from kdnb.protocol.framing import decode_datagram, make_data
+from kdnb.protocol.framing import decode_datagram
 from kdnb.protocol.kdnet import Channel, KdnetCodec, KdnetDecoder, KdnetFrame, open_frame, parse_key, seal_frame
+from kdnb.protocol.packet import make_data
 from kdnb.protocol.packet_ids import Role
 
 KEY = parse_key("1a2b3c4d5e6f.zzyxwv9876.q1w2e3r4t5y6.3w5e11264sgsf")

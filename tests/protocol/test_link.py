@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kdnb.errors import LinkError
 from kdnb.protocol.constants import Direction, PacketType
-from kdnb.protocol.framing import FramedPacket, Framer, encode_packet, make_control, make_data
+from kdnb.protocol.framing import FramedPacket, Framer
 from kdnb.protocol.kdnet import KdnetCodec, parse_key
 from kdnb.protocol.kdnet_offers import OFFER_INTERVAL, WRONG_KEY_TIME
 from kdnb.protocol.link import (
@@ -25,6 +25,7 @@ from kdnb.protocol.link import (
     PeerRestarted,
     Role,
 )
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 from kdnb.testing import Conversation, JoinedLinks
 from kdnb.transport.faults import FaultRules
 

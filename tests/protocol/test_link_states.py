@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kdnb.errors import LinkError
-from kdnb.protocol.framing import Framer, encode_packet, make_control, make_data
+from kdnb.protocol.framing import Framer
 from kdnb.protocol.link import Link, LinkSettings, _Outgoing
 from kdnb.protocol.link_states import TRANSITIONS, Action, Input, State, diagram
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 from kdnb.protocol.packet_ids import Role
 
 CELLS = [(role, state, given) for role, table in TRANSITIONS.items() for state, given in table]

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from kdnb.protocol import codec
 from kdnb.protocol.constants import INITIAL_PACKET_ID, SYNC_PACKET_ID, Api, Direction, MachineType, PacketType
-from kdnb.protocol.framing import FramedPacket, Framer, Packet, encode_packet, make_control, make_data
+from kdnb.protocol.framing import FramedPacket, Framer
 from kdnb.protocol.messages.execution import Continue2Amd64, EmptyBody
 from kdnb.protocol.messages.get_context import ContextBody
 from kdnb.protocol.messages.manipulate import Manipulate
 from kdnb.protocol.messages.memory import MemoryBody
 from kdnb.protocol.messages.state_change import StateChange64
+from kdnb.protocol.packet import Packet, encode_packet, make_control, make_data
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.protocol.constants import Api, PacketType
-from kdnb.protocol.framing import encode_packet, make_control
+from kdnb.protocol.packet import encode_packet, make_control
 from kdnb.simulator.guest_symbols import write_symbols
 from kdnb.simulator.loader import guest_files
 from kdnb.simulator.machine import Machine

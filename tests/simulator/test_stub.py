@@ -10,11 +10,12 @@ import pytest
 
 from kdnb.protocol.constants import Api, ContinueStatus, PacketType, Status
 from kdnb.protocol.context.amd64 import AMD64Context, AMD64SpecialRegisters
-from kdnb.protocol.framing import BreakIn, FramedPacket, Framer, Packet, encode_packet, make_control, make_data
+from kdnb.protocol.framing import BreakIn, FramedPacket, Framer
 from kdnb.protocol.link import Link, Role
 from kdnb.protocol.messages.debug_io import DebugPromptReply
 from kdnb.protocol.messages.execution import Continue2Amd64, ContinueBody, EmptyBody
 from kdnb.protocol.messages.manipulate import Manipulate
+from kdnb.protocol.packet import Packet, encode_packet, make_control, make_data
 from kdnb.simulator.architecture import AMD64
 from kdnb.simulator.events import LoadSymbols, Print, Prompt, Rebooted, Trap
 from kdnb.simulator.stub import Phase, Stub

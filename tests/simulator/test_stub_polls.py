@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdnb.protocol.constants import PacketType
-from kdnb.protocol.framing import encode_packet, make_control, make_data
+from kdnb.protocol.packet import encode_packet, make_control, make_data
 from kdnb.simulator.stub_polls import UNREAD_LIMIT, Polls, packet_ends
 
 RESET = encode_packet(make_control(PacketType.RESET, 0))

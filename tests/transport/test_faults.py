@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kdnb.errors import ConnectionStringError
 from kdnb.protocol.constants import Direction
-from kdnb.protocol.framing import encode_packet, make_data
+from kdnb.protocol.packet import encode_packet, make_data
 from kdnb.testing import FakeClock
 from kdnb.transport.faults import FaultRules, FaultyLine, FaultyTransport
 from kdnb.transport.memory import memory_pair
