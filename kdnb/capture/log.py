@@ -42,9 +42,11 @@ class PacketLog(Recording):
         self._chunks = conversation.chunks
         self._tags = [Tag()]
         self._limit = limit
-        self._fresh: deque[tuple[int, bool, bytes, int, int]] = deque()
-        """Time, whether it came to the host, data, length and tag of chunks that have no position yet; no data where it
-        was dropped. Tuples of nothing but numbers and bytes are no work for the garbage collector."""
+        self._tag = 0
+        """The last of them: of what is recorded now."""
+        self._fresh: deque[tuple[int, bool, bytes | int, int]] = deque()
+        """Time, whether it came to the host, data and tag of chunks that have no position yet; of data that was dropped
+        its length. Tuples of nothing but numbers and bytes are no work for the garbage collector."""
         self._offsets = dict.fromkeys(Direction, 0)
         self._size = 0
         self._counted = 0
@@ -69,30 +71,36 @@ class PacketLog(Recording):
 
     def record(self, direction: Direction, data: bytes, time_ns: int) -> None:
         """Keep a chunk; `time_ns` counts since 1970."""
-        size, to_host = len(data), direction is _TO_HOST
+        to_host = direction is _TO_HOST
         if to_host:
             self.heard_at = time_ns
-        if self._limit is not None:
-            with self._recording:
-                self._counted += size
-                if self._counted > self._limit:
-                    self.dropped += size
-                    data = b""
-        self._fresh.append((time_ns, to_host, data, size, len(self._tags) - 1))  # one step: threads can't mix here
+        kept = data if self._limit is None else self._within(self._limit, data)
+        self._fresh.append((time_ns, to_host, kept, self._tag))  # one step: threads can't mix here
+
+    def _within(self, limit: int, data: bytes) -> bytes | int:
+        """The data, or its length where the log is full."""
+        with self._recording:
+            self._counted += len(data)
+            if self._counted <= limit:
+                return data
+            self.dropped += len(data)
+            return len(data)
 
     def tag(self, cell: str | None, command: str | None) -> None:
         """Say what causes the chunks from now on."""
         with self._recording:
             if self._tags[-1] != (cell, command):
                 self._tags.append(Tag(cell, command))
+                self._tag = len(self._tags) - 1
 
     def _place(self) -> None:
         """Give what was recorded since the last time its place in the streams."""
         while self._fresh:
-            time_ns, to_host, data, size, tag = self._fresh.popleft()
+            time_ns, to_host, data, tag = self._fresh.popleft()
             direction = Direction.TO_HOST if to_host else Direction.TO_TARGET
             offset = self._offsets[direction]
-            if data:
+            size = data if isinstance(data, int) else len(data)
+            if size and not isinstance(data, int):
                 self._chunks.append(Chunk(time_ns, direction, bytes(data), self._size, offset, True, tag))
             self._size += size
             self._offsets[direction] = offset + size
