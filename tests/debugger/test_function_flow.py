@@ -130,7 +130,7 @@ class Module:
 
 
 @pytest.mark.parametrize(
-    ("name", "step"), [("inject_dll_amd64.exe", 6), ("inject_dll_x86.exe", 6), ("attach_x86.dll", 1)]
+    ("name", "step"), [("inject_dll_amd64.exe", 16), ("inject_dll_x86.exe", 16), ("attach_x86.dll", 3)]
 )
 def test_functions_by_msvc_consist_of_the_instructions_that_run_in_them(
     msvc: WindowsFiles, name: str, step: int
