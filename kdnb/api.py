@@ -226,7 +226,10 @@ class Debugger:
         return self._engine.call(self._session.unwind, limit)
 
     def complete(self, fragment: str, limit: int = 100) -> list[str]:
-        """Names that begin with `fragment`: registers and pseudo-registers, modules, symbols of loaded modules."""
+        """Names that begin with `fragment`: registers and pseudo-registers, modules, their symbols.
+
+        Nothing is downloaded for it.
+        """
         return self._engine.call(self._complete, fragment, limit)
 
     def _complete(self, fragment: str, limit: int) -> list[str]:
@@ -238,7 +241,7 @@ class Debugger:
         if fragment.startswith("@"):
             return ["@" + n for n in session.registers.names() if n.startswith(fragment[1:].lower())][:limit]
         if "!" in fragment and not session.is_running:
-            return sorted(name for _, name in session.symbols.search(f"{fragment}*", limit))
+            return sorted(name for _, name in session.symbols.search(f"{fragment}*", limit, cheap=True))
         return [f"{m.name}!" for m in session.modules if m.name.lower().startswith(fragment.lower())][:limit]
 
     # --- running --------------------------------------------------------------------------------

@@ -125,6 +125,11 @@ class Module:
         return self._symbols or self._cheap
 
     @property
+    def local_pdb(self) -> PdbFile | None:
+        """The image's PDB if it is known already or lies in a folder: no server is asked."""
+        return self._find_pdb(download=False)
+
+    @property
     def pdb(self) -> PdbFile | None:
         """The image's PDB, looked for at the first use: in folders, and on servers where the symbol path has any."""
         return self._find_pdb(download=True)

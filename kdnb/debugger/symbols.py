@@ -127,33 +127,37 @@ class Symbols:
         names = {s.name.lower(): f"{m.name}!{s.name}" for m, table in tables for s in islice(table, NEAR_CANDIDATES)}
         return [names[match] for match in difflib.get_close_matches(symbol.lower(), list(names), count, 0.7)]
 
-    def search(self, pattern: str, limit: int | None = None) -> list[tuple[int, str]]:
-        """`(address, "mod!name")` of what matches `mod!pattern` with WinDbg's wildcards, in address order."""
+    def search(self, pattern: str, limit: int | None = None, *, cheap: bool = False) -> list[tuple[int, str]]:
+        """`(address, "mod!name")` of what matches `mod!pattern` with WinDbg's wildcards, in address order.
+
+        `cheap` looks only at symbols that come without a download or a long read.
+        """
         module_pattern, separator, symbol_pattern = pattern.partition("!")
         if not separator:
             module_pattern, symbol_pattern = "", pattern
         found: list[tuple[int, str]] = []
-        for module, table in self._matching(module_pattern):
+        for module, table in self._matching(module_pattern, cheap=cheap):
             for symbol in table.search(symbol_pattern or "*"):
                 found.append((module.base + symbol.rva, f"{module.name}!{symbol.name}"))
                 if limit is not None and len(found) >= limit:
                     return found
         return sorted(found)
 
-    def _matching(self, pattern: str) -> Iterator[tuple[Module, SymbolTable]]:
+    def _matching(self, pattern: str, *, cheap: bool) -> Iterator[tuple[Module, SymbolTable]]:
         if not pattern:
             yield from self._ready()
             return
-        if not has_wildcard(pattern):
-            module = self._session.modules.get(pattern)
-            if module is not None:
-                yield module, module.symbols
-            return
-        matches = compile_wildcard(pattern)
-        for module in self._session.modules:
-            if matches.fullmatch(module.name):
-                self._session.require_stopped()
-                yield module, module.symbols
+        modules = self._session.modules
+        if has_wildcard(pattern):
+            matches = compile_wildcard(pattern)
+            chosen = [module for module in modules if matches.fullmatch(module.name)]
+        else:
+            chosen = [module for module in [modules.get(pattern)] if module is not None]
+        for module in chosen:
+            self._session.require_stopped()
+            table = module.cheap_symbols if cheap else module.symbols
+            if table is not None:
+                yield module, table
 
     def source_line(self, module_name: str, file: str, line: int) -> int | None:
         """First address of a source line, or of the next one that has code; `file` is the end of its path."""

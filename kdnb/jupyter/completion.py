@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
 
     from kdnb.api import Debugger
+    from kdnb.debugger.session import Session
     from kdnb.jupyter.notebook import Notebook
 
 __all__ = ["CommandMatcher"]
@@ -82,10 +83,19 @@ class CommandMatcher:
             return []
 
     def _types(self, debugger: Debugger, before: list[str], fragment: str) -> list[str]:
-        """Types for the first word of `dt`, fields of that type for the others."""
+        """Types for the first word of `dt`, fields of that type for the others; nothing is downloaded for it."""
+        module, separator, _ = (before[0] if before else fragment).partition("!")
+        if not debugger.run(_has_pdb, module if separator else "nt"):
+            return []
         if before:
             layout = debugger.types[before[0]]
             names = [field.name for field in layout.fields] if isinstance(layout, TypeDump) else []
             return [name for name in names if name.startswith(fragment)]
         found = debugger.types.search(f"{fragment}*")
         return found if "!" in fragment else [name.partition("!")[2] for name in found]
+
+
+def _has_pdb(session: Session, name: str) -> bool:
+    """Whether a module's types are at hand."""
+    module = session.modules.get(name)
+    return module is not None and module.local_pdb is not None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import provisionalcompleter
 
 from kdnb.jupyter.completion import LIMIT, CommandMatcher
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.jupyter.conftest import Cells
 
 
@@ -66,3 +68,22 @@ def test_python_names_stay_out_of_command_lines(sim: Cells) -> None:
         offered = [completion.text for completion in sim.shell.Completer.completions(text, len(text))]
     assert offered
     assert not [entry for entry in offered if "Error" in entry or "Interrupt" in entry.replace("KeClockInterrupt", "")]
+
+
+def test_completing_downloads_nothing(sim: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    debugger = sim.notebook.debugger
+    assert debugger is not None
+    symbols = debugger.session.symbols
+    asked: list[bool] = []
+    open_pdb = symbols.open_pdb
+
+    def noted(codeview: Any, *, download: bool, **options: Any) -> Any:
+        asked.append(download)
+        return open_pdb(codeview, download=download, **options)
+
+    monkeypatch.setattr(symbols, "open_pdb", noted)
+    debugger.execute(".reload /u; .reload")
+    assert "disk!DiskReadWrite" in complete(sim, "bp disk!DiskRead")
+    assert complete(sim, "dt nt!_EPRO")
+    assert asked
+    assert not any(asked)
