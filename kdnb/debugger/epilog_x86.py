@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kdnb.results.memory import MemoryReader
 
-__all__ = ["run_epilog"]
+__all__ = ["follows_cookie_check", "run_epilog"]
 
 _MASK = 0xFFFFFFFF
 _REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
@@ -50,6 +50,17 @@ def run_epilog(
         if one.group(capstone.CS_GRP_JUMP) or not run.execute(one):
             return None
     return None
+
+
+def follows_cookie_check(address: int, memory: MemoryReader) -> bool:
+    """Whether an address lies behind a call of __security_check_cookie: in an epilog, most of which has run."""
+    try:
+        call = memory.read((address - 5) & _MASK, 5)
+        if call[0] != 0xE8:
+            return False
+        return memory.read(address + int.from_bytes(call[1:], "little", signed=True) & _MASK, 2) == _COOKIE_CHECK
+    except MemoryReadError:
+        return False
 
 
 def _leaves(one: Any, bounds: tuple[int, int] | None) -> bool:

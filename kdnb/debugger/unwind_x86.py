@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kdnb.debugger.epilog_x86 import run_epilog
+from kdnb.debugger.epilog_x86 import follows_cookie_check, run_epilog
 from kdnb.debugger.prolog_x86 import undo_prolog
 from kdnb.debugger.stack_scan import is_return_address
 from kdnb.debugger.unwind_step import UnwindStep, read_integer
@@ -62,7 +62,8 @@ def unwind_x86(
     rva = eip - module.base if module is not None else 0
     record = table.lookup(rva if exact else rva - 1) if table is not None else None
     is_trap = table is not None and table.is_trap(rva if exact else rva - 1)
-    if exact:
+    searches = record is not None and _SEARCH in record.program
+    if exact or (searches and follows_cookie_check(eip, memory)):
         code = _read_available(memory, eip, _MAX_EPILOG)
         function = table.start_of(rva) if table is not None else None
         bounds = (module.base + function.begin, module.base + function.end) if module and function else None
