@@ -266,8 +266,18 @@ def _keep(data: bytes, store: Path, name: str, key: str) -> Path:
         if temporary is not None:
             with suppress(OSError):
                 os.unlink(temporary)
+        if _holds(folder / name, data):
+            return folder / name
         raise SymbolFileError(f"{folder}: can't be written ({error.strerror or error})") from error
     return folder / name
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether the file is there as it should be: Windows replaces none that another session has open."""
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def progress_lines(tell: Callable[[str], None]) -> Callable[[str, int, int | None], None]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kdnb.errors import Cancelled
-from kdnb.symbols.download import MEBIBYTE, Downloader, progress_lines
+from kdnb.symbols.download import MEBIBYTE, Downloader, _keep, progress_lines
 from kdnb.symbols.pe import CodeView, PeImage
 from kdnb.symbols.store import SymbolPath
+from tests.conftest import REPOSITORY
+from tests.symbols.build import Built
 from tests.symbols.symbol_server import SymbolServer, symbol_server
 from tests.symbols.test_cabinet import LZX, cabinet
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.symbols.build import Built
+IMAGES = REPOSITORY / "kdnb/simulator/guest/images"
 
 
 @pytest.fixture
@@ -27,14 +29,20 @@ def server() -> Iterator[SymbolServer]:
 
 
 @pytest.fixture
+def built() -> Built:
+    """A driver of the guest: there without a compiler."""
+    return Built(IMAGES / "disk.sys", IMAGES / "disk.pdb")
+
+
+@pytest.fixture
 def codeview(built: Built) -> CodeView:
     found = PeImage.from_file(built.image.read_bytes()).codeview
     assert found is not None
     return found
 
 
-def where(codeview: CodeView, last: str = "program.pdb") -> str:
-    return f"/store/program.pdb/{codeview.key}/{last}"
+def where(codeview: CodeView, last: str = "disk.pdb") -> str:
+    return f"/store/disk.pdb/{codeview.key}/{last}"
 
 
 def path_with(server: SymbolServer, cache: Path) -> SymbolPath:
@@ -54,7 +62,7 @@ def test_a_pdb_is_downloaded_once_and_found_in_the_cache_afterwards(
     search = path_with(server, tmp_path).open_pdb(codeview, fetch=downloader.fetch)
     assert search.pdb is not None
     assert search.pdb.belongs_to(codeview)
-    assert files_in(tmp_path) == [f"program.pdb/{codeview.key}/program.pdb"]
+    assert files_in(tmp_path) == [f"disk.pdb/{codeview.key}/disk.pdb"]
     size = len(built.pdb.read_bytes())
     assert told[-1] == (size, size)
     server.files.clear()
@@ -71,18 +79,18 @@ def test_a_compressed_file_and_a_redirect_and_a_body_without_length_do_as_well(
     server: SymbolServer, built: Built, codeview: CodeView, tmp_path: Path, method: int
 ) -> None:
     server.files["/elsewhere"] = cabinet(built.pdb.read_bytes(), method=method)
-    server.redirects[where(codeview, "program.pd_")] = "/elsewhere"
+    server.redirects[where(codeview, "disk.pd_")] = "/elsewhere"
     server.chunked = True
     search = path_with(server, tmp_path).open_pdb(codeview, fetch=Downloader().fetch)
     assert search.pdb is not None
-    assert (tmp_path / "program.pdb" / codeview.key / "program.pdb").read_bytes() == built.pdb.read_bytes()
+    assert (tmp_path / "disk.pdb" / codeview.key / "disk.pdb").read_bytes() == built.pdb.read_bytes()
 
 
 def test_a_pointer_file_is_followed_on_the_same_server_only(
     server: SymbolServer, built: Built, codeview: CodeView, tmp_path: Path
 ) -> None:
-    server.files["/store/other/program.pdb"] = built.pdb.read_bytes()
-    server.files[where(codeview, "file.ptr")] = f"PATH:{server.address}/other/program.pdb".encode()
+    server.files["/store/other/disk.pdb"] = built.pdb.read_bytes()
+    server.files[where(codeview, "file.ptr")] = f"PATH:{server.address}/other/disk.pdb".encode()
     path = path_with(server, tmp_path)
     assert path.open_pdb(codeview, fetch=Downloader().fetch).pdb is not None
     server.files[where(codeview, "file.ptr")] = f"PATH:{built.pdb}".encode()
@@ -129,10 +137,8 @@ def test_what_goes_wrong_is_said_and_leaves_nothing_behind(
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_pdb_of_another_build_is_refused(
-    server: SymbolServer, built: Built, built_x86: Built, codeview: CodeView, tmp_path: Path
-) -> None:
-    server.files[where(codeview)] = built_x86.pdb.read_bytes()
+def test_a_pdb_of_another_build_is_refused(server: SymbolServer, codeview: CodeView, tmp_path: Path) -> None:
+    server.files[where(codeview)] = (IMAGES / "buggy.pdb").read_bytes()
     search = path_with(server, tmp_path).open_pdb(codeview, fetch=Downloader().fetch)
     assert search.pdb is None
     assert search.mismatch
@@ -181,8 +187,8 @@ def test_a_cancel_is_seen_while_the_server_is_silent(
 def test_a_cancel_is_seen_while_a_file_is_unpacked(
     server: SymbolServer, built: Built, codeview: CodeView, tmp_path: Path
 ) -> None:
-    server.files[where(codeview, "program.pd_")] = cabinet(built.pdb.read_bytes(), method=LZX)
-    whole = len(server.files[where(codeview, "program.pd_")])
+    server.files[where(codeview, "disk.pd_")] = cabinet(built.pdb.read_bytes(), method=LZX)
+    whole = len(server.files[where(codeview, "disk.pd_")])
     arrived: list[bool] = []
 
     def progress(_: str, done: int, __: int | None) -> None:
@@ -213,3 +219,11 @@ def test_progress_is_told_once_for_each_mebibyte_and_at_the_end() -> None:
         "2.0 of 2.0 MiB",
         "2.0 of 2.0 MiB",
     ]
+
+
+def test_a_file_that_another_session_has_open_is_as_good_as_a_new_one(tmp_path: Path) -> None:
+    """Two sessions ask for the same file; Windows lets nobody replace what is open."""
+    kept = _keep(b"the same", tmp_path, "x.pdb", "AB1")
+    with kept.open("rb"):
+        assert _keep(b"the same", tmp_path, "x.pdb", "AB1") == kept
+    assert files_in(tmp_path) == ["x.pdb/AB1/x.pdb"]
