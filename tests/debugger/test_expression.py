@@ -45,7 +45,10 @@ class Names:
         return {1: "bool", 2: "HRESULT", 3: "void*", 4: "long"}.get(address, "")
 
     def segment(self, selector: int | str) -> int:
-        return {"gs": KERNEL, 0x30: 0x1000}[selector]
+        known: dict[int | str, int] = {"gs": KERNEL, 0x30: 0x1000}
+        if selector not in known:
+            raise ExpressionError(f"no segment {selector}")
+        return known[selector]
 
     def leading_cplusplus(self, text: str) -> tuple[int, str]:
         number, _, rest = text.partition(" ")
