@@ -1,8 +1,8 @@
 r"""`com:pipe,port=NAME`: a virtual machine's serial line as a pipe.
 
-On Windows NAME is a named pipe, `\\.\pipe\com_1` (untested on Windows: see `windows_pipe`). Elsewhere it is a Unix
-socket, or a pair of FIFOs NAME.in and NAME.out as QEMU's `-serial pipe:NAME` uses them: the machine reads NAME.in and
-writes NAME.out. WinDbg's options `resets=` and `reconnect` are for the link and the session: no transport knows them.
+On Windows NAME is a named pipe, `\\.\pipe\com_1` (see `windows_pipe`). Elsewhere it is a Unix socket, or a pair of
+FIFOs NAME.in and NAME.out as QEMU's `-serial pipe:NAME` uses them: the machine reads NAME.in and writes NAME.out.
+WinDbg's options `resets=` and `reconnect` are for the link and the session: no transport knows them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 r"""Windows named pipes with overlapped I/O, by a thin layer of ctypes over kernel32.
 
-Untested on Windows: nothing of ours runs there. The tests run it against a stand-in for kernel32. Overlapped, since a
-pipe opened without it lets nobody write while somebody waits in a read. Facts: Microsoft's pages on "Named Pipe Server
-Using Overlapped I/O", CreateFileW, ReadFile, GetOverlappedResult, CancelIoEx, WaitForMultipleObjects.
+Overlapped, since a pipe opened without it lets nobody write while somebody waits in a read. Facts: Microsoft's pages on
+"Named Pipe Server Using Overlapped I/O", CreateFileW, ReadFile, GetOverlappedResult, CancelIoEx,
+WaitForMultipleObjects. The tests run it on Wine's kernel32 (python.org's Python 3.11 under Wine 8, not Windows itself),
+and everywhere against a stand-in.
 
 What keeps it safe: an OVERLAPPED and the bytes it works on live until Windows is done with them, whoever was
 interrupted meanwhile; a handle is closed when nothing is pending on it. Bytes come in byte-read mode, in which
