@@ -19,11 +19,12 @@ def describe(statistics: LinkStatistics, *, network: bool) -> tuple[str, str]:
         if network:
             cause = "the target isn't started, or it calls another address or port"
             return f"nothing seen; likely {cause}", "start it; bcdedit /dbgsettings shows hostip and port; host= here"
-        cause = "the target isn't started, debugging is off, or it is another line"
+        cause = "the target isn't started, debugging is off, another debugger has the line, or it is another line"
         return f"nothing seen; likely {cause}", "start it with debugging on (bcdedit /debug on), check the port"
     if network and not statistics.sessions:
         if statistics.rejected:
-            return f"{seen}, nothing authenticates; likely the key is wrong", "compare it with bcdedit /dbgsettings"
+            cause = "the key is wrong, or strangers send to this port"
+            return f"{seen}, nothing authenticates; likely {cause}", "compare it with bcdedit /dbgsettings"
         return f"{seen}, the handshake isn't complete; likely answers don't reach the target", "check the firewall"
     if statistics.last_type is None:
         return f"{seen}, no packet among them; likely another baud rate, or text of the firmware", "check baud="

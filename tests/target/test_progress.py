@@ -12,9 +12,14 @@ from kdnb.target.progress import describe
     ("seen", "network", "words"),
     [
         (LinkStatistics(), False, ("nothing seen", "isn't started", "debugging on")),
+        (LinkStatistics(), False, ("nothing seen", "another debugger has the line")),
         (LinkStatistics(), True, ("nothing seen", "another address", "hostip")),
         (LinkStatistics(bytes_received=7), False, ("7 bytes seen", "baud rate", "baud=")),
-        (LinkStatistics(bytes_received=700, rejected=2), True, ("authenticates", "key is wrong", "dbgsettings")),
+        (
+            LinkStatistics(bytes_received=700, rejected=2),
+            True,
+            ("authenticates", "key is wrong", "strangers", "dbgsettings"),
+        ),
         (LinkStatistics(bytes_received=700), True, ("700 bytes seen", "handshake", "firewall")),
         (LinkStatistics(bytes_received=16, last_type=4), False, ("16 bytes", "last packet ACKNOWLEDGE", "reset")),
     ],
