@@ -230,10 +230,6 @@ class Engine:
                 return None
         return question.answer
 
-    def post(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Run `function` on the engine's thread some time soon; its value and its errors are dropped."""
-        self._submit(_Job(function, arguments, {}))
-
     def _submit(self, job: _Job) -> None:
         self._jobs.put(job)
         if not self._lingering:

@@ -121,10 +121,6 @@ class SymbolPath:
         for element in self.elements if name is not None else ():
             yield from _candidates(element, name or "", key)
 
-    def find_pdb(self, pdb_name: str, key: str) -> Path | None:
-        """The first file there is, whatever it holds; `open_pdb` checks that it belongs."""
-        return next((path for path in self.candidates(pdb_name, key) if _is_file(path)), None)
-
     def open_pdb(
         self,
         codeview: CodeView,

@@ -163,11 +163,6 @@ class UnwindInfo:
         """Prolog offset from which the frame register holds; None without SET_FPREG."""
         return next((code.prolog_offset for code in self.codes if code.op == UnwindOp.SET_FPREG), None)
 
-    @property
-    def is_machine_frame(self) -> bool:
-        """Whether the processor pushed the frame: a trap or interrupt handler."""
-        return any(code.op == UnwindOp.PUSH_MACHFRAME for code in self.codes)
-
     def epilogs(self, function: RuntimeFunction) -> list[tuple[int, int]]:
         """Version 2 epilogs of `function` as RVA ranges; version 1 records none.
 

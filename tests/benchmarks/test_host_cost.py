@@ -45,7 +45,7 @@ SLOWEST, SLOWEST_TARGET = 7, 5
 """Plain loops that one read may cost through the engine, and without it. Seen on a busy machine: 4.0 and 3.1 for 64
 bytes, 1.6 and 1.3 for 63 KB."""
 DEAREST_LOG = 0.2
-"""What the log may add to a request without the engine; seen: 0.07 to 0.18, most of it memory."""
+"""What the log may add to a read through the engine; seen: 0.07 to 0.14, most of it memory."""
 
 RESPONDER = """
 import itertools, socket, sys
@@ -174,8 +174,8 @@ class Cost:
 
     @property
     def log(self) -> float:
-        """What recording adds, as a share of a request without the engine."""
-        return self.recording / self.target
+        """What recording adds, as a share of a read as a user makes it."""
+        return self.recording / self.engine
 
 
 def cpu(read: Callable[[], bytes], expected: bytes, pieces: int) -> float:

@@ -107,12 +107,3 @@ def test_no_name_from_a_target_leaves_the_folder(untrusted: str, key: str) -> No
     for candidate in SymbolPath.parse("/symbols").candidates(untrusted, key):
         assert candidate.is_relative_to(root)
         assert ".." not in candidate.parts
-
-
-def test_find_pdb_answers_with_a_path_or_nothing(tmp_path: Path) -> None:
-    place = tmp_path / "x.pdb" / KEY / "x.pdb"
-    place.parent.mkdir(parents=True)
-    place.write_bytes(b"")
-    assert SymbolPath.parse(str(tmp_path)).find_pdb("x.pdb", KEY) == place
-    assert SymbolPath.parse(str(tmp_path)).find_pdb("y.pdb", KEY) is None
-    assert SymbolPath.parse("\0").find_pdb("x.pdb", KEY) is None
