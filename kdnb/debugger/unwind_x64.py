@@ -48,13 +48,21 @@ def unwind_x64(
         frame.run_epilog(epilog)
         return frame.finish(function)
     # Outside the range counts as the body: a return address behind a last call, an entry that another stands for.
-    frame.undo(info, rva - function.begin if rva in function else None)
+    offset = rva - function.begin if rva in function else None
+    if offset is not None and registers["rsp"] >> 63 and _is_pushing_machine_frame(info, offset):
+        raise SymbolFileError("the entry of the system call has yet to push whom it interrupted")
+    frame.undo(info, offset)
     for _ in range(_MAX_CHAIN):
         if frame.trap_frame is not None or info.chained is None:
             return frame.finish(function)
         info = image.unwind_info(table.resolve(info.chained).unwind)
         frame.undo(info, None)
     raise SymbolFileError("unwind records chained without end")
+
+
+def _is_pushing_machine_frame(info: UnwindInfo, offset: int) -> bool:
+    """Whether code pushes what the processor would at an interrupt: no record says how far it has come."""
+    return any(code.op == UnwindOp.PUSH_MACHFRAME and code.prolog_offset > offset for code in info.codes)
 
 
 def _find_epilog(

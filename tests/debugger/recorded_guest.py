@@ -88,6 +88,11 @@ class Recorder:
             return found + self.chain(read_pointer(slots[-1] + FRAME_SP), read_pointer)
         return [*found, 0]
 
+    def is_entering(self, sp: int) -> bool:
+        """Whether a system call's entry, on the kernel's stack already, has yet to push the address to return to."""
+        bottom = sp // STACK_SLOT * STACK_SLOT
+        return bool(sp >> 8 * self.pointer_size - 1) and any(bottom <= slot < sp for slot in self.live)
+
 
 class RecordedProcessor(Processor):
     recorder: Recorder

@@ -32,7 +32,7 @@ def symbols(architecture: Architecture, tmp_path: Path) -> str:
 
 
 def checked_stack(session: Session, recorder: Recorder) -> Stack:
-    """The stack by `kv`, which is the true one and no guess."""
+    """The stack by `kv`, which is the true one and no guess, or ends with a word where nobody knows how it goes on."""
     if session.processes.current() == session.processes.find("notepad.exe") and session.machine == MachineType.AMD64:
         execute(session, ".reload /user")
     (stack,) = execute(session, "kv")
@@ -41,7 +41,7 @@ def checked_stack(session: Session, recorder: Recorder) -> Stack:
     found = [hex(f.return_address) for f in stack]
     chain = recorder.chain(session.registers.sp, session.memory.read_pointer)
     assert found == [hex(a) for a in chain], where
-    assert stack.note == "", where
+    assert stack.note == "" or recorder.is_entering(session.registers.sp), where
     assert not any(frame.warning for frame in stack), where
     return stack
 
@@ -68,9 +68,15 @@ def test_k_shows_the_true_call_chain_at_fifty_random_stops(
     assert traps > 0
 
 
-@machines
 @pytest.mark.parametrize(
-    ("place", "instructions"), [("nt!KiClockInterrupt", PROLOG_AND_BODY), ("nt!KiExceptionExit", WAY_OUT)]
+    ("architecture", "place", "instructions"),
+    [
+        pytest.param(AMD64, "nt!KiClockInterrupt", PROLOG_AND_BODY, id="interrupt-amd64"),
+        pytest.param(X86, "nt!KiClockInterrupt", PROLOG_AND_BODY, id="interrupt-x86"),
+        pytest.param(AMD64, "nt!KiExceptionExit", WAY_OUT, id="exit-amd64"),
+        pytest.param(X86, "nt!KiExceptionExit", WAY_OUT, id="exit-x86"),
+        pytest.param(AMD64, "nt!KiSystemCall64", PROLOG_AND_BODY, id="system-call-amd64"),
+    ],
 )
 def test_k_shows_the_true_call_chain_at_each_instruction_of_a_trap(
     place: str, instructions: int, architecture: Architecture, symbols: str
